@@ -1,0 +1,39 @@
+# The two commands are `make demo` and `make test`; each sets up what it needs. README.md explains the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+
+.PHONY: help demo test check test-fresh bench lock setup-run setup-test clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
+
+demo: setup-run  ## embedded broker, bundled clip, real pipeline; ends by itself
+	$(BIN)/piapp demo
+
+test: setup-test check  ## everything that must hold before a change lands
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+check: setup-test  ## format, lint, types, layering
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-fresh: setup-test  ## both commands in a minimal Debian root with nothing but git, make and python3
+	tests/e2e/fresh.sh
+
+bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
+	$(BIN)/piapp bench
+
+lock:  ## resolve the locked environments anew (needs uv)
+	deploy/lock.sh
+
+setup-run:
+	@deploy/setup.sh run
+
+setup-test:
+	@deploy/setup.sh test
+
+clean:
+	rm -rf .venv .cache

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Sets up what a make target needs: system packages (named first, then installed when root or with sudo) and the
+# locked Python environment in .venv. Does nothing when all is there.
+# usage: deploy/setup.sh run|test
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:?usage: deploy/setup.sh run|test}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$@"; exit 1; }
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || fail "$python is missing; on Debian: apt-get install python3"
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+case $version in
+  3.11 | 3.12 | 3.13) ;;
+  *) fail "$(command -v "$python") is Python $version; piapp needs 3.11 to 3.13. Name another: make $what PYTHON=python3.13" ;;
+esac
+
+missing=()
+need() { # need PACKAGE TEST...: PACKAGE is missing when TEST fails
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+library() { ldconfig -p | grep -F "$1"; }
+header() { "${CC:-cc}" -E -include "$1" -x c /dev/null; }
+
+need ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
+need python3-venv "$python" -c 'import ensurepip'
+need libegl1 library libEGL.so.1         # MediaPipe opens these two even without a GPU
+need libgles2 library libGLESv2.so.2
+need libseccomp2 library libseccomp.so.2 # the filter that keeps MediaPipe from reporting usage
+lock=deploy/requirements.txt
+if [[ $what == test ]]; then
+  lock=tests/requirements.txt
+  need mosquitto test -x /usr/sbin/mosquitto # the broker that tests run against
+  # systemd-python and two dependencies of picamera2 have no wheels: they compile.
+  need gcc command -v cc
+  need libc6-dev header stdio.h
+  need python3-dev test -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"
+  need pkg-config command -v pkg-config
+  need libsystemd-dev pkg-config --exists libsystemd
+  need libcap-dev header sys/capability.h
+  need strace command -v strace # traces prove what leaves the process
+  need ffmpeg command -v ffmpeg # makes the streams that the RTSP tests serve
+fi
+if ((${#missing[@]})); then
+  say "system packages needed: ${missing[*]}"
+  sudo=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || fail "run as root, or install them yourself: apt-get install ${missing[*]}"
+    sudo=(sudo)
+  fi
+  command -v apt-get >/dev/null || fail "no apt-get here; install them with your system's package manager"
+  say "installing them with apt-get"
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
+
+# The environment is as the lock says when its stamp holds the lock's own hash; a test environment also serves a run.
+stamp=.venv/lock.sha256
+wanted=$({ echo "$version"; cat "$lock" pyproject.toml; } | sha256sum | cut -d' ' -f1)
+if grep -qsx "$what $wanted" "$stamp"; then exit 0; fi
+if [[ $what == run ]] && grep -qs '^test ' "$stamp"; then
+  tested=$({ echo "$version"; cat tests/requirements.txt pyproject.toml; } | sha256sum | cut -d' ' -f1)
+  if grep -qsx "test $tested" "$stamp"; then exit 0; fi
+fi
+say "installing the locked Python environment into .venv"
+"$python" -m venv --clear .venv
+pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet --quiet --retries 10)
+"${pip[@]}" install --no-deps --require-hashes --requirement "$lock"
+"${pip[@]}" install --no-deps --no-build-isolation --editable .
+echo "$what $wanted" >"$stamp"

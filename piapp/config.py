@@ -1,0 +1,501 @@
+"""Typed configuration: defaults from `piapp.toml`, then a file, the environment and the command line.
+
+Owns reading, layering, validation and masking. Does not own the meaning of a value: each part gets its own section as
+a frozen struct. `piapp.toml` is the only place that states a default; the structs state types and ranges.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import os
+import re
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from piapp.errors import ConfigError
+
+DEFAULT_FILE = Path("/etc/piapp/piapp.toml")
+ENV_FILE = "PIAPP_CONFIG"
+ENV_PREFIX = "PIAPP_"
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
+PositiveSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the configuration file."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, what is wrong) for what types and ranges cannot say."""
+        yield from ()
+
+
+_SectionT = typing.TypeVar("_SectionT", bound=Section)
+
+
+class NodeConfig(Section, frozen=True):
+    """`[node]`: who this sensor is."""
+
+    id: Annotated[str, Meta(pattern=r"^$|^[a-z0-9-]{1,32}$")]
+    name: Annotated[str, Meta(max_length=64)]
+    area: Annotated[str, Meta(max_length=64)]
+
+
+class CameraConfig(Section, frozen=True):
+    """`[camera]`: where frames come from."""
+
+    source: Annotated[str, Meta(min_length=1)]
+    width: Annotated[int, Meta(ge=64, le=4608)]
+    height: Annotated[int, Meta(ge=64, le=4608)]
+    fps: Annotated[float, Meta(gt=0.0, le=240.0)]
+    rotation: Literal[0, 90, 180, 270]
+    hflip: bool
+    vflip: bool
+    frame_timeout_s: Annotated[float, Meta(ge=0.2, le=600.0)]
+    controls: dict[str, Any]
+
+
+class LandmarkerConfig(Section, frozen=True):
+    """`[landmarker]`: every option of MediaPipe's Pose Landmarker, and how it is run."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    num_poses: Annotated[int, Meta(ge=1, le=10)]
+    min_pose_detection_confidence: Fraction
+    min_pose_presence_confidence: Fraction
+    min_tracking_confidence: Fraction
+    output_segmentation_masks: bool
+    runtime: Literal["mediapipe"]
+    workers: Annotated[int, Meta(ge=0, le=16)]
+    max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]
+
+
+class TlsConfig(Section, frozen=True):
+    """`[mqtt.tls]`: files in PEM form; the empty string means none."""
+
+    ca: str
+    cert: str
+    key: str
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check that named files exist and that certificate and key come together."""
+        for key in ("ca", "cert", "key"):
+            path = getattr(self, key)
+            if path and not Path(path).is_file():
+                yield key, f"{path!r} is not a file; name a PEM file or leave it empty"
+        if bool(self.cert) != bool(self.key):
+            missing = "key" if self.cert else "cert"
+            yield missing, "a client certificate needs both cert and key; set this one too or empty the other"
+
+
+class MqttConfig(Section, frozen=True):
+    """`[mqtt]`: the broker and how to speak to it."""
+
+    url: str
+    protocol: Literal["5", "3.1.1", "auto"]
+    base_topic: Annotated[str, Meta(pattern=r"^[^/#+\x00\s][^#+\x00]*$", max_length=128)]
+    username: str
+    password_file: str
+    client_id: Annotated[str, Meta(max_length=128)]
+    keepalive_s: Annotated[int, Meta(ge=2, le=3600)]
+    tls: TlsConfig
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the URL's form, the password's file and that nothing contradicts."""
+        try:
+            broker_address(self.url)
+        except ValueError as error:
+            yield "url", str(error)
+        if self.base_topic.endswith("/"):
+            yield "base_topic", "must not end in '/'"
+        if self.password_file:
+            if not self.username:
+                yield "username", "password_file is set, so a user name is needed"
+            if not Path(self.password_file).is_file():
+                yield "password_file", f"{self.password_file!r} is not a file"
+            elif not os.access(self.password_file, os.R_OK):
+                yield "password_file", f"{self.password_file!r} cannot be read by this user"
+
+
+class PublishConfig(Section, frozen=True):
+    """`[publish]`: what leaves, and how often."""
+
+    frames: Literal["json", "msgpack", "off"]
+    max_frame_hz: Annotated[float, Meta(ge=0.0, le=1000.0)]
+    world_landmarks: bool
+
+
+class HealthConfig(Section, frozen=True):
+    """`[health]`: how often the node speaks of itself."""
+
+    period_s: Annotated[float, Meta(ge=1.0, le=86_400.0)]
+
+
+class Config(Section, frozen=True):
+    """The whole configuration."""
+
+    node: NodeConfig
+    camera: CameraConfig
+    landmarker: LandmarkerConfig
+    mqtt: MqttConfig
+    publish: PublishConfig
+    health: HealthConfig
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker listens."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Read `mqtt://host[:port]` or `mqtts://host[:port]`.
+
+    Raises:
+        ValueError: The URL has another form; the message never repeats a password.
+    """
+    form = "expected mqtt://host[:port] or mqtts://host[:port]"
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; use mqtt.username and mqtt.password_file instead")
+    if parts.scheme not in ("mqtt", "mqtts"):
+        raise ValueError(f"{url!r} has the scheme {parts.scheme!r}; {form}")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} has no valid port; {form}") from error
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is not a broker's address; {form}")
+    tls = parts.scheme == "mqtts"
+    return BrokerAddress(parts.hostname, port or (8883 if tls else 1883), tls)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A valid configuration and where each value came from.
+
+    Attributes:
+        origins: Dotted key to its origin, such as `mqtt.url` to `/etc/piapp/piapp.toml`.
+        file: The file that was read, None when only the defaults were.
+    """
+
+    config: Config
+    origins: Mapping[str, str]
+    file: Path | None
+
+
+def defaults_text() -> str:
+    """The shipped, documented `piapp.toml`."""
+    return resources.files("piapp").joinpath("piapp.toml").read_text(encoding="utf-8")
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    overrides: Sequence[tuple[str, str]] = (),
+    environ: Mapping[str, str] | None = None,
+) -> LoadedConfig:
+    """Layer defaults, file, environment and command line into one validated configuration.
+
+    Args:
+        path: The file to read; None takes `$PIAPP_CONFIG`, else `/etc/piapp/piapp.toml` if that exists.
+        overrides: (dotted key, text) pairs of the command line, later ones win; text is TOML, else a plain string.
+        environ: The environment; None takes the process's own.
+
+    Raises:
+        ConfigError: Naming every problem of every layer at once.
+    """
+    environ = os.environ if environ is None else environ
+    errors: list[str] = []
+    layers = _Layers(errors)
+    defaults = tomllib.loads(defaults_text())
+    layers.add_table(copy.deepcopy(defaults), "default")
+    file = _find_file(path, environ)
+    if file is not None:
+        layers.add_table(_read_toml(file), str(file))
+    for name in sorted(environ):
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            key = _env_key(name)
+            layers.add_value(key, environ[name], f"environment {name}")
+    for key, text in overrides:
+        layers.add_value(key, text, "command line")
+    config = _build(Config, layers.tree, _Place("", layers.origins, errors), defaults)
+    if errors or config is None:
+        count = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
+        raise ConfigError(f"configuration: {count}\n" + "\n".join(f"  {error}" for error in errors))
+    return LoadedConfig(config, layers.origins, file)
+
+
+def default_config() -> Config:
+    """The configuration that the shipped defaults make."""
+    return load_config(Path(os.devnull), environ={}).config
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Dotted key to plain value, in the order of the file, with secrets masked."""
+    flat: dict[str, Any] = {}
+
+    def walk(value: object, prefix: str) -> None:
+        if isinstance(value, Section):
+            for name in value.__struct_fields__:
+                walk(getattr(value, name), f"{prefix}.{name}" if prefix else name)
+        else:
+            flat[prefix] = msgspec.to_builtins(value)
+
+    walk(config, "")
+    return flat
+
+
+def public_tree(config: Config) -> dict[str, Any]:
+    """The configuration as nested plain values, without secrets: fit for `info` and `config show`.
+
+    No key holds a secret: passwords live in files that are only named, and a URL with one is refused.
+    """
+    tree: dict[str, Any] = msgspec.to_builtins(config)
+    return tree
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the file; descriptions and defaults are read from the shipped `piapp.toml`."""
+    (schema,), definitions = msgspec.json.schema_components([Config], ref_template="#/$defs/{name}")
+    definitions = dict(definitions)
+    comments = _comments(defaults_text())
+    values = tomllib.loads(defaults_text())
+
+    def annotate(cls: type[Section], prefix: str, table: dict[str, Any]) -> None:
+        definition = definitions[cls.__name__]
+        definition.pop("required", None)  # every key has a default
+        for name, hint in typing.get_type_hints(cls).items():
+            key = f"{prefix}{name}"
+            if isinstance(hint, type) and issubclass(hint, Section):
+                annotate(hint, f"{key}.", table[name])
+                continue
+            definition["properties"][name] |= {"default": table[name]}
+            if key in comments:
+                definition["properties"][name]["description"] = comments[key]
+
+    annotate(Config, "", values)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "piapp.toml",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+class _Layers:
+    """Tables laid over each other, with the origin of every leaf."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.tree: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self._errors = errors
+
+    def add_table(self, table: dict[str, Any], origin: str) -> None:
+        self._merge(self.tree, table, "", origin)
+
+    def add_value(self, key: str, text: str, origin: str) -> None:
+        parts = key.split(".")
+        if len(parts) < 2 or not all(parts):  # noqa: PLR2004 - a section and a key
+            self._errors.append(f"{key!r} ({origin}): is not SECTION.KEY, such as mqtt.url")
+            return
+        table: dict[str, Any] = {parts[-1]: _read_value(text)}
+        for part in reversed(parts[:-1]):
+            table = {part: table}
+        self.add_table(table, origin)
+
+    def _merge(self, into: dict[str, Any], table: dict[str, Any], prefix: str, origin: str) -> None:
+        for name, value in table.items():
+            key = f"{prefix}{name}"
+            if isinstance(value, dict) and isinstance(into.get(name, {}), dict):
+                self._merge(into.setdefault(name, {}), value, f"{key}.", origin)
+            else:
+                into[name] = value
+            self.origins[key] = origin
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a table stands, for messages."""
+
+    prefix: str
+    origins: Mapping[str, str]
+    errors: list[str] = field(repr=False)
+
+    def inside(self, name: str) -> _Place:
+        return _Place(f"{self.prefix}{name}.", self.origins, self.errors)
+
+    def report(self, name: str, what: str, *value: object) -> None:
+        key = f"{self.prefix}{name}"
+        shown = f" = {_shown(value[0])}" if value else ""
+        origin = self.origins.get(key) or self.origins.get(self.prefix.rstrip("."), "default")
+        self.errors.append(f"{key}{shown} ({origin}): {what}")
+
+
+def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults: Mapping[str, Any]) -> _SectionT | None:
+    """Convert one table, key by key, so that every problem in it is found.
+
+    A key that does not fit takes its default, so that what combines several keys is checked all the same; None when
+    there is no default to take.
+    """
+    hints = typing.get_type_hints(cls, include_extras=True)
+    for name, value in table.items():
+        if name not in hints:
+            place.report(name, f"is not a known key{_did_you_mean(name, hints)}", value)
+    values: dict[str, Any] = {}
+    for name, hint in hints.items():
+        if name not in table:
+            place.report(name, f"is missing; expected {_allowed(hint)}")
+            continue
+        value, ok = _convert(hint, table[name], name, place, defaults.get(name))
+        if not ok and name in defaults and not isinstance(defaults[name], dict):
+            value, ok = msgspec.convert(defaults[name], hint), True
+        if ok:
+            values[name] = value
+    if len(values) < len(hints):
+        return None
+    section = cls(**values)
+    for name, what in section.problems():
+        place.report(name, what)
+    return section
+
+
+def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> tuple[Any, bool]:
+    """Convert one value; report and return (None, False) when it does not fit."""
+    if isinstance(hint, type) and issubclass(hint, Section):
+        if isinstance(value, dict):
+            section = _build(hint, value, place.inside(name), default or {})
+            return section, section is not None
+        place.report(name, f"expected a table, [{place.prefix}{name}]", value)
+        return None, False
+    item = _section_item(hint)
+    if item is not None and isinstance(value, list):
+        rows = enumerate(value, start=1)
+        pairs = [_convert(item, row, f"{name}[{number}]", place, None) for number, row in rows]
+        return tuple(row for row, _ in pairs), all(ok for _, ok in pairs)
+    try:
+        return msgspec.convert(value, hint), True
+    except msgspec.ValidationError:
+        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+        hint_text = _did_you_mean(str(value), [str(choice) for choice in choices])
+        place.report(name, f"expected {_allowed(hint)}{hint_text}", value)
+        return None, False
+
+
+def _section_item(hint: Any) -> type[Section] | None:
+    """The section type of an array of tables, None for anything else."""
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and isinstance(args[0], type) and issubclass(args[0], Section):
+        return args[0]
+    return None
+
+
+_KIND = {
+    int: "a whole number",
+    float: "a number",
+    str: "a string (in quotes)",
+    bool: "true or false",
+    dict: "a table",
+}
+
+
+def _allowed(hint: Any) -> str:
+    """What a value may be, in words."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        bounds = []
+        for meta in args[1:]:
+            bounds += [f"at least {meta.ge}"] if meta.ge is not None else []
+            bounds += [f"more than {meta.gt}"] if meta.gt is not None else []
+            bounds += [f"at most {meta.le}"] if meta.le is not None else []
+            bounds += [f"at least {meta.min_length} long"] if meta.min_length is not None else []
+            bounds += [f"at most {meta.max_length} long"] if meta.max_length is not None else []
+            bounds += [f"of the form {meta.pattern}"] if meta.pattern is not None else []
+        return " ".join([_allowed(args[0]), ", ".join(bounds)]).strip()
+    if origin is Literal:
+        return "one of " + ", ".join(_shown(choice) for choice in args)
+    if origin is tuple:
+        return "a list"
+    return _KIND.get(origin or hint, "a value")
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML would write it, shortened, with the password of a URL left out."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    text = re.sub(r"(://)[^/@\s]*@", r"\1***@", text)
+    limit = 80
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _did_you_mean(word: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def _env_key(name: str) -> str:
+    """`PIAPP_MQTT__TLS__CA` to `mqtt.tls.ca`; names of libcamera controls keep their case."""
+    *tables, key = name.removeprefix(ENV_PREFIX).split("__")
+    path = ".".join(tables).lower()
+    return f"{path}.{key if path == 'camera.controls' else key.lower()}"
+
+
+def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if environ.get(ENV_FILE):
+        return Path(environ[ENV_FILE])
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text, so not TOML") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _read_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if list(table) == ["value"] else text
+
+
+_KEY_LINE = re.compile(r"^([a-z_]+) = ")
+_TABLE_LINE = re.compile(r"^\[{1,2}([a-z_.]+)\]{1,2}")
+
+
+def _comments(text: str) -> dict[str, str]:
+    """The comment lines right above each key of the shipped file, by dotted key."""
+    comments: dict[str, str] = {}
+    table = ""
+    pending: list[str] = []
+    for line in text.splitlines():
+        if match := _TABLE_LINE.match(line):
+            table, pending = f"{match[1]}.", []
+        elif line.startswith("# "):
+            pending.append(line[2:])
+        elif match := _KEY_LINE.match(line):
+            comments[f"{table}{match[1]}"] = " ".join(pending)
+            pending = []
+        else:
+            pending = []
+    return comments

@@ -1,0 +1,106 @@
+"""The values that flow: frame, pose, result. No behaviour beyond derived quantities; no vendor types.
+
+All are immutable; arrays inside them are never written to after construction. Times ending in `_ns` are
+`CLOCK_MONOTONIC` nanoseconds; `ts_ms` is the logical time line of one run: capture time in milliseconds on the same
+clock, forced to increase strictly from frame to frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+LANDMARK_COUNT = 33
+
+# MediaPipe's order and names, https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
+LANDMARK_NAMES = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+)  # fmt: skip
+
+# Pairs of landmarks joined when a skeleton is drawn (MediaPipe's POSE_CONNECTIONS).
+SKELETON = (
+    (0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10), (11, 12), (11, 13), (13, 15),
+    (15, 17), (15, 19), (15, 21), (17, 19), (12, 14), (14, 16), (16, 18), (16, 20), (16, 22), (18, 20), (11, 23),
+    (12, 24), (23, 24), (23, 25), (24, 26), (25, 27), (26, 28), (27, 29), (28, 30), (29, 31), (30, 32), (27, 31),
+    (28, 32),
+)  # fmt: skip
+
+FloatArray = npt.NDArray[np.float32]
+ImageArray = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        ts_ms: Logical time in ms, strictly increasing within a run.
+        captured_ns: When the sensor took it (`CLOCK_MONOTONIC` ns); latency counts from here.
+        image: (height, width, 3) uint8, C-contiguous, channels in the order R, G, B.
+    """
+
+    ts_ms: int
+    captured_ns: int
+    image: ImageArray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """One person as the landmarker sees them.
+
+    Attributes:
+        landmarks: (33, 5) float32: x, y (normalised by width and height, y down), z (scale of x, origin at the hips'
+            midpoint, negative towards the camera), visibility, presence. Either of the last two is NaN where the
+            model gives none.
+        world_landmarks: (33, 5) float32: x, y, z in metres from the hips' midpoint, visibility, presence.
+        mask: (height, width) float32 in 0..1, or None when masks are off.
+    """
+
+    landmarks: FloatArray
+    world_landmarks: FloatArray
+    mask: FloatArray | None = None
+
+    @property
+    def score(self) -> float:
+        """Mean presence over the 33 landmarks, 0..1; 0 when the model gives none."""
+        presence = self.landmarks[:, 4]
+        known = presence[~np.isnan(presence)]
+        return float(known.mean()) if known.size else 0.0
+
+    @property
+    def bbox(self) -> tuple[float, float, float, float]:
+        """(x, y, width, height) around the landmarks, normalised, clipped to the picture."""
+        xy = np.clip(self.landmarks[:, :2], 0.0, 1.0)
+        x0, y0 = xy.min(axis=0)
+        x1, y1 = xy.max(axis=0)
+        return float(x0), float(y0), float(x1 - x0), float(y1 - y0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseResult:
+    """All poses of one frame.
+
+    Attributes:
+        ts_ms: The frame's logical time in ms.
+        captured_ns: The frame's capture time.
+        size: (width, height) of the frame in pixels.
+        poses: In the landmarker's order; empty when nobody is seen.
+        inference_ns: From frame handed over to the landmarker to its callback.
+    """
+
+    ts_ms: int
+    captured_ns: int
+    size: tuple[int, int]
+    poses: tuple[Pose, ...]
+    inference_ns: int = 0
