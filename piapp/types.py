@@ -7,7 +7,9 @@ clock, forced to increase strictly from frame to frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -104,3 +106,84 @@ class PoseResult:
     size: tuple[int, int]
     poses: tuple[Pose, ...]
     inference_ns: int = 0
+
+
+Posture = Literal["standing", "sitting", "lying", "bending", "squatting", "unknown"]
+
+EventType = Literal[
+    "person_entered", "person_left", "posture_changed", "sit_down", "stand_up", "lie_down", "fall", "fallen",
+    "recovered", "hand_raised", "hand_lowered", "wave", "inactive", "active", "zone_entered", "zone_left",
+    "repetition", "camera_lost", "camera_back",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PoseLabel:
+    """What the posture logic calls one pose of a result.
+
+    Attributes:
+        id: The track's id; never used for another track in this run.
+        posture: The track's posture after dwell and hysteresis.
+    """
+
+    id: int
+    posture: Posture
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is there: a track that proved to be a person and has not left.
+
+    Attributes:
+        since_ms: `ts_ms` at which this posture began.
+        fallen: On the floor after a fall, until recovered.
+        hands_raised: "left", "right", in this order.
+        still_s: Seconds without movement.
+        zones: Names of the zones the person is in, in the configuration's order.
+    """
+
+    id: int
+    posture: Posture
+    since_ms: int
+    fallen: bool = False
+    hands_raised: tuple[str, ...] = ()
+    still_s: float = 0.0
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Who is there after a result.
+
+    Attributes:
+        ts_ms: The result's logical time.
+        persons: Longest present first.
+        labels: One for each pose of the result, in the result's order.
+    """
+
+    ts_ms: int
+    persons: tuple[Person, ...]
+    labels: tuple[PoseLabel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostureEvent:
+    """Something that happened.
+
+    Attributes:
+        ts_ms: When it happened, on the results' time line.
+        person: The track's id; None for what concerns no person.
+        posture: Posture after the event.
+        previous: Posture before it.
+        score: How sure, 0..1.
+        evidence: The numbers that decided, with units in their names.
+    """
+
+    event_type: EventType
+    ts_ms: int
+    person: int | None = None
+    posture: Posture | None = None
+    previous: Posture | None = None
+    score: float = 1.0
+    zones: tuple[str, ...] = ()
+    evidence: Mapping[str, float | int | str] = field(default_factory=dict)
