@@ -108,6 +108,9 @@ class MqttConfig(Section, frozen=True):
     password_file: str
     client_id: Annotated[str, Meta(max_length=128)]
     keepalive_s: Annotated[int, Meta(ge=2, le=3600)]
+    connect_timeout_s: Annotated[float, Meta(ge=0.5, le=60.0)]
+    reconnect_min_s: Annotated[float, Meta(ge=0.05, le=3600.0)]
+    reconnect_max_s: Annotated[float, Meta(ge=0.05, le=3600.0)]
     tls: TlsConfig
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -118,6 +121,8 @@ class MqttConfig(Section, frozen=True):
             yield "url", str(error)
         if self.base_topic.endswith("/"):
             yield "base_topic", "must not end in '/'"
+        if self.reconnect_max_s < self.reconnect_min_s:
+            yield "reconnect_max_s", f"must be at least mqtt.reconnect_min_s, {self.reconnect_min_s}"
         if self.password_file:
             if not self.username:
                 yield "username", "password_file is set, so a user name is needed"
