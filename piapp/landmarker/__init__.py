@@ -1,1 +1,1 @@
-"""Frames in, poses out: running the landmarker (`live`, `offline`) and having its model (`model`, `bundle`, `origin`)."""
+"""Frames in, poses out (`live`, `offline`), and the model that does it (`model`, `bundle`, `origin`)."""

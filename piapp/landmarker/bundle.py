@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -78,7 +79,7 @@ def read_bundle(bundle: bytes) -> tuple[bytes, bytes]:
             detector, landmarks = archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY)
     except KeyError as error:
         raise ModelError(f"expected a bundle with {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}: {error.args[0]}") from error
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError) as error:
         raise ModelError(f"expected a bundle, which is a zip file: {error}") from error
     for name, model in ((DETECTOR_ENTRY, detector), (LANDMARKS_ENTRY, landmarks)):
         if model[4:8] != _MODEL_IDENTIFIER:
@@ -108,7 +109,7 @@ def _describe(model: bytes, value_range: tuple[float, float]) -> bytes:
     """Add the metadata without which MediaPipe refuses the model: how its input is normalised."""
     net = _unpack(model)
     net.buffers.append(_buffer(_metadata(*value_range)))
-    entry = _schema().MetadataT(name=_METADATA_NAME, buffer=len(net.buffers) - 1)
+    entry = _table(_schema().MetadataT, name=_METADATA_NAME, buffer=len(net.buffers) - 1)
     net.metadata = [*(net.metadata or []), entry]
     return _pack(net, _MODEL_IDENTIFIER)
 
@@ -116,13 +117,14 @@ def _describe(model: bytes, value_range: tuple[float, float]) -> bytes:
 def _metadata(mean: float, std: float) -> bytes:
     from mediapipe.tasks.metadata import metadata_schema_py_generated as schema  # noqa: PLC0415 - imports all of it
 
-    options = schema.NormalizationOptionsT(mean=[mean], std=[std])
-    unit = schema.ProcessUnitT(schema.ProcessUnitOptions.NormalizationOptions, options)
-    image = schema.ImagePropertiesT(colorSpace=schema.ColorSpaceType.RGB)
-    content = schema.ContentT(schema.ContentProperties.ImageProperties, image)
-    tensor = schema.TensorMetadataT(name="image", content=content, processUnits=[unit])
-    graph = schema.SubGraphMetadataT(inputTensorMetadata=[tensor])
-    return _pack(schema.ModelMetadataT(subgraphMetadata=[graph]), _METADATA_IDENTIFIER)
+    options = _table(schema.NormalizationOptionsT, mean=[mean], std=[std])
+    unit = _table(schema.ProcessUnitT, optionsType=schema.ProcessUnitOptions.NormalizationOptions, options=options)
+    image = _table(schema.ImagePropertiesT, colorSpace=schema.ColorSpaceType.RGB)
+    properties = schema.ContentProperties.ImageProperties
+    content = _table(schema.ContentT, contentPropertiesType=properties, contentProperties=image)
+    tensor = _table(schema.TensorMetadataT, name="image", content=content, processUnits=[unit])
+    graph = _table(schema.SubGraphMetadataT, inputTensorMetadata=[tensor])
+    return _pack(_table(schema.ModelMetadataT, subgraphMetadata=[graph]), _METADATA_IDENTIFIER)
 
 
 def _drop_mask(model: bytes) -> bytes:
@@ -183,7 +185,15 @@ def _unpack(model: bytes) -> Any:
 
 
 def _buffer(data: bytes) -> Any:
-    return _schema().BufferT(data=np.frombuffer(data, np.uint8))
+    return _table(_schema().BufferT, data=np.frombuffer(data, np.uint8))
+
+
+def _table(cls: type[Any], **values: Any) -> Any:
+    """A table with these fields; the generated classes of MediaPipe 0.10 take none in their constructor."""
+    table = cls()
+    for name, value in values.items():
+        setattr(table, name, value)
+    return table
 
 
 def _pack(table: Any, identifier: bytes) -> bytes:
@@ -192,8 +202,10 @@ def _pack(table: Any, identifier: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc] - flatbuffers is untyped
+class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers is untyped
     """Starts byte vectors, which hold weights, at multiples of 16; upstream's keeps an array's own alignment, 1."""
+
+    head: int
 
     def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:  # noqa: N802 - upstream's name
         if x.dtype != np.uint8:
