@@ -14,7 +14,7 @@ from piapp.config import CameraConfig
 from piapp.errors import CameraError, CameraNotFoundError, MediaError
 from piapp.types import Frame, ImageArray
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class ImagesCamera:
@@ -65,7 +65,7 @@ class ImagesCamera:
             try:
                 yield read_image(path)
             except CameraError as error:
-                _log.warning("skipped: %s", error)
+                log.warning("skipped: %s", error)
 
 
 def _files_in(folder: Path) -> list[Path]:

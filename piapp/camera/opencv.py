@@ -31,7 +31,7 @@ from piapp.errors import (
 )
 from piapp.types import Frame
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 2.0
@@ -120,7 +120,7 @@ class FileCamera:
             if not self._video.grabbed:
                 raise
             if rounds == 0:
-                _log.warning("%s", error)
+                log.warning("%s", error)
 
 
 class _Pace:
@@ -266,7 +266,7 @@ class LiveCamera:
             self._changed.notify_all()
         self._reader.join(CLOSE_TIMEOUT_S)
         if self._reader.is_alive():
-            _log.warning("%s: a read still hangs; its thread ends as soon as that returns", self._name)
+            log.warning("%s: a read still hangs; its thread ends as soon as that returns", self._name)
 
     def _wait_until_open(self) -> None:
         with self._changed:
