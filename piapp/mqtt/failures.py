@@ -14,7 +14,7 @@ from piapp.errors import BrokerError
 FailureReason = Literal[
     "refused", "name_not_found", "unreachable", "timeout", "tls_untrusted", "tls_host_name", "tls_expired", "tls",
     "files", "bad_credentials", "not_authorised", "protocol_version", "session_taken_over", "closed", "closed_early",
-    "keep_alive", "refused_by_broker",
+    "no_answer", "keep_alive", "refused_by_broker",
 ]  # fmt: skip
 
 
@@ -88,7 +88,9 @@ def failure_from_reason(name: str, peer: Peer) -> ConnectionFailedError:
 
 def no_connack(peer: Peer) -> ConnectionFailedError:
     """The broker took the connection and did not answer in time."""
-    return _failed("timeout", peer, "the port is open, but nobody answers; is this an MQTT port, is the broker stuck?")
+    return _failed(
+        "no_answer", peer, "the port is open, but nobody answers; is this an MQTT port, is the broker stuck?"
+    )
 
 
 def closed_early(peer: Peer) -> ConnectionFailedError:

@@ -28,6 +28,9 @@ from piapp.mqtt.wake import Wake
 # clients with one id, throwing each other out.
 STABLE_S = 10.0
 
+# What brokers do that speak only 3.1.1: say so, close, or wait for bytes that they misread a length for (amqtt).
+NOT_MQTT_5 = ("protocol_version", "closed_early", "no_answer")
+
 # Of the time that `stop` is given, what is kept for saying `offline` and its acknowledgement.
 GOODBYE_SHARE = 0.5
 GOODBYE_MAX_S = 1.0
@@ -227,7 +230,7 @@ class Publisher:
             fall_back = False
             if wanted == "auto" and held_s is None:
                 # 3.1.1 is for brokers that turn 5 away, and is kept only while it works.
-                fall_back = protocol == "5" and failure.reason in ("protocol_version", "closed_early")
+                fall_back = protocol == "5" and failure.reason in NOT_MQTT_5
                 protocol = "3.1.1" if fall_back else "5"
             if held_s is not None and held_s >= STABLE_S:
                 self._backoff.reset()
