@@ -62,6 +62,7 @@ class CameraConfig(Section, frozen=True):
     rotation: Literal[0, 90, 180, 270]
     hflip: bool
     vflip: bool
+    tilt_deg: Annotated[float, Meta(ge=-45.0, le=90.0)] | Literal["auto"]
     frame_timeout_s: Annotated[float, Meta(ge=0.2, le=600.0)]
     controls: dict[str, Any]
 
@@ -75,9 +76,92 @@ class LandmarkerConfig(Section, frozen=True):
     min_pose_presence_confidence: Fraction
     min_tracking_confidence: Fraction
     output_segmentation_masks: bool
-    runtime: Literal["mediapipe"]
+    runtime: Literal["auto", "mediapipe", "litert"]
     workers: Annotated[int, Meta(ge=0, le=16)]
+    threads: Annotated[int, Meta(ge=0, le=16)]
     max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]
+
+Metres = Annotated[float, Meta(ge=0.0, le=10.0)]
+Degrees = Annotated[float, Meta(ge=0.0, le=180.0)]
+
+
+class PostureConfig(Section, frozen=True):
+    """`[posture]`: every threshold of the posture logic."""
+
+    min_visibility: Fraction
+    min_presence: Fraction
+    min_scale_px: Annotated[float, Meta(ge=1.0, le=1000.0)]
+    enter_after_s: Seconds
+    enter_move_m: Metres
+    gap_s: Seconds
+    lying_gap_s: Seconds
+    fallen_gap_s: Seconds
+    match_radius_m: Metres
+    match_speed_m_s: Metres
+    smooth_cutoff_hz: Annotated[float, Meta(gt=0.0, le=100.0)]
+    smooth_beta: Annotated[float, Meta(ge=0.0, le=1000.0)]
+    tilt_max_deg: Degrees
+    dwell_s: Seconds
+    hysteresis_deg: Degrees
+    lying_trunk_deg: Degrees
+    lying_thigh_deg: Degrees
+    lying_hips_m: Metres
+    lying_extension: Fraction
+    bending_trunk_deg: Degrees
+    seated_thigh_deg: Degrees
+    floor_hips_m: Metres
+    squat_knee_deg: Degrees
+    squat_balance_m: Metres
+    fall_drop_m: Metres
+    fall_hips_drop_m: Metres
+    fall_descent_s: PositiveSeconds
+    fall_speed_m_s: Metres
+    fall_shoulders_m: Metres
+    fall_hips_m: Metres
+    fall_confirm_s: Seconds
+    fall_settle_s: Seconds
+    fall_lost_s: Seconds
+    fall_lost_shoulders_m: Metres
+    fall_lost_speed_m_s: Metres
+    fallen_after_s: Seconds
+    recover_hips_m: Metres
+    recover_dwell_s: Seconds
+    recover_sitting_s: Seconds
+    hand_enter_m: Annotated[float, Meta(ge=-1.0, le=1.0)]
+    hand_exit_m: Annotated[float, Meta(ge=-1.0, le=1.0)]
+    hand_dwell_s: Seconds
+    wave_lift_m: Metres
+    wave_swing_m: Metres
+    wave_swings: Annotated[int, Meta(ge=2, le=8)]
+    wave_window_s: PositiveSeconds
+    wave_pause_s: Seconds
+    still_move_m: Metres
+    still_reach_m: Metres
+    inactive_after_s: PositiveSeconds
+    squat_up_deg: Degrees
+    squat_up_thigh_deg: Degrees
+    squat_down_deg: Degrees
+    squat_down_thigh_deg: Degrees
+    push_up_trunk_deg: Degrees
+    push_up_hip_deg: Degrees
+    push_up_up_deg: Degrees
+    push_up_down_deg: Degrees
+    push_up_reach_m: Metres
+    jack_apart_m: Metres
+    jack_together_m: Metres
+    jack_reach_m: Metres
+    repetition_min_s: Seconds
+    repetition_max_s: Seconds
+    repetition_pause_s: Seconds
+    zone_dwell_s: Seconds
+
+
+class ZoneConfig(Section, frozen=True):
+    """`[[zones]]`: a place in the picture."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    polygon: Annotated[tuple[tuple[Fraction, Fraction], ...], Meta(min_length=3, max_length=64)]
+    ignore: tuple[Literal["fall"], ...]
 
 
 class TlsConfig(Section, frozen=True):
@@ -152,6 +236,8 @@ class Config(Section, frozen=True):
     node: NodeConfig
     camera: CameraConfig
     landmarker: LandmarkerConfig
+    posture: PostureConfig
+    zones: tuple[ZoneConfig, ...]
     mqtt: MqttConfig
     publish: PublishConfig
     health: HealthConfig

@@ -1,0 +1,173 @@
+"""Falls: a fast descent of shoulders and hips that ends low.
+
+Owns one person's falls. Heights above the floor are the mean of two witnesses. The world landmarks say how the body is
+folded, also when it points at the camera, but are unsure while it is hidden or blurred. The picture says how far
+shoulders and hips have sunk towards where the feet were when the person was last up, but not for what moves along the
+line of sight. Sitting down, squatting and bending end too high; lying down on purpose takes longer than a fall; a
+person who was lost while falling fast counts as fallen when they do not come up again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from piapp.config import PostureConfig
+from piapp.posture.features import Features
+from piapp.types import Posture
+
+
+@dataclass(frozen=True, slots=True)
+class Height:
+    """Heights above the floor in metres, as fused, and where they came from."""
+
+    ts_ms: int
+    shoulders_m: float
+    hips_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A fall that has ended low.
+
+    Attributes:
+        drop_m: How far the shoulders came down; hips_drop_m the hips.
+        descent_s: Time from leaving the height to being low.
+        speed_m_s: Highest speed of the shoulders downwards, over 0.2 s or more.
+        lost: The person was lost on the way down.
+    """
+
+    drop_m: float
+    hips_drop_m: float
+    descent_s: float
+    speed_m_s: float
+    shoulders_m: float
+    hips_m: float
+    lost: bool
+    score: float
+
+
+class Floor:
+    """Where the feet are while somebody is up, and how large they look: what heights in the picture refer to."""
+
+    __slots__ = ("_feet_y", "_scale", "_seen_ms")
+
+    def __init__(self) -> None:
+        self._seen_ms: int | None = None
+        self._feet_y = 0.0
+        self._scale = 1.0
+
+    def step(self, features: Features, up: bool, ts_ms: int) -> None:
+        """Follow somebody who is up; keep the last place while they are not."""
+        if not up:
+            return
+        share = 0.3 if self._seen_ms is not None and ts_ms - self._seen_ms < 1000 else 1.0  # noqa: PLR2004
+        feet_y = features.hips_px[1] + features.hips_m * features.scale
+        self._feet_y += share * (feet_y - self._feet_y)
+        self._scale += share * (features.scale - self._scale)
+        self._seen_ms = ts_ms
+
+    def height(self, features: Features, ts_ms: int) -> Height:
+        """Fused heights of shoulders and hips."""
+        if self._seen_ms is None or ts_ms - self._seen_ms > 4000:  # noqa: PLR2004 - they may have walked since
+            return Height(ts_ms, features.shoulders_m, features.hips_m)
+        shoulders = (self._feet_y - features.shoulders_px[1]) / self._scale
+        hips = (self._feet_y - features.hips_px[1]) / self._scale
+        return Height(ts_ms, (shoulders + features.shoulders_m) / 2, (hips + features.hips_m) / 2)
+
+
+class FallDetector:
+    """Watches one person come down."""
+
+    __slots__ = ("_config", "_floor", "_heights", "_low_ms", "height")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._config = config
+        self._floor = Floor()
+        self._heights: deque[Height] = deque()
+        self._low_ms: int | None = None
+        self.height: Height | None = None
+
+    def step(self, features: Features, posture: Posture, ts_ms: int) -> Fall | None:
+        """Take what is seen now; `posture` is the judgement of this result alone."""
+        self._floor.step(features, _is_up(features, posture), ts_ms)
+        height = self.height = self._floor.height(features, ts_ms)
+        oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s) * 1000
+        while self._heights and self._heights[0].ts_ms < oldest:
+            self._heights.popleft()
+        self._heights.append(height)
+        if not self._is_low(height, posture):
+            self._low_ms = None
+            return None
+        if self._low_ms is None:
+            self._low_ms = ts_ms
+        if ts_ms - self._low_ms < self._config.fall_confirm_s * 1000:
+            return None
+        return self._judge(height, self._low_ms, lost=False)
+
+    def missing(self, ts_ms: int) -> Fall | None:
+        """Say that the person is not seen now; a fall when they were lost on the way down."""
+        if self.height is None or not self._heights or ts_ms - self.height.ts_ms < self._config.fall_lost_s * 1000:
+            return None
+        last = self._heights[-1]
+        fall = self._judge(last, last.ts_ms, lost=True)
+        self.forget()
+        return fall
+
+    def forget(self) -> None:
+        """Start anew, after a fall or when the person is gone."""
+        self._heights.clear()
+        self._low_ms = None
+        self.height = None
+
+    @property
+    def coming_down(self) -> bool:
+        """Whether the person was sinking fast when last seen."""
+        return len(self._heights) > 1 and _speed(self._heights) > self._config.fall_speed_m_s
+
+    def _is_low(self, height: Height, posture: Posture) -> bool:
+        if height.hips_m < self._config.fall_hips_m and height.shoulders_m < self._config.fall_shoulders_m:
+            return True
+        return posture == "lying"
+
+    def _judge(self, end: Height, low_ms: int, *, lost: bool) -> Fall | None:
+        """Look back from being low to when the person was still high."""
+        config = self._config
+        before = [height for height in self._heights if height.ts_ms <= low_ms]
+        top = max(before, key=lambda height: height.shoulders_m)
+        drop = top.shoulders_m - end.shoulders_m
+        hips_drop = top.hips_m - end.hips_m
+        # The descent begins when a tenth of it is done, and ends when nine tenths are.
+        start_ms = max((h.ts_ms for h in before if h.shoulders_m > top.shoulders_m - 0.1 * drop), default=top.ts_ms)
+        end_ms = next(
+            (h.ts_ms for h in self._heights if h.ts_ms > start_ms and h.shoulders_m < top.shoulders_m - 0.9 * drop),
+            low_ms,
+        )
+        descent_s = max(0.0, (min(end_ms, low_ms) - start_ms) / 1000)
+        speed = _speed(self._heights)
+        enough = drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m
+        if not enough or descent_s > config.fall_descent_s or speed < config.fall_speed_m_s:
+            return None
+        if lost and (end.shoulders_m > config.fall_lost_shoulders_m or speed < config.fall_lost_speed_m_s):
+            return None
+        score = min(1.0, 0.4 + 0.3 * drop + 0.2 * speed - (0.2 if lost else 0.0))
+        return Fall(drop, hips_drop, descent_s, speed, end.shoulders_m, end.hips_m, lost, score)
+
+
+def _is_up(features: Features, posture: Posture) -> bool:
+    return posture in ("standing", "sitting") and features.trunk_deg < 40 and features.hips_m > 0.4  # noqa: PLR2004
+
+
+def _speed(heights: deque[Height]) -> float:
+    """Highest mean speed downwards over any 0.2 s to 0.5 s."""
+    best = 0.0
+    samples = list(heights)
+    first = 0
+    for last, end in enumerate(samples):
+        while samples[first].ts_ms < end.ts_ms - 500:
+            first += 1
+        for start in samples[first:last]:
+            elapsed_s = (end.ts_ms - start.ts_ms) / 1000
+            if elapsed_s >= 0.2:  # noqa: PLR2004
+                best = max(best, (start.shoulders_m - end.shoulders_m) / elapsed_s)
+    return best

@@ -1,0 +1,131 @@
+"""Points and angles of one body: pixels and metres, freed of what cannot be used, with gravity put upright.
+
+Owns coordinates. Two frames are used below: the picture in pixels (x right, y down), and gravity's frame in metres
+(x right as the camera sees it, y up, z away from the camera, along the floor).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from piapp.types import Pose
+
+NOSE, EYES, EARS = 0, (2, 5), (7, 8)
+SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
+HIPS, KNEES, ANKLES, TOES = (23, 24), (25, 26), (27, 28), (31, 32)
+TORSO = (11, 12, 23, 24)
+# What spans the body without hands, face and feet, which are noisy and small.
+FRAME = (0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28)
+
+Array = npt.NDArray[np.float64]
+Vector = tuple[float, float, float]
+
+# Coordinates beyond these come from a broken result; they are cut so that arithmetic on them stays finite.
+_PICTURES = 10.0
+_METRES = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """One pose with every number finite.
+
+    Attributes:
+        points: (33, 5) float64: x, y in pixels; x, y, z in metres as the camera sees them (y down, z away).
+        visibility: (33,) float64, 0..1; 0 for landmarks that had to be filled in.
+    """
+
+    points: Array
+    visibility: Array
+
+
+def read_body(pose: Pose, size: tuple[int, int]) -> Body | None:
+    """Read a pose; None when shoulders or hips are missing, for then nothing can be said.
+
+    A missing visibility counts as the presence, and as seen where the model gives neither.
+    """
+    points = np.empty((33, 5))
+    points[:, :2] = pose.landmarks[:, :2]
+    points[:, 2:] = pose.world_landmarks[:, :3]
+    visibility = pose.landmarks[:, 3].astype(np.float64)
+    finite = np.isfinite(points).all(axis=1)
+    if not finite[list(TORSO)].all():
+        return None
+    if not finite.all():
+        points[~finite] = points[list(TORSO)].mean(axis=0)
+    unknown = ~np.isfinite(visibility)
+    if unknown.any():
+        presence = pose.landmarks[:, 4]
+        visibility[unknown] = np.where(np.isfinite(presence), presence, 1.0)[unknown]
+    visibility[~finite] = 0.0
+    np.clip(points[:, :2], -_PICTURES, _PICTURES, out=points[:, :2])
+    points[:, :2] *= np.maximum(size, 1)
+    np.clip(points[:, 2:], -_METRES, _METRES, out=points[:, 2:])
+    return Body(points, np.clip(visibility, 0.0, 1.0))
+
+
+def pixels_per_metre(body: Body) -> float:
+    """Size of the body in the picture: the ratio of the spreads of its frame in pixels and in metres, at least 1.
+
+    Both are seen from the same side, so the ratio does not depend on the posture.
+    """
+    frame = body.points[list(FRAME), :4]
+    weight = np.clip(body.visibility[list(FRAME)], 0.05, 1.0)
+    weight /= weight.sum()
+    offset = frame - weight @ frame
+    spread = weight @ (offset * offset)
+    return max(1.0, math.sqrt((spread[0] + spread[1]) / max(spread[2] + spread[3], 1e-6)))
+
+
+def upright(world: Array, tilt_deg: float) -> list[list[float]]:
+    """Turn (n, 3) camera metres into gravity's frame for a camera that looks down by `tilt_deg`."""
+    cos, sin = math.cos(math.radians(tilt_deg)), math.sin(math.radians(tilt_deg))
+    turned: list[list[float]] = (world @ np.array([[1.0, 0.0, 0.0], [0.0, -cos, -sin], [0.0, -sin, cos]])).tolist()
+    return turned
+
+
+def middle(points: list[list[float]], pair: tuple[int, int]) -> Vector:
+    """The point half way between two landmarks."""
+    a, b = points[pair[0]], points[pair[1]]
+    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2
+
+
+def minus(a: Vector | list[float], b: Vector | list[float]) -> Vector:
+    """The vector from b to a."""
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def length(a: Vector) -> float:
+    """Length of a vector, never quite 0, so that it can divide."""
+    return math.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]) + 1e-9
+
+
+def angle_deg(a: Vector, b: Vector) -> float:
+    """Angle between two vectors, 0..180."""
+    cos = (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) / (length(a) * length(b))
+    return math.degrees(math.acos(min(1.0, max(-1.0, cos))))
+
+
+def inclination_deg(a: Vector) -> float:
+    """Angle between a vector and straight up, 0..180."""
+    return math.degrees(math.acos(min(1.0, max(-1.0, a[1] / length(a)))))
+
+
+def joint_deg(points: list[list[float]], before: int, joint: int, after: int) -> float:
+    """Angle at a joint: 180 when it is stretched."""
+    return angle_deg(minus(points[before], points[joint]), minus(points[after], points[joint]))
+
+
+def inside(point: tuple[float, float], polygon: tuple[tuple[float, float], ...]) -> bool:
+    """Whether a point lies in a polygon (even-odd rule)."""
+    x, y = point
+    odd = False
+    x0, y0 = polygon[-1]
+    for x1, y1 in polygon:
+        if (y1 > y) != (y0 > y) and x < (x0 - x1) * (y - y1) / (y0 - y1) + x1:
+            odd = not odd
+        x0, y0 = x1, y1
+    return odd

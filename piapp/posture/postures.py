@@ -1,0 +1,79 @@
+"""What posture a body is in: a judgement for each result, and the one that is kept.
+
+Owns the rules. They follow how a body carries its weight: trunk over stretched legs (standing), trunk over a seat
+beside the feet (sitting), over bent legs and feet (squatting), leaning over legs that stand (bending), or lying.
+"""
+
+from __future__ import annotations
+
+import math
+
+from piapp.config import PostureConfig
+from piapp.posture.features import Features
+from piapp.types import Posture
+
+_ALL: tuple[Posture, ...] = ("standing", "sitting", "lying", "bending", "squatting", "unknown")
+
+
+def classify(features: Features, config: PostureConfig, held: Posture = "unknown") -> Posture:
+    """Judge one body; limits move by the hysteresis in favour of the posture that is `held`."""
+    if features.trunk_seen < config.min_visibility:
+        return "unknown"
+    slack = config.hysteresis_deg
+    if features.trunk_deg > config.lying_trunk_deg - (slack if held == "lying" else 0) and _lies(features, config):
+        return "lying"
+    if features.legs_seen < config.min_visibility:
+        return "unknown"
+    if features.thigh_deg > config.seated_thigh_deg - (slack if held in ("sitting", "squatting") else 0):
+        return _seated(features, config, held)
+    if features.trunk_deg > config.bending_trunk_deg - (slack if held == "bending" else 0):
+        return "bending"
+    return "standing"
+
+
+def _lies(features: Features, config: PostureConfig) -> bool:
+    return features.hips_m < config.lying_hips_m or (
+        features.thigh_deg > config.lying_thigh_deg and features.extension < config.lying_extension
+    )
+
+
+def _seated(features: Features, config: PostureConfig, held: Posture) -> Posture:
+    if features.trunk_deg > config.lying_trunk_deg and features.extension > config.lying_extension:
+        return "bending"
+    if features.hips_m < config.floor_hips_m:
+        return "sitting"
+    lean = 0.2 if held == "sitting" else -0.2 if held == "squatting" else 0.0
+    knees = (features.knee_deg - config.squat_knee_deg) / 15.0
+    weight = (features.balance_m - config.squat_balance_m) / 0.1
+    return "sitting" if knees + weight + lean > 0 else "squatting"
+
+
+class PostureFilter:
+    """Keeps a posture until another one has had the better of it for the dwell time.
+
+    Shares of recent time, fading exponentially, are counted in seconds, so flicker and the frame rate matter little.
+    """
+
+    __slots__ = ("_shares", "_tau_s", "posture", "since_ms")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._tau_s = max(config.dwell_s, 1e-3) / math.log(2)
+        self._shares = dict.fromkeys(_ALL, 0.0)
+        self.posture: Posture = "unknown"
+        self.since_ms = 0
+
+    def step(self, posture: Posture, dt_s: float, ts_ms: int) -> bool:
+        """Count `dt_s` for a posture; True when the kept one changes."""
+        share = 1.0 - math.exp(-min(dt_s, self._tau_s) / self._tau_s)
+        for name in _ALL:
+            self._shares[name] += share * ((name == posture) - self._shares[name])
+        best = max(_ALL, key=self._shares.__getitem__)
+        if best == self.posture or self._shares[best] <= 0.5:  # noqa: PLR2004 - more than all others together
+            return False
+        self.posture, self.since_ms = best, ts_ms
+        return True
+
+    @property
+    def share(self) -> float:
+        """How much of the recent time agrees with the kept posture, 0..1."""
+        return self._shares[self.posture]

@@ -1,0 +1,63 @@
+"""How long somebody has not moved.
+
+Owns the time without movement. A place is remembered, and whoever has not gone away from it by more than a little is
+still: so slow drift counts as movement at last, and noise does not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from piapp.config import PostureConfig
+from piapp.posture.features import Features
+from piapp.posture.geometry import Array, Body
+
+# Nose, shoulders, elbows, wrists, hips, knees: what moves when somebody does.
+_JOINTS = [0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26]
+
+
+class Stillness:
+    """One person's movement.
+
+    Attributes:
+        moved_m: Distance from the remembered place, of the joint that went farthest among those that are seen.
+        still_s: Seconds without movement; last_still_s the length of the last such time.
+    """
+
+    __slots__ = ("_config", "_inactive", "_place", "_since_ms", "last_still_s", "moved_m", "still_s")
+
+    def __init__(self, config: PostureConfig, ts_ms: int) -> None:
+        self._config = config
+        self._place: Array | None = None
+        self._since_ms = ts_ms
+        self._inactive = False
+        self.moved_m = self.still_s = self.last_still_s = 0.0
+
+    def step(self, body: Body, features: Features, ts_ms: int) -> bool:
+        """Take the body as it is now; True when it has moved."""
+        place = body.points[_JOINTS, :2]
+        if self._place is None:
+            self._place = place
+        apart = np.hypot(*(place - self._place).T) / features.scale
+        seen = body.visibility[_JOINTS] >= self._config.min_visibility
+        self.moved_m = float(np.median(apart[seen])) if seen.any() else 0.0
+        reach_m = float(apart[seen].max()) if seen.any() else 0.0
+        moved = self.moved_m > self._config.still_move_m or reach_m > self._config.still_reach_m
+        if moved:
+            self._place, self._since_ms = place, ts_ms
+            self.last_still_s = self.still_s
+        self.still_s = (ts_ms - self._since_ms) / 1000
+        return moved
+
+    def change(self, moved: bool) -> Literal["inactive", "active"] | None:
+        """What to say now: `inactive` once after long stillness, `active` once when it ends."""
+        if self._inactive and moved:
+            self._inactive = False
+            return "active"
+        if not self._inactive and self.still_s >= self._config.inactive_after_s:
+            self._inactive = True
+            self.last_still_s = self.still_s
+            return "inactive"
+        return None

@@ -1,0 +1,188 @@
+"""Who is who from result to result: ids, matching, smoothing, and whether a find is a person at all.
+
+Owns identity. A track is matched by where it was headed and by the shape of its body; it survives gaps, and an id is
+never used twice. Smoothing is One-Euro (Casiez, Roussel, Vogel: 1 EUR filter, CHI 2012) in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from piapp.config import PostureConfig
+from piapp.posture.geometry import FRAME, TORSO, Array, Body, pixels_per_metre
+
+_DERIVATIVE_CUTOFF_HZ = 1.0  # the paper's own value
+
+
+class OneEuro:
+    """Smooths the 33 landmarks of one person, in pixels and metres."""
+
+    __slots__ = ("_beta", "_min_cutoff_hz", "_speed", "_value")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._min_cutoff_hz = config.smooth_cutoff_hz
+        self._beta = config.smooth_beta
+        self._value: Array | None = None
+        self._speed: Array | None = None
+
+    def step(self, points: Array, dt_s: float, scale: float) -> Array:
+        """Take (33, 5) points that came `dt_s` after the last; `scale` is pixels a metre."""
+        if self._value is None or self._speed is None or dt_s > 0.5:  # noqa: PLR2004 - after a gap the past misleads
+            self._value, self._speed = points, np.zeros_like(points)
+            return points
+        unit = np.array([scale, scale, 1.0, 1.0, 1.0])
+        self._speed = self._speed + _alpha(_DERIVATIVE_CUTOFF_HZ, dt_s) * (
+            (points - self._value) / (unit * dt_s) - self._speed
+        )
+        cutoff = self._min_cutoff_hz + self._beta * np.abs(self._speed)
+        ratio = (2 * math.pi * dt_s) * cutoff
+        self._value = self._value + ratio / (ratio + 1.0) * (points - self._value)
+        return self._value
+
+
+def _alpha(cutoff_hz: float, dt_s: float) -> float:
+    ratio = 2 * math.pi * cutoff_hz * dt_s
+    return ratio / (ratio + 1.0)
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One body followed through time.
+
+    Attributes:
+        body: Smoothed, as of `last_ms`.
+        centre: Middle of shoulders and hips (x, y) in pixels.
+        velocity: Of the centre, pixels a second.
+        hold_s: How long it may stay unseen before it is given up.
+    """
+
+    id: int
+    first_ms: int
+    last_ms: int
+    body: Body
+    scale: float
+    centre: tuple[float, float]
+    velocity: tuple[float, float]
+    hold_s: float
+    smoother: OneEuro
+
+    def update(self, body: Body, scale: float, ts_ms: int) -> None:
+        """Follow the body to where it is now."""
+        dt_s = (ts_ms - self.last_ms) / 1000
+        self.body = Body(self.smoother.step(body.points, dt_s, scale), body.visibility)
+        centre = _centre(body)
+        share = _alpha(_DERIVATIVE_CUTOFF_HZ, dt_s)
+        self.velocity = (
+            self.velocity[0] + share * ((centre[0] - self.centre[0]) / dt_s - self.velocity[0]),
+            self.velocity[1] + share * ((centre[1] - self.centre[1]) / dt_s - self.velocity[1]),
+        )
+        self.centre, self.scale, self.last_ms = centre, scale, ts_ms
+
+
+class Tracks:
+    """Gives each body of a result its track."""
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._config = config
+        self._next_id = 1
+        self.alive: dict[int, Track] = {}
+
+    def update(self, bodies: Sequence[Body | None], ts_ms: int) -> list[Track | None]:
+        """The track of each body, in order; None where there is no body, a second find of one body has its track."""
+        scales = [pixels_per_metre(body) if body is not None else 1.0 for body in bodies]
+        tracks = self._matched(bodies, scales, ts_ms)
+        for index, body in enumerate(bodies):
+            if body is None:
+                continue
+            track = tracks[index]
+            if track is None:
+                tracks[index] = _twin(body, scales[index], bodies[:index], tracks) or self._started(
+                    body, scales[index], ts_ms
+                )
+            elif track.last_ms < ts_ms:
+                track.update(body, scales[index], ts_ms)
+        return tracks
+
+    def recall(self, bodies: Sequence[Body | None], ts_ms: int) -> list[Track | None]:
+        """The tracks that bodies look like, changing nothing."""
+        scales = [pixels_per_metre(body) if body is not None else 1.0 for body in bodies]
+        return self._matched(bodies, scales, ts_ms)
+
+    def expire(self, ts_ms: int) -> list[Track]:
+        """Give up and return the tracks that were unseen for too long."""
+        lost = [track for track in self.alive.values() if ts_ms - track.last_ms > track.hold_s * 1000]
+        for track in lost:
+            del self.alive[track.id]
+        return lost
+
+    def _started(self, body: Body, scale: float, ts_ms: int) -> Track:
+        smoother = OneEuro(self._config)
+        smoother.step(body.points, 0.0, scale)
+        track = Track(
+            self._next_id,
+            ts_ms,
+            ts_ms,
+            body,
+            scale,
+            _centre(body),
+            (0.0, 0.0),
+            self._config.enter_after_s,
+            smoother,
+        )
+        self.alive[track.id] = track
+        self._next_id += 1
+        return track
+
+    def _matched(self, bodies: Sequence[Body | None], scales: list[float], ts_ms: int) -> list[Track | None]:
+        pairs = sorted(
+            (cost, index, track.id)
+            for index, body in enumerate(bodies)
+            if body is not None
+            for track in self.alive.values()
+            if (cost := self._cost(track, body, scales[index], ts_ms)) < 1.0
+        )
+        tracks: list[Track | None] = [None] * len(bodies)
+        taken: set[int] = set()
+        for _, index, track_id in pairs:
+            if tracks[index] is None and track_id not in taken:
+                tracks[index] = self.alive[track_id]
+                taken.add(track_id)
+        return tracks
+
+    def _cost(self, track: Track, body: Body, scale: float, ts_ms: int) -> float:
+        """0 for the same place and shape, 1 at the limit of what one person can be."""
+        gap_s = max(0.0, (ts_ms - track.last_ms) / 1000)
+        ahead_s = min(gap_s, 0.3)
+        x, y = _centre(body)
+        larger = max(scale, track.scale)
+        away_m = (
+            math.hypot(
+                x - track.centre[0] - ahead_s * track.velocity[0], y - track.centre[1] - ahead_s * track.velocity[1]
+            )
+            / larger
+        )
+        reach_m = self._config.match_radius_m + self._config.match_speed_m_s * min(gap_s, 1.0)
+        size = abs(math.log(scale / track.scale)) / math.log(3.0 + gap_s)
+        shape_m = float(np.abs(body.points[list(FRAME), 2:] - track.body.points[list(FRAME), 2:]).mean())
+        shape = shape_m / (0.5 + gap_s)
+        return max(away_m / reach_m, size, 0.6 * away_m / reach_m + 0.2 * size + 0.2 * shape)
+
+
+def _twin(body: Body, scale: float, others: Sequence[Body | None], tracks: list[Track | None]) -> Track | None:
+    """The track of an earlier body of the same result that is this one seen twice."""
+    frame = body.points[list(FRAME), :2]
+    for other, track in zip(others, tracks, strict=False):
+        if other is not None and track is not None:
+            apart_m = float(np.abs(frame - other.points[list(FRAME), :2]).mean()) / scale
+            if apart_m < 0.1:  # noqa: PLR2004 - two people cannot be so close in every joint
+                return track
+    return None
+
+
+def _centre(body: Body) -> tuple[float, float]:
+    x, y = body.points[list(TORSO), :2].mean(axis=0).tolist()
+    return x, y
