@@ -1,0 +1,135 @@
+"""Draws what was seen into pictures and writes pictures and videos. Adapter to OpenCV's drawing and encoders.
+
+Owns nothing that decides; colours and line widths scale with the picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from piapp.errors import PiappError
+from piapp.types import SKELETON, FloatArray, ImageArray, Pose, PoseLabel
+
+# Landmarks that the model itself thinks hidden are left out of the drawing, as MediaPipe's own drawing does.
+MIN_VISIBILITY = 0.5
+
+# RGB, one colour a person in turn; distinct for the colour-blind too (Okabe and Ito 2008).
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))
+
+
+class OutputError(PiappError, OSError):
+    """A picture or video cannot be written."""
+
+    exit_code = 1
+
+
+def annotate(image: ImageArray, poses: tuple[Pose, ...], labels: tuple[PoseLabel, ...] = ()) -> ImageArray:
+    """Return a copy of an RGB picture with each pose's mask, skeleton and label drawn.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        poses: What to draw.
+        labels: One a pose, or none at all.
+    """
+    canvas = image.copy()
+    for index, pose in enumerate(poses):
+        label = labels[index] if labels else None
+        colour = COLOURS[(label.id if label else index) % len(COLOURS)]
+        if pose.mask is not None:
+            _tint(canvas, pose.mask, colour)
+        _skeleton(canvas, pose.landmarks, colour)
+        if label is not None:
+            _text(canvas, pose, f"{label.id} {label.posture}", colour)
+    return canvas
+
+
+def write_image(path: Path, image: ImageArray) -> None:
+    """Write an RGB picture; the suffix names the format.
+
+    Raises:
+        OutputError: It cannot be written there or in this format.
+    """
+    try:
+        ok, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    except cv2.error as error:
+        raise OutputError(f"{path}: {path.suffix or 'no suffix'} is not a picture format; use .jpg or .png") from error
+    if not ok:
+        raise OutputError(f"{path}: the picture could not be encoded")
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+class VideoFile:
+    """Writes RGB pictures into an .mp4 file; a context manager.
+
+    Args:
+        path: Where to.
+        fps: Frames a second; the file has a constant rate.
+        size: (width, height) of every picture.
+
+    Raises:
+        OutputError: The file cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+        if not self._writer.isOpened():
+            raise OutputError(f"{path}: cannot be written; is the folder there and is it writable?")
+
+    def write(self, image: ImageArray) -> None:
+        """Append one picture."""
+        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _line_px(canvas: ImageArray) -> int:
+    shorter_side: int = min(canvas.shape[:2])
+    return max(1, round(shorter_side / 160))
+
+
+def _tint(canvas: ImageArray, mask: FloatArray, colour: tuple[int, int, int]) -> None:
+    weight = 0.45 * mask[:, :, np.newaxis]
+    canvas[:] = (canvas * (1 - weight) + np.array(colour) * weight).astype(np.uint8)
+
+
+def _skeleton(canvas: ImageArray, landmarks: FloatArray, colour: tuple[int, int, int]) -> None:
+    height, width = canvas.shape[:2]
+    points = np.nan_to_num(landmarks[:, :2] * (width, height)).clip(-(2**14), 2**14).round().astype(int).tolist()
+    hidden = landmarks[:, 3] < MIN_VISIBILITY  # False for NaN: not known to be hidden
+    line_px = _line_px(canvas)
+    for start, end in SKELETON:
+        if not (hidden[start] or hidden[end]):
+            cv2.line(canvas, points[start], points[end], colour, line_px, cv2.LINE_AA)
+    for point, is_hidden in zip(points, hidden, strict=True):
+        if not is_hidden:
+            cv2.circle(canvas, point, line_px + 1, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(canvas, point, line_px, colour, cv2.FILLED, cv2.LINE_AA)
+
+
+def _text(canvas: ImageArray, pose: Pose, text: str, colour: tuple[int, int, int]) -> None:
+    """Write a label at the upper left of a pose, on a dark ground, inside the picture."""
+    height, width = canvas.shape[:2]
+    scale, thickness = min(height, width) / 700, max(1, round(min(height, width) / 400))
+    (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    x = int(np.clip(pose.bbox[0] * width, 0, max(0, width - text_width)))
+    y = int(np.clip(pose.bbox[1] * height - base, text_height, height - base))
+    cv2.rectangle(canvas, (x, y - text_height - base // 2), (x + text_width, y + base), (16, 16, 16), cv2.FILLED)
+    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)

@@ -1,0 +1,202 @@
+"""The live stage: workers that take the newest frame, run a landmarker each, and give results in order.
+
+Owns the worker threads. Each creates its landmarker under the filter of `egress`, and hands it one frame at a time, so
+that nothing queues inside the landmarker and latency stays at one inference. Which runtime does the work is the
+factory's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from piapp.config import LandmarkerConfig
+from piapp.errors import LandmarkerTimeoutError
+from piapp.landmarker.egress import deny_sockets
+from piapp.landmarker.order import ResultOrder
+from piapp.types import Frame, Pose, PoseResult
+
+log = logging.getLogger(__name__)
+
+MAX_AUTO_WORKERS = 3  # a fourth core is left to camera, publisher and system on a Pi
+
+
+class AsyncLandmarker(Protocol):
+    """A landmarker with MediaPipe's LIVE_STREAM contract."""
+
+    def detect_async(self, frame: Frame) -> None:
+        """Take one frame and return; the result comes by the callback given at creation."""
+        ...
+
+    def close(self) -> None:
+        """Finish the frame in flight and release everything."""
+        ...
+
+
+OnResult = Callable[[int, tuple[Pose, ...]], None]
+LandmarkerFactory = Callable[[OnResult], AsyncLandmarker]
+
+
+def worker_count(config: LandmarkerConfig) -> int:
+    """How many workers run: as configured, or one less than there are cores, 1 to 3."""
+    cores = len(os.sched_getaffinity(0))
+    return config.workers or max(1, min(MAX_AUTO_WORKERS, cores - 1))
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """One thread and what it is doing; `frame` is written under the stage's lock."""
+
+    name: str
+    thread: threading.Thread
+    idle: threading.Event = field(default_factory=threading.Event)
+    frame: Frame | None = None
+    submitted_ns: int = 0
+
+
+class LiveStage:
+    """Runs landmarkers on the frames that `take` gives, in threads named "landmarker-1" and so on.
+
+    Args:
+        factory: Creates a landmarker for a callback; called once in each worker's thread.
+        take: Waits so many seconds for a frame; None when there is none.
+        workers: How many landmarkers take frames in turn. Each tracks people on its own.
+        max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
+    """
+
+    def __init__(
+        self,
+        factory: LandmarkerFactory,
+        take: Callable[[float], Frame | None],
+        *,
+        workers: int,
+        max_result_age_s: float,
+    ) -> None:
+        self._factory = factory
+        self._take = take
+        self._max_result_age_s = max_result_age_s
+        self._turn = threading.Lock()  # held while waiting for a frame, so that frames are registered in their order
+        self._changed = threading.Condition()
+        self._order = ResultOrder(limit=4 * workers)
+        self._results: deque[PoseResult] = deque()
+        self._max_results = 4 * workers  # full when the reader sleeps: the oldest result is dropped and counted
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._workers = [self._worker(number) for number in range(1, workers + 1)]
+        self.dropped = 0
+        self.unexpected = 0
+
+    @property
+    def late(self) -> int:
+        """Results that came after newer ones had gone, and were dropped."""
+        return self._order.late
+
+    @property
+    def busy(self) -> bool:
+        """True while a frame is in flight or a result waits to be read."""
+        with self._changed:
+            return bool(self._results) or any(worker.frame is not None for worker in self._workers)
+
+    def start(self) -> None:
+        """Start the workers; landmarkers load in their threads."""
+        for worker in self._workers:
+            worker.thread.start()
+
+    def next_result(self, timeout_s: float) -> PoseResult | None:
+        """Wait for the next result in order; None when the time is over.
+
+        Raises:
+            LandmarkerTimeoutError: A landmarker has a frame and gives no result.
+            ModelError: A landmarker could not be created.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._results or self._error, timeout_s)
+            if self._error is not None:
+                raise self._error
+            self._raise_if_stuck()
+            return self._results.popleft() if self._results else None
+
+    def stop(self, timeout_s: float) -> bool:
+        """Let frames in flight finish and end the workers; False when one still hangs after the time."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._stopping = True
+        started = [worker for worker in self._workers if worker.thread.ident is not None]
+        for worker in started:
+            worker.thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(worker.thread.is_alive() for worker in started)
+
+    def _worker(self, number: int) -> _Worker:
+        name = f"landmarker-{number}"
+        thread = threading.Thread(target=lambda: self._run(worker), name=name, daemon=True)
+        worker = _Worker(name, thread)
+        return worker
+
+    def _raise_if_stuck(self) -> None:
+        now_ns = time.monotonic_ns()
+        for worker in self._workers:
+            age_s = (now_ns - worker.submitted_ns) / 1e9
+            if worker.frame is not None and age_s > self._max_result_age_s:
+                raise LandmarkerTimeoutError(
+                    f"{worker.name} gave no result for {age_s:.1f} s (landmarker.max_result_age_s = "
+                    f"{self._max_result_age_s:g}); the program ends so that it can be started afresh"
+                )
+
+    def _run(self, worker: _Worker) -> None:
+        try:
+            deny_sockets()
+            landmarker = self._factory(lambda ts_ms, poses: self._on_result(worker, ts_ms, poses))
+            try:
+                while (frame := self._next_frame(worker)) is not None:
+                    landmarker.detect_async(frame)
+                    self._wait_for_result(worker)
+            finally:
+                landmarker.close()
+        except BaseException as error:  # noqa: BLE001 - surfaced on the main thread
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _next_frame(self, worker: _Worker) -> Frame | None:
+        """Wait for this worker's turn and for a frame; None when stopping."""
+        with self._turn:
+            while not self._stopping:
+                frame = self._take(0.1)
+                if frame is None:
+                    continue
+                with self._changed:
+                    self._order.submitted(frame.ts_ms)
+                    worker.idle.clear()
+                    worker.submitted_ns = time.monotonic_ns()
+                    worker.frame = frame
+                return frame
+        return None
+
+    def _wait_for_result(self, worker: _Worker) -> None:
+        while not worker.idle.wait(0.5):
+            if self._stopping:
+                return
+
+    def _on_result(self, worker: _Worker, ts_ms: int, poses: tuple[Pose, ...]) -> None:
+        """Store a result; runs on the landmarker's own thread."""
+        finished_ns = time.monotonic_ns()
+        with self._changed:
+            frame = worker.frame
+            if frame is None or frame.ts_ms != ts_ms:
+                self.unexpected += 1  # MediaPipe has been seen to call back twice (upstream issue 5457)
+                return
+            worker.frame = None
+            inference_ns = finished_ns - worker.submitted_ns
+            result = PoseResult(ts_ms, frame.captured_ns, frame.size, poses, inference_ns)
+            self._results.extend(self._order.finished(result))
+            while len(self._results) > self._max_results:
+                self._results.popleft()
+                self.dropped += 1
+            self._changed.notify_all()
+        worker.idle.set()

@@ -1,0 +1,141 @@
+"""Adapter to MediaPipe's Pose Landmarker: creation in each running mode, frames in, arrays out.
+
+The only module that imports mediapipe. Create landmarkers only in threads that called `deny_sockets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import mediapipe as mp
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+
+from piapp.config import LandmarkerConfig
+from piapp.errors import LandmarkerError, ModelError
+from piapp.types import FloatArray, Frame, ImageArray, Pose
+
+# MediaPipe aborts the process when it hands out a mask whose rows are not a multiple of this (upstream issue 6331).
+MASK_WIDTH_MULTIPLE = 4
+
+VERSION: str = mp.__version__
+
+
+class LiveLandmarker:
+    """One Pose Landmarker in LIVE_STREAM mode.
+
+    Args:
+        config: The options, under MediaPipe's own names.
+        model: The bundle to load.
+        on_result: Called with (ts_ms, poses) on MediaPipe's dispatcher thread; must only store them and return.
+
+    Raises:
+        ModelError: MediaPipe refuses the bundle.
+    """
+
+    def __init__(
+        self, config: LandmarkerConfig, model: Path, on_result: Callable[[int, tuple[Pose, ...]], None]
+    ) -> None:
+        def deliver(result: Any, _image: Any, ts_ms: int) -> None:
+            on_result(ts_ms, _poses(result, self._widths.pop(ts_ms, None)))
+
+        self._widths: dict[int, int] = {}
+        self._masks = config.output_segmentation_masks
+        self._task = _create(config, model, vision.RunningMode.LIVE_STREAM, deliver)
+
+    def detect_async(self, frame: Frame) -> None:
+        """Hand over one frame; the result comes by the callback. Call only when the last result is in."""
+        image = frame.image
+        if self._masks:
+            self._widths[frame.ts_ms] = frame.size[0]
+            image = _padded(image)
+        self._task.detect_async(_image(image), frame.ts_ms)
+
+    def close(self) -> None:
+        """Wait for the frame in flight and release the model."""
+        self._task.close()
+
+
+class OfflineLandmarker:
+    """One Pose Landmarker in IMAGE or VIDEO mode, called synchronously from one thread.
+
+    Raises:
+        ModelError: MediaPipe refuses the bundle.
+    """
+
+    def __init__(self, config: LandmarkerConfig, model: Path, *, video: bool) -> None:
+        self._video = video
+        self._masks = config.output_segmentation_masks
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+        self._task = _create(config, model, mode, None)
+
+    def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
+        """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference.
+
+        Args:
+            image: The picture.
+            ts_ms: Its time, strictly increasing from call to call; not used in IMAGE mode.
+        """
+        width = image.shape[1]
+        mp_image = _image(_padded(image) if self._masks else image)
+        result = self._task.detect_for_video(mp_image, ts_ms) if self._video else self._task.detect(mp_image)
+        return _poses(result, width)
+
+    def close(self) -> None:
+        """Release the model."""
+        self._task.close()
+
+
+def _create(config: LandmarkerConfig, model: Path, mode: Any, callback: Callable[..., None] | None) -> Any:
+    options = vision.PoseLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=mode,
+        num_poses=config.num_poses,
+        min_pose_detection_confidence=config.min_pose_detection_confidence,
+        min_pose_presence_confidence=config.min_pose_presence_confidence,
+        min_tracking_confidence=config.min_tracking_confidence,
+        output_segmentation_masks=config.output_segmentation_masks,
+        result_callback=callback,
+    )
+    try:
+        return vision.PoseLandmarker.create_from_options(options)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ModelError(f"{model}: MediaPipe cannot load this model: {error}") from error
+
+
+def _image(image: ImageArray) -> Any:
+    if not (image.flags.c_contiguous and image.dtype == np.uint8 and image.ndim == 3):  # noqa: PLR2004
+        raise LandmarkerError(
+            f"frame of shape {image.shape}, {image.dtype}: expected a C-contiguous (height, width, 3) uint8 array; "
+            "anything else is silently misread by MediaPipe"
+        )
+    return mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
+
+
+def _padded(image: ImageArray) -> ImageArray:
+    """Repeat the last column until the width suits masks."""
+    missing = -image.shape[1] % MASK_WIDTH_MULTIPLE
+    return np.pad(image, ((0, 0), (0, missing), (0, 0)), mode="edge") if missing else image
+
+
+def _poses(result: Any, width: int | None) -> tuple[Pose, ...]:
+    """Copy a PoseLandmarkerResult into arrays; `width` is the picture's before padding."""
+    masks = result.segmentation_masks or [None] * len(result.pose_landmarks)
+    poses = []
+    for landmarks, world_landmarks, mask in zip(result.pose_landmarks, result.pose_world_landmarks, masks, strict=True):
+        array = _array(landmarks)
+        mask_array = None
+        if mask is not None and width is not None:
+            padded = np.squeeze(mask.numpy_view())
+            mask_array = padded[:, :width].copy()
+            array[:, (0, 2)] *= padded.shape[1] / width
+        poses.append(Pose(array, _array(world_landmarks), mask_array))
+    return tuple(poses)
+
+
+def _array(landmarks: Sequence[Any]) -> FloatArray:
+    """(33, 5) float32 from MediaPipe's landmark objects; what the model does not give becomes NaN."""
+    rows = [(point.x, point.y, point.z, point.visibility, point.presence) for point in landmarks]
+    return np.array(rows, dtype=np.float32)  # None converts to NaN

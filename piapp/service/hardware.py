@@ -1,0 +1,90 @@
+"""Facts about the machine, read from /proc and /sys. A fact that this machine does not tell is None."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+# Bits of the firmware's get_throttled (Raspberry Pi documentation, vcgencmd): now in the low half, since boot above.
+THROTTLED_BITS = {0: "under_voltage", 1: "frequency_capped", 2: "throttled", 3: "soft_temperature_limit"}
+_SINCE_BOOT_SHIFT = 16
+_THROTTLED_FILES = ("/sys/devices/platform/soc/soc:firmware/get_throttled",)
+
+
+def board() -> str:
+    """The board's own name, such as "Raspberry Pi 5 Model B Rev 1.0"; elsewhere the processor's."""
+    model = _read("/proc/device-tree/model")
+    if model:
+        return model.rstrip("\0")
+    for line in (_read("/proc/cpuinfo") or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def describe() -> dict[str, str | int | None]:
+    """The machine, for `info`."""
+    return {
+        "board": board(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_mb": psutil.virtual_memory().total // 2**20,
+        "system": _system(),
+        "kernel": platform.release(),
+    }
+
+
+def boot_id() -> str | None:
+    """The kernel's id of this boot."""
+    text = _read("/proc/sys/kernel/random/boot_id")
+    return text.strip() if text else None
+
+
+def temperature_c() -> float | None:
+    """The processor's temperature in degrees Celsius."""
+    text = _read("/sys/class/thermal/thermal_zone0/temp")
+    return int(text) / 1000 if text else None
+
+
+def throttled() -> tuple[list[str], list[str]] | None:
+    """What the Pi's firmware complains of: (now, since boot) by name; None on other machines."""
+    for path in _THROTTLED_FILES:
+        if text := _read(path):
+            return throttled_flags(int(text, 16))
+    if (command := _vcgencmd()) is None:
+        return None
+    answer = subprocess.run([command, "get_throttled"], capture_output=True, text=True, timeout=2, check=False)  # noqa: S603
+    value = answer.stdout.partition("=")[2]
+    return throttled_flags(int(value, 16)) if value else None
+
+
+def throttled_flags(value: int) -> tuple[list[str], list[str]]:
+    """Names of the bits that are set in the low half (now) and above (since boot)."""
+    now = [name for bit, name in THROTTLED_BITS.items() if value >> bit & 1]
+    since_boot = [name for bit, name in THROTTLED_BITS.items() if value >> (bit + _SINCE_BOOT_SHIFT) & 1]
+    return now, since_boot
+
+
+@cache
+def _vcgencmd() -> str | None:
+    return shutil.which("vcgencmd")
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
