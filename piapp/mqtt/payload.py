@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal, cast
 
 import msgspec
@@ -31,7 +32,7 @@ DECIMALS = 5
 # MessagePack's type bytes (its specification, "Formats").
 _FIXARRAY, _ARRAY16, _FLOAT32 = 0x90, 0xDC, 0xCA
 
-# x, y, z, visibility, presence; None where the model gives no value.
+# x, y, z, visibility, presence, or a bounding box; None where the model gives no value.
 Row = list[float | None]
 
 
@@ -41,7 +42,7 @@ class PosePayload(Struct, frozen=True, gc=False):
     id: int | None
     posture: Posture
     score: float
-    bbox: list[float]
+    bbox: Row
     landmarks: list[Row]
     world_landmarks: list[Row] | UnsetType = UNSET
 
@@ -216,7 +217,7 @@ class PayloadWriter:
             id=label.id if label else None,
             posture=label.posture if label else "unknown",
             score=round(pose.score, DECIMALS),
-            bbox=[round(value, DECIMALS) for value in pose.bbox],
+            bbox=[round(value, DECIMALS) if isfinite(value) else None for value in pose.bbox],
             landmarks=rows(pose.landmarks),
             world_landmarks=rows(pose.world_landmarks) if self.world_landmarks else UNSET,
         )

@@ -1,0 +1,25 @@
+"""Fixtures that several packages' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
+
+
+@pytest.fixture(scope="session")
+def start_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Mosquitto]]:
+    """Start real brokers: `start_mosquitto(users=..., tls=..., lines=...)`; all end with the session."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed; `apt install mosquitto` runs these tests")
+    directory: Path = tmp_path_factory.mktemp("mosquitto")
+    yield from mosquitto_factory(directory)
+
+
+@pytest.fixture(scope="session")
+def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
+    """A broker for all tests that do not harm it."""
+    return start_mosquitto()
