@@ -1,0 +1,85 @@
+"""Chooses what runs the model: MediaPipe, the reference, or LiteRT, which runs on every 64-bit machine.
+
+The only place that knows both; neither is imported before a landmarker is created, in the thread that creates it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from pathlib import Path
+from typing import Literal, Protocol
+
+from piapp.config import LandmarkerConfig
+from piapp.errors import ModelError
+from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, OnResult
+from piapp.types import ImageArray, Pose
+
+Runtime = Literal["mediapipe", "litert"]
+
+_CPUINFO = Path("/proc/cpuinfo")
+_NO_LITERT = 'landmarker.runtime: this processor needs the litert runtime, which is not built yet; take "mediapipe"'
+_LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort (FACTS.md)
+
+
+class SyncLandmarker(Protocol):
+    """A landmarker in IMAGE or VIDEO mode; every call from the thread that created it."""
+
+    def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
+        """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference."""
+        ...
+
+    def close(self) -> None:
+        """Release the model."""
+        ...
+
+
+def chosen_runtime(config: LandmarkerConfig) -> Runtime:
+    """What `landmarker.runtime` names; for "auto" MediaPipe where it is installed and this processor can run it."""
+    if config.runtime != "auto":
+        return config.runtime
+    return "mediapipe" if importlib.util.find_spec("mediapipe") and mediapipe_runs_here() else "litert"
+
+
+def mediapipe_runs_here(*, machine: str | None = None, cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether MediaPipe's wheels run on this processor: x86-64, or 64-bit ARM with the atomics of ARMv8.1.
+
+    Args:
+        machine: What `uname -m` says; None asks.
+        cpuinfo: Where the kernel lists the processor's features.
+    """
+    machine = machine or platform.machine()
+    if machine != "aarch64":
+        return machine in ("x86_64", "AMD64")
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("Features") and _LSE in line.split() for line in lines)
+
+
+def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
+    """A factory of asynchronous landmarkers for `LiveStage`; call it in the thread that is to own the landmarker."""
+    runtime = chosen_runtime(config)
+
+    def create(on_result: OnResult) -> AsyncLandmarker:
+        if runtime == "litert":
+            raise ModelError(_NO_LITERT)
+        from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
+
+        return LiveLandmarker(config, model, on_result)
+
+    return create
+
+
+def offline_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) -> SyncLandmarker:
+    """A synchronous landmarker, in VIDEO mode or else in IMAGE mode; call it in the thread that is to own it.
+
+    Raises:
+        ModelError: The bundle cannot be loaded.
+    """
+    if chosen_runtime(config) == "litert":
+        raise ModelError(_NO_LITERT)
+    from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
+
+    return OfflineLandmarker(config, model, video=video)
