@@ -166,10 +166,12 @@ class FrameLimiter:
 
     def passes(self, now_ns: int) -> bool:
         """Whether a frame at `now_ns` may leave; if so, it counts."""
-        if now_ns < self._due_ns:
-            return False
         # A quarter of a period of slack absorbs the jitter of a camera whose rate is the limit itself.
-        self._due_ns = max(self._due_ns + self._period_ns, now_ns + self._period_ns * 3 // 4)
+        if now_ns < self._due_ns - self._period_ns // 4:
+            return False
+        self._due_ns += self._period_ns
+        if self._due_ns <= now_ns:
+            self._due_ns = now_ns + self._period_ns
         return True
 
 

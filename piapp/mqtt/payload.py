@@ -152,7 +152,7 @@ class PayloadWriter:
             ts_ms=result.ts_ms,
             latency_ms=round((self.clock.monotonic_ns() - result.captured_ns) / 1e6, 1),
             size=result.size,
-            poses=[self._pose(pose, label) for pose, label in zip(result.poses, padded, strict=True)],
+            poses=[self.pose(pose, label) for pose, label in zip(result.poses, padded, strict=True)],
         )
         return _json.encode(message) if self.frame_format == "json" else _msgpack.encode(message)
 
@@ -211,7 +211,8 @@ class PayloadWriter:
         head = {"v": SCHEMA_VERSION, "node": self.node, "boot": self.boot}
         return _json.encode(head | {"t": self.clock.text(self.clock.monotonic_ns())} | fields)
 
-    def _pose(self, pose: Pose, label: PoseLabel | None) -> PosePayload:
+    def pose(self, pose: Pose, label: PoseLabel | None) -> PosePayload:
+        """One person of a frame message; without a label there is no id and the posture is "unknown"."""
         rows = cast("Callable[[FloatArray], list[Row]]", _rows if self.frame_format == "json" else _packed_rows)
         return PosePayload(
             id=label.id if label else None,

@@ -31,7 +31,9 @@ STABLE_S = 10.0
 # What brokers do that speak only 3.1.1: say so, close, or wait for bytes that they misread a length for (amqtt).
 NOT_MQTT_5 = ("protocol_version", "closed_early", "no_answer")
 
-# Of the time that `stop` is given, what is kept for saying `offline` and its acknowledgement.
+# Of the time that `stop` is given, what the network may take: closing and ending the thread need the rest.
+NETWORK_SHARE = 0.85
+# Of that, what is kept for saying `offline` and its acknowledgement.
 GOODBYE_SHARE = 0.5
 GOODBYE_MAX_S = 1.0
 
@@ -125,8 +127,9 @@ class Publisher:
         Returns:
             False when the thread is still stuck inside a name look-up or a connect; it ends by itself.
         """
-        self._stop_at = time.monotonic() + timeout_s
-        self._serve_until = self._stop_at - min(GOODBYE_MAX_S, timeout_s * GOODBYE_SHARE)
+        network_s = timeout_s * NETWORK_SHARE
+        self._stop_at = time.monotonic() + network_s
+        self._serve_until = self._stop_at - min(GOODBYE_MAX_S, network_s * GOODBYE_SHARE)
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is None:
