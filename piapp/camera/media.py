@@ -5,6 +5,7 @@ Owns decoding, colour order, orientation marks in files, and clear words about f
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,11 +186,11 @@ def _check_not_text(path: Path) -> None:
     """Refuse text: FFmpeg draws it as a teletype's picture, and follows the addresses in a playlist."""
     head = _head(path)
     try:
-        # A character of up to four bytes may be cut at the end.
-        head[: max(len(head) - 3, 1)].decode("utf-8")
+        # Incremental, because a character may be cut at the end.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return
-    if b"\0" not in head:
+    if "\0" not in text:
         raise MediaError(f"{path}: is text; expected a video")
 
 

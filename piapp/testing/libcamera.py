@@ -657,11 +657,15 @@ class FakeCameraDevice:
     def stop(self) -> None:
         """Stop; what is queued comes back cancelled."""
         self.board.stop_blocker.wait()
+        self.turn_off()
+        self._cancel_queued()
+        self._state = "configured"
+
+    def turn_off(self) -> None:
+        """End the frame clock."""
         self._stopping.set()
         if self._sensor_thread is not None:
             self._sensor_thread.join()
-        self._cancel_queued()
-        self._state = "configured"
 
     def queue_request(self, request: Request) -> None:
         """Hand over a buffer to be filled."""
@@ -762,6 +766,7 @@ class FakeCameraManager:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._ready: list[Request] = []
+        self._closed = False
         self._lock = threading.Lock()
         self.event_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._camera = FakeCameraDevice(board, self._complete)
@@ -777,22 +782,28 @@ class FakeCameraManager:
 
     def get_ready_requests(self) -> list[Request]:
         """What was completed or cancelled since the last call."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.event_fd, 4096)
         with self._lock:
+            if not self._closed:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self.event_fd, 4096)
             ready, self._ready = self._ready, []
         return ready
 
     def close(self) -> None:
-        """Close the pipe."""
-        os.close(self.event_fd)
-        os.close(self._write_fd)
+        """Turn the camera off, also one that somebody left running, and close the pipe."""
+        self._camera.turn_off()
+        with self._lock:
+            self._closed = True
+            os.close(self.event_fd)
+            os.close(self._write_fd)
 
     def _complete(self, request: Request) -> None:
         with self._lock:
+            if self._closed:
+                return
             self._ready.append(request)
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write_fd, b"\0")
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write_fd, b"\0")
 
 
 class MemoryHeap:

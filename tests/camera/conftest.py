@@ -1,0 +1,192 @@
+"""Cameras, small media files and an RTSP server for the tests of this folder."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from piapp.config import default_config
+
+
+@pytest.fixture
+def config():
+    """A maker of `[camera]` sections: the shipped defaults but for what is named."""
+    defaults = default_config().camera
+
+    def make(source="picamera2:", **changes):
+        return msgspec.convert(msgspec.to_builtins(defaults) | {"source": source} | changes, type(defaults))
+
+    return make
+
+
+@pytest.fixture
+def wait_for():
+    """Wait until a condition holds; fails after a generous deadline."""
+
+    def wait(condition, what="the condition", timeout_s=20.0):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what} did not come true in {timeout_s} s")
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def make_video(tmp_path):
+    """Write a clip whose frame n is grey n * 10 (left half red), and return its path."""
+
+    def make(name="clip.mp4", count=8, fps=20.0, size=(64, 48)):
+        path = tmp_path / name
+        fourcc = cv2.VideoWriter_fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
+        writer = cv2.VideoWriter(str(path), fourcc, fps, size)
+        assert writer.isOpened()
+        for number in range(count):
+            picture = np.full((size[1], size[0], 3), number * 10 % 256, np.uint8)
+            picture[:, : size[0] // 2] = (0, 0, 220)
+            writer.write(picture)
+        writer.release()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def no_leaks(wait_for):
+    """Fail if the test leaves threads or descriptors behind."""
+    gc.collect()
+    threads, descriptors = set(threading.enumerate()), _descriptors()
+    yield
+
+    def clean():
+        gc.collect()
+        return set(threading.enumerate()) <= threads and len(_descriptors()) <= len(descriptors)
+
+    with contextlib.suppress(pytest.fail.Exception):
+        wait_for(clean)
+    assert set(threading.enumerate()) <= threads
+    assert sorted(_descriptors().values()) == sorted(descriptors.values())
+
+
+def _descriptors():
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[link.name] = str(link.readlink()).split(":")[0]
+    return found
+
+
+class RtspServer:
+    """Serves one client at a time a red H.264 picture: RTP made by ffmpeg, carried inside the RTSP connection."""
+
+    def __init__(self, sdp_file):
+        self.stalled = threading.Event()
+        self.ended = threading.Event()
+        self._sdp_file = sdp_file
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind(("127.0.0.1", 0))
+        self._rtp.settimeout(0.1)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.1)
+        self.url = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/live"
+        self._closing = threading.Event()
+        self._ffmpeg = subprocess.Popen(
+            [
+                *("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "color=red:size=320x240:rate=20"),
+                *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "5"),
+                *("-x264-params", "repeat-headers=1", "-pix_fmt", "yuv420p", "-sdp_file", str(sdp_file)),
+                *("-f", "rtp", f"rtp://127.0.0.1:{self._rtp.getsockname()[1]}?pkt_size=1200"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        self._thread = threading.Thread(target=self._run, name="rtsp-server")
+        self._thread.start()
+
+    def close(self):
+        """End the server and its ffmpeg."""
+        self._closing.set()
+        self._ffmpeg.kill()
+        self._ffmpeg.wait()
+        self._thread.join()
+        self._listener.close()
+        self._rtp.close()
+
+    def _run(self):
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                connection, _ = self._listener.accept()
+                with connection:
+                    connection.settimeout(5)
+                    self._serve(connection)
+
+    def _serve(self, connection):
+        reader = connection.makefile("rb")
+        while request := self._request(reader):
+            method, sequence = request
+            self._answer(connection, method, sequence)
+            if method == "PLAY":
+                self._play(connection)
+                return
+
+    @staticmethod
+    def _request(reader):
+        lines = []
+        while (line := reader.readline().decode().strip()) or not lines:
+            if not line:
+                return None
+            lines.append(line)
+        sequence = next(line.split(":")[1].strip() for line in lines if line.lower().startswith("cseq"))
+        return lines[0].split()[0], sequence
+
+    def _answer(self, connection, method, sequence):
+        headers, body = {}, b""
+        if method == "OPTIONS":
+            headers["Public"] = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"
+        if method == "DESCRIBE":
+            body = self._sdp()
+            headers |= {"Content-Type": "application/sdp", "Content-Base": self.url + "/"}
+        if method == "SETUP":
+            headers |= {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": "1"}
+        if method == "PLAY":
+            headers["Session"] = "1"
+        headers |= {"CSeq": sequence, "Content-Length": len(body)}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.sendall(f"RTSP/1.0 200 OK\r\n{head}\r\n".encode() + body)
+
+    def _sdp(self):
+        deadline = time.monotonic() + 20
+        while not (self._sdp_file.exists() and b"m=video" in self._sdp_file.read_bytes()):
+            assert time.monotonic() < deadline, "ffmpeg wrote no session description"
+            time.sleep(0.01)
+        text = self._sdp_file.read_text().replace("SDP:\n", "")
+        return (text + "a=control:track1\r\n").encode()
+
+    def _play(self, connection):
+        while not (self._closing.is_set() or self.ended.is_set()):
+            with contextlib.suppress(TimeoutError):
+                packet = self._rtp.recv(65536)
+                if not self.stalled.is_set():
+                    connection.sendall(b"$\0" + len(packet).to_bytes(2, "big") + packet)
+
+
+@pytest.fixture
+def rtsp_server(tmp_path):
+    """A running RTSP server on loopback."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("NOT TESTED: RTSP, because ffmpeg is not installed (apt install ffmpeg)")
+    server = RtspServer(tmp_path / "session.sdp")
+    yield server
+    server.close()
