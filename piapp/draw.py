@@ -66,7 +66,7 @@ def write_image(path: Path, image: ImageArray) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-class VideoFile:
+class VideoWriter:
     """Writes RGB pictures into an .mp4 file; a context manager.
 
     Args:

@@ -27,6 +27,11 @@ class FrameSlot:
         self._closed = False
         self.dropped = 0
 
+    @property
+    def empty(self) -> bool:
+        """True when no frame waits."""
+        return self._frame is None
+
     def put(self, frame: Frame) -> None:
         """Offer the newest frame; never blocks."""
         with self._changed:

@@ -55,6 +55,7 @@ class _Worker:
 
     name: str
     thread: threading.Thread
+    ready: threading.Event = field(default_factory=threading.Event)
     idle: threading.Event = field(default_factory=threading.Event)
     frame: Frame | None = None
     submitted_ns: int = 0
@@ -98,6 +99,11 @@ class LiveStage:
         return self._order.late
 
     @property
+    def waiting(self) -> int:
+        """Results that wait to be read."""
+        return len(self._results)
+
+    @property
     def busy(self) -> bool:
         """True while a frame is in flight or a result waits to be read."""
         with self._changed:
@@ -107,6 +113,18 @@ class LiveStage:
         """Start the workers; landmarkers load in their threads."""
         for worker in self._workers:
             worker.thread.start()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until all landmarkers are loaded; False when the time is over.
+
+        Raises:
+            ModelError: A landmarker could not be created.
+        """
+        with self._changed:
+            ready = self._changed.wait_for(lambda: self._error or self._all_ready(), timeout_s)
+            if self._error is not None:
+                raise self._error
+            return bool(ready)
 
     def next_result(self, timeout_s: float) -> PoseResult | None:
         """Wait for the next result in order; None when the time is over.
@@ -138,6 +156,9 @@ class LiveStage:
         worker = _Worker(name, thread)
         return worker
 
+    def _all_ready(self) -> bool:
+        return all(worker.ready.is_set() for worker in self._workers)
+
     def _raise_if_stuck(self) -> None:
         now_ns = time.monotonic_ns()
         for worker in self._workers:
@@ -152,6 +173,9 @@ class LiveStage:
         try:
             deny_sockets()
             landmarker = self._factory(lambda ts_ms, poses: self._on_result(worker, ts_ms, poses))
+            with self._changed:
+                worker.ready.set()
+                self._changed.notify_all()
             try:
                 while (frame := self._next_frame(worker)) is not None:
                     landmarker.detect_async(frame)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from piapp.config import LandmarkerConfig
 from piapp.landmarker.egress import deny_sockets
+from piapp.landmarker.runtime import offline_landmarker
 from piapp.types import ImageArray, Pose
-
-if TYPE_CHECKING:
-    from piapp.landmarker.mediapipe import OfflineLandmarker
 
 
 class OfflineStage:
@@ -32,7 +30,7 @@ class OfflineStage:
     def __init__(self, config: LandmarkerConfig, model: Path, *, video: bool) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="landmarker", initializer=deny_sockets)
         try:
-            self._landmarker = self._thread.submit(_create, config, model, video).result()
+            self._landmarker = self._thread.submit(offline_landmarker, config, model, video=video).result()
         except BaseException:
             self._thread.shutdown()
             raise
@@ -58,10 +56,3 @@ class OfflineStage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _create(config: LandmarkerConfig, model: Path, video: bool) -> OfflineLandmarker:  # noqa: FBT001
-    # Importing mediapipe takes seconds and opens libraries: here it happens in the filtered thread.
-    from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415
-
-    return OfflineLandmarker(config, model, video=video)

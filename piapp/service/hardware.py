@@ -40,12 +40,6 @@ def describe() -> dict[str, str | int | None]:
     }
 
 
-def boot_id() -> str | None:
-    """The kernel's id of this boot."""
-    text = _read("/proc/sys/kernel/random/boot_id")
-    return text.strip() if text else None
-
-
 def temperature_c() -> float | None:
     """The processor's temperature in degrees Celsius."""
     text = _read("/sys/class/thermal/thermal_zone0/temp")

@@ -5,6 +5,7 @@ Pure apart from reading the machine's state when a report is made. Counters that
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -44,14 +45,15 @@ class Counters:
 
 
 class Health:
-    """Collects latencies of results and makes reports; used by the main thread only."""
+    """Collects latencies of results and makes reports."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._process.cpu_percent()  # the first call starts the measurement
         self._started_s = time.monotonic()
-        self._inference_ms: deque[float] = deque(maxlen=WINDOW_RESULTS)
-        self._latency_ms: deque[float] = deque(maxlen=WINDOW_RESULTS)
+        self._inference_ms: deque[float] = deque(maxlen=WINDOW_RESULTS)  # full: the oldest is forgotten
+        self._latency_ms: deque[float] = deque(maxlen=WINDOW_RESULTS)  # likewise
+        self._lock = threading.Lock()  # latencies come from the publisher thread
         self._results = 0
         self._last = (self._started_s, 0, 0)
 
@@ -60,20 +62,26 @@ class Health:
         """Frames processed since the start."""
         return self._results
 
-    def add(self, inference_ms: float, latency_ms: float) -> None:
-        """Note one processed frame."""
+    def add_result(self, inference_ns: int) -> None:
+        """Note one processed frame; main thread."""
         self._results += 1
-        self._inference_ms.append(inference_ms)
-        self._latency_ms.append(latency_ms)
+        self._inference_ms.append(inference_ns / 1e6)
+
+    def add_latency(self, latency_ns: int) -> None:
+        """Note how long a frame took from capture to PUBLISH; any thread."""
+        with self._lock:
+            self._latency_ms.append(latency_ns / 1e6)
 
     def report(self, counters: Counters) -> dict[str, Any]:
-        """Sum up the time since the last report, as CONTRACT section 4 lists it."""
+        """Sum up the time since the last report, as CONTRACT section 4 lists it; main thread."""
         now_s = time.monotonic()
         last_s, last_in, last_out = self._last
         elapsed_s = max(now_s - last_s, 1e-3)
         self._last = (now_s, counters.frames_in, self._results)
         memory = self._process.memory_info()
         throttled = hardware.throttled()
+        with self._lock:
+            latency_ms, self._latency_ms = self._latency_ms, deque(maxlen=WINDOW_RESULTS)
         report = {
             "uptime_s": round(now_s - self._started_s, 1),
             "fps_in": round((counters.frames_in - last_in) / elapsed_s, 2),
@@ -83,7 +91,7 @@ class Health:
             "frames_published": counters.frames_published,
             "messages_dropped": dict(counters.messages_dropped),
             "inference_ms": _percentiles(self._inference_ms),
-            "latency_ms": _percentiles(self._latency_ms),
+            "latency_ms": _percentiles(latency_ms),
             "cpu_percent": round(self._process.cpu_percent(), 1),
             "rss_mb": round(memory.rss / 2**20, 1),
             "temperature_c": hardware.temperature_c(),
@@ -94,7 +102,6 @@ class Health:
             "mqtt_reconnects": counters.mqtt_reconnects,
         }
         self._inference_ms.clear()
-        self._latency_ms.clear()
         return report
 
 

@@ -1,0 +1,255 @@
+"""Composition root: makes the parts from the configuration, runs them, stops them in reverse.
+
+Owns the main loop: results in, posture logic, messages out. It is the only module that knows all parts.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
+
+from piapp import __version__
+from piapp.camera import Camera, open_camera
+from piapp.camera.capture import CaptureThread, FrameSlot
+from piapp.config import Config, public_tree
+from piapp.errors import CameraError, CameraTimeoutError, LandmarkerTimeoutError
+from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
+from piapp.landmarker.model import ModelFile, find_model
+from piapp.landmarker.runtime import live_factory
+from piapp.mqtt.clock import TimeLine
+from piapp.mqtt.payload import FrameFormat, PayloadWriter
+from piapp.mqtt.publisher import Publisher
+from piapp.mqtt.topics import Topics
+from piapp.posture.monitor import Monitor
+from piapp.service import hardware
+from piapp.service.health import Counters, Health
+from piapp.service.identity import boot_id, default_node_id, event_ids
+from piapp.types import Person, PoseResult, PostureEvent, State
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+
+# Together under the 3 s in which SIGTERM must be obeyed, even when every part hangs.
+STOP_CAPTURE_S = 0.6
+STOP_LANDMARKER_S = 0.7
+STOP_PUBLISHER_S = 1.2
+
+# Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
+LANDMARKER_START_S = 120.0
+
+# In lockstep every frame should be published, so the first one waits for the broker; it goes on without it after this.
+LOCKSTEP_BROKER_WAIT_S = 10.0
+
+_VERSIONED = ("mediapipe", "opencv-python-headless", "numpy", "paho-mqtt", "picamera2")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `Node` runs; tests and the demo put their own in."""
+
+    camera: Camera
+    factory: LandmarkerFactory
+    model: ModelFile
+
+
+def make_parts(config: Config) -> Parts:
+    """Find and verify the model, open the camera.
+
+    Raises:
+        ModelError: The model is not usable.
+        CameraError: The camera is not.
+    """
+    model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
+    return Parts(open_camera(config.camera), live_factory(config.landmarker, model.path), model)
+
+
+def node_id(config: Config) -> str:
+    """The configured node id, or the one that the device has by itself."""
+    return config.node.id or default_node_id()
+
+
+class Node:
+    """One camera node, from start to stop. `run` is called once, on the main thread."""
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        self._config = config
+        self._parts = parts
+        boot = boot_id()
+        topics = Topics(config.mqtt.base_topic, node_id(config))
+        frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
+        self._writer = PayloadWriter(
+            topics.node, boot, frame_format=frame_format, world_landmarks=config.publish.world_landmarks
+        )
+        self._event_ids = event_ids(boot)
+        self._slot = FrameSlot()
+        self._capture = CaptureThread(parts.camera, self._slot)
+        self._stage = LiveStage(
+            parts.factory,
+            self._slot.take,
+            workers=worker_count(config.landmarker),
+            max_result_age_s=config.landmarker.max_result_age_s,
+        )
+        self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
+        self.publisher = Publisher(config.mqtt, config.publish, topics)
+        self._health = Health()
+        self._health_due_s = 0.0
+        self._state_key: tuple[Person, ...] | None = None
+        self._line = TimeLine(0, 0)
+        self.hung: list[str] = []
+
+    def run(self, stop: threading.Event, duration_s: float | None = None) -> None:
+        """Run until `stop` is set, the source ends or the time is over.
+
+        Afterwards `hung` names the parts that did not stop in time; their threads are left behind.
+
+        Raises:
+            CameraError: The camera failed or gave no frame within its deadline.
+            LandmarkerError: The landmarker is stuck.
+            PiappError: Another part failed.
+        """
+        with ExitStack() as parts:
+            self._start_publisher(parts)
+            self._start_landmarker(parts, stop)
+            self._start_capture(parts)
+            try:
+                self._loop(stop, time.monotonic() + duration_s if duration_s is not None else None)
+            except CameraError as error:
+                self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": str(error)}))
+                raise
+
+    def _start_publisher(self, parts: ExitStack) -> None:
+        self.publisher.retain(self.publisher.topics.info, self._info())
+        self.publisher.start()
+        parts.callback(self._stop, "publisher", lambda: self.publisher.stop(STOP_PUBLISHER_S))
+
+    def _start_landmarker(self, parts: ExitStack, stop: threading.Event) -> None:
+        """Load the landmarkers; frames that came before they are there would be lost."""
+        self._stage.start()
+        parts.callback(self._stop, "landmarker", lambda: self._stage.stop(STOP_LANDMARKER_S))
+        deadline_s = time.monotonic() + LANDMARKER_START_S
+        while not (stop.is_set() or self._stage.wait_ready(TICK_S)):
+            if time.monotonic() > deadline_s:
+                raise LandmarkerTimeoutError(f"the landmarker did not load within {LANDMARKER_START_S:g} s")
+
+    def _start_capture(self, parts: ExitStack) -> None:
+        if self._parts.camera.lockstep and not self.publisher.wait_connected(LOCKSTEP_BROKER_WAIT_S):
+            log.warning("no broker at %s yet; frames until it comes are not published", self._config.mqtt.url)
+        self._capture.start()
+        parts.callback(self._stop, "camera", lambda: self._capture.stop(STOP_CAPTURE_S))
+        log.info("running: %s, %s", self._parts.camera.description, self._parts.model.name)
+
+    def _stop(self, name: str, stop: Callable[[], bool]) -> None:
+        if not stop():
+            log.warning("%s did not stop in time", name)
+            self.hung.append(name)
+
+    def _loop(self, stop: threading.Event, end_s: float | None) -> None:
+        self._health_due_s = time.monotonic() + self._config.health.period_s
+        while not (stop.is_set() or (end_s is not None and time.monotonic() >= end_s)):
+            ended = self._capture.ended
+            result = self._stage.next_result(TICK_S)
+            if result is not None:
+                self._process(result)
+            self._check_parts()
+            self._report_health()
+            if ended and result is None and self._slot.empty and not self._stage.busy:
+                log.info("the source has ended")
+                return
+
+    def _check_parts(self) -> None:
+        self._capture.raise_if_failed()
+        self.publisher.raise_if_failed()
+        if self._capture.silent_s > self._config.camera.frame_timeout_s:
+            raise CameraTimeoutError(
+                f"camera {self._config.camera.source}: no frame for {self._capture.silent_s:.1f} s "
+                f"(camera.frame_timeout_s = {self._config.camera.frame_timeout_s:g}); "
+                "check its cable and the kernel log"
+            )
+
+    def _process(self, result: PoseResult) -> None:
+        self._line = TimeLine(result.ts_ms, result.captured_ns)
+        state, events = self._monitor.update(result)
+        for event in events:
+            self._publish_event(event)
+        self._publish_state(state)
+        self._health.add_result(result.inference_ns)
+        encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
+        self.publisher.publish_frame(encode, partial(self._frame_left, result.captured_ns))
+
+    def _frame_left(self, captured_ns: int, sent_ns: int | None) -> None:
+        """Runs on whichever thread sent or dropped the frame."""
+        if sent_ns is not None:
+            self._health.add_latency(sent_ns - captured_ns)
+        self._capture.frame_done()
+
+    def _publish_event(self, event: PostureEvent) -> None:
+        payload = self._writer.event(event, self._line, event_id=next(self._event_ids))
+        self.publisher.publish_event(payload)
+        log.info("event %s %s person=%s %s", payload.id, event.event_type, event.person, dict(event.evidence))
+
+    def _publish_state(self, state: State) -> None:
+        """Publish when something changed; how long somebody has been still is no change."""
+        key = tuple(replace(person, still_s=0.0) for person in state.persons)
+        if key != self._state_key:
+            self._state_key = key
+            self.publisher.retain(self.publisher.topics.state, self._writer.state(state, self._line))
+
+    def _now_ms(self) -> int:
+        """Now on the results' time line."""
+        return self._line.ts_ms + (time.monotonic_ns() - self._line.captured_ns) // 1_000_000
+
+    def _report_health(self) -> None:
+        if time.monotonic() < self._health_due_s:
+            return
+        self._health_due_s += self._config.health.period_s
+        report = self._health.report(self._counters())
+        self.publisher.retain(self.publisher.topics.health, self._writer.document(**report), qos=0)
+
+    def _counters(self) -> Counters:
+        sent = self.publisher.counts()
+        return Counters(
+            frames_in=self._capture.frames,
+            frames_dropped={
+                "waiting": self._slot.dropped,
+                "late": self._stage.late,
+                "unread": self._stage.dropped,
+            },
+            frames_published=sent.frames_sent,
+            messages_dropped={
+                "frames": sent.frames_dropped,
+                "frames_limited": sent.frames_limited,
+                "events": sent.events_dropped,
+                "others": sent.messages_dropped,
+                "refused": sent.rejected,
+            },
+            queue_depth=self._stage.waiting,
+            spool_depth=self.publisher.event_depth,
+            mqtt_reconnects=max(0, self.publisher.state.connects - 1),
+        )
+
+    def _info(self) -> bytes:
+        model = self._parts.model
+        return self._writer.info(
+            versions=dict(_versions()),
+            model={"name": model.name, "variant": model.variant, "file": model.path.name, "sha256": model.sha256},
+            hardware=hardware.describe() | {"camera": self._parts.camera.description},
+            config=public_tree(self._config),
+        )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "piapp", __version__
+    yield "python", platform.python_version()
+    for name in _VERSIONED:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue

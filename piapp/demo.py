@@ -1,0 +1,118 @@
+"""`piapp demo`: the whole appliance on one machine, without camera, broker or account.
+
+The bundled clip plays as a camera would, through the daemon's own code, to an embedded broker; what is printed comes
+from a subscriber, so it went through the broker.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+import typer
+
+from piapp.app import Node, make_parts
+from piapp.config import Config, load_config
+from piapp.errors import BrokerError
+from piapp.mqtt.payload import EventPayload, FramePayload
+from piapp.mqtt.subscriber import Subscriber
+from piapp.testing.broker import EmbeddedBroker
+
+NODE = "demo"
+LAST_MESSAGES_S = 2.0
+
+
+def clip() -> Path:
+    """The bundled clip: a rendered room in which somebody enters, raises a hand, sits, stands up and falls."""
+    return Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4")))
+
+
+def demo_config(broker_url: str, *, loop: bool) -> Config:
+    """The shipped defaults with the clip for a camera and the embedded broker; no file or variable is read."""
+    source = f"file:{quote(str(clip()))}?pace=realtime&loop={0 if loop else 1}"
+    overrides = {"camera.source": source, "mqtt.url": broker_url, "mqtt.protocol": '"3.1.1"', "node.id": NODE}
+    return load_config(Path(os.devnull), overrides=list(overrides.items()), environ={}).config
+
+
+def run_demo(stop: threading.Event, *, loop: bool) -> None:
+    """Run until the clip is over, or until `stop` is set when it loops.
+
+    Raises:
+        BrokerError: No message came back from the broker.
+    """
+    with EmbeddedBroker() as broker:
+        config = demo_config(broker.url, loop=loop)
+        parts = make_parts(config)
+        root = f"{config.mqtt.base_topic}/{NODE}"
+        received = Received()
+        typer.echo(f"clip    {clip().name}, played as a camera would")
+        typer.echo(f"broker  {broker.url}; look on: mosquitto_sub -p {broker.port} -t '{root}/#' -v")
+        typer.echo(f"model   {parts.model.path.name}")
+        with Subscriber(broker.url, [f"{root}/#"], received.message):
+            Node(config, parts).run(stop)
+            received.wait_for_offline(LAST_MESSAGES_S)
+        typer.echo(received.summary())
+
+
+@dataclass(slots=True)
+class Received:
+    """What the subscriber got; written on its thread, summed up after it has ended."""
+
+    frames: list[FramePayload] = field(default_factory=list)
+    events: int = 0
+    first_s: float = 0.0
+    last_s: float = 0.0
+    _offline: threading.Event = field(default_factory=threading.Event)
+
+    def message(self, topic: str, payload: bytes) -> None:
+        """Take one message; print it when it is an event."""
+        kind = topic.rpartition("/")[2]
+        if kind == "frame":
+            self._frame(msgspec.json.decode(payload, type=FramePayload))
+        elif kind == "event":
+            self._event(msgspec.json.decode(payload, type=EventPayload))
+        elif kind == "status" and payload == b"offline":
+            self._offline.set()
+
+    def wait_for_offline(self, timeout_s: float) -> None:
+        """Wait for the node's last message."""
+        self._offline.wait(timeout_s)
+
+    def summary(self) -> str:
+        """What went through the broker, in one paragraph.
+
+        Raises:
+            BrokerError: Nothing did.
+        """
+        if not self.frames:
+            raise BrokerError("the embedded broker passed on no frame; run again with --log-level debug and report it")
+        count = len(self.frames)
+        fps = (count - 1) / max(self.last_s - self.first_s, 1e-3)
+        seen = sum(bool(frame.poses) for frame in self.frames)
+        p50_ms, p95_ms = np.percentile([frame.latency_ms for frame in self.frames], (50, 95))
+        landmarks = sum(len(pose.landmarks) for frame in self.frames for pose in frame.poses)
+        return (
+            f"done    {count} frames through the broker, {fps:.1f} a second, {landmarks} landmarks; "
+            f"somebody in {seen} frames; {self.events} events; "
+            f"latency from capture to message p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms"
+        )
+
+    def _frame(self, frame: FramePayload) -> None:
+        self.last_s = time.monotonic()
+        if not self.frames:
+            self.first_s = self.last_s
+        self.frames.append(frame)
+
+    def _event(self, event: EventPayload) -> None:
+        self.events += 1
+        start_ms = self.frames[0].ts_ms if self.frames else event.ts_ms
+        who = f"person {event.person}" if event.person is not None else ""
+        posture = f"{event.previous or '-'} -> {event.posture}" if event.posture else ""
+        typer.echo(f"{(event.ts_ms - start_ms) / 1000:6.1f} s  {event.event_type:16} {who:10} {posture}")

@@ -1,0 +1,71 @@
+"""Receiving: what `piapp demo` and `piapp bench` listen with. Imports paho as `client` does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from piapp.config import broker_address
+from piapp.errors import BrokerError
+
+CONNECT_TIMEOUT_S = 10.0
+
+OnMessage = Callable[[str, bytes], None]
+"""Told topic and payload, on paho's thread; must not block."""
+
+
+class Subscriber:
+    """Listens to topics of a plain `mqtt://` broker with MQTT 3.1.1, which every broker speaks; a context manager.
+
+    Entering waits until the broker has taken the subscriptions.
+
+    Args:
+        url: The broker.
+        topic_filters: What to listen to, with QoS 0.
+        on_message: Called for each message.
+
+    Raises:
+        BrokerError: On entering: the broker cannot be reached or refuses.
+    """
+
+    def __init__(self, url: str, topic_filters: Sequence[str], on_message: OnMessage) -> None:
+        self._url = url
+        self._topic_filters = topic_filters
+        self._on_message = on_message
+        self._subscribed = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._received
+
+    def __enter__(self) -> Self:
+        address = broker_address(self._url)
+        try:
+            self._client.connect(address.host, address.port)
+        except OSError as error:
+            raise BrokerError(f"{self._url}: cannot be reached: {error}") from error
+        self._client.loop_start()
+        if not self._subscribed.wait(CONNECT_TIMEOUT_S):
+            self._close()
+            raise BrokerError(f"{self._url}: did not take the subscription within {CONNECT_TIMEOUT_S:g} s")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, client: Client, *_: Any) -> None:
+        client.subscribe([(topic_filter, 0) for topic_filter in self._topic_filters])
+
+    def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        self._on_message(message.topic, bytes(message.payload))
