@@ -64,6 +64,7 @@ def failure_from_error(error: OSError | ValueError, peer: Peer) -> ConnectionFai
 def failure_from_reason(name: str, peer: Peer) -> ConnectionFailedError:
     """Name what a broker's reason code (CONNACK or DISCONNECT, by paho's name) says."""
     who = f"user {peer.username!r}" if peer.username else "a client without user name"
+    client_id = repr(peer.client_id)
     known: Mapping[str, tuple[FailureReason, str]] = {
         "Bad user name or password": (
             "bad_credentials",
@@ -77,10 +78,14 @@ def failure_from_reason(name: str, peer: Peer) -> ConnectionFailedError:
         "Unsupported protocol version": ("protocol_version", "the broker refuses this MQTT version; see mqtt.protocol"),
         "Session taken over": (
             "session_taken_over",
-            f"another client came with the id {peer.client_id!r}; give each node its own node.id or mqtt.client_id",
+            f"another client came with the id {client_id}; give each node its own node.id or mqtt.client_id",
         ),
         "Keep alive timeout": ("keep_alive", "the broker did not answer for mqtt.keepalive_s"),
-        "Unspecified error": ("closed", "connection closed by the broker or the network"),
+        # brokers that speak 3.1.1, and mosquitto before 2.0.12 in any version, take a session over without a word
+        "Unspecified error": (
+            "closed",
+            f"closed by the broker or the network; if that repeats, does another client use the id {client_id}?",
+        ),
     }
     reason, words = known.get(name, ("refused_by_broker", f"the broker says: {name}"))
     return _failed(reason, peer, words)
