@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
-from functools import partial
 from typing import Self
 
 from amqtt.broker import Broker
@@ -79,8 +78,14 @@ class EmbeddedBroker:
             }
         )
         await broker.start()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await broker.stream_connected(reader, writer, "default")
+            finally:
+                writer.close()  # amqtt leaves clients open that are there when it shuts down
+
         # A listening socket of ours tells its port; amqtt keeps its own to itself.
-        connected = partial(broker.stream_connected, listener_name="default")
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         self._ready.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
