@@ -81,6 +81,7 @@ class LandmarkerConfig(Section, frozen=True):
     threads: Annotated[int, Meta(ge=0, le=16)]
     max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]
 
+
 Metres = Annotated[float, Meta(ge=0.0, le=10.0)]
 Degrees = Annotated[float, Meta(ge=0.0, le=180.0)]
 
@@ -92,6 +93,8 @@ class PostureConfig(Section, frozen=True):
     min_presence: Fraction
     min_scale_px: Annotated[float, Meta(ge=1.0, le=1000.0)]
     enter_after_s: Seconds
+    enter_visibility: Fraction
+    enter_leg_share: Annotated[float, Meta(ge=0.0, le=3.0)]
     enter_move_m: Metres
     gap_s: Seconds
     lying_gap_s: Seconds
@@ -101,17 +104,25 @@ class PostureConfig(Section, frozen=True):
     smooth_cutoff_hz: Annotated[float, Meta(gt=0.0, le=100.0)]
     smooth_beta: Annotated[float, Meta(ge=0.0, le=1000.0)]
     tilt_max_deg: Degrees
+    tilt_bias_deg: Degrees
     dwell_s: Seconds
+    settle_s: Seconds
     hysteresis_deg: Degrees
     lying_trunk_deg: Degrees
     lying_thigh_deg: Degrees
     lying_hips_m: Metres
     lying_extension: Fraction
+    lying_balance_m: Metres
+    propped_reach_m: Metres
     bending_trunk_deg: Degrees
+    bending_knee_deg: Degrees
+    kneeling_knee_deg: Degrees
     seated_thigh_deg: Degrees
     floor_hips_m: Metres
-    squat_knee_deg: Degrees
+    squat_shank_deg: Degrees
     squat_balance_m: Metres
+    squat_fold_deg: Annotated[float, Meta(ge=0.0, le=360.0)]
+    fall_top_hips_m: Metres
     fall_drop_m: Metres
     fall_hips_drop_m: Metres
     fall_descent_s: PositiveSeconds
@@ -120,6 +131,7 @@ class PostureConfig(Section, frozen=True):
     fall_hips_m: Metres
     fall_confirm_s: Seconds
     fall_settle_s: Seconds
+    fall_up_m: Metres
     fall_lost_s: Seconds
     fall_lost_shoulders_m: Metres
     fall_lost_speed_m_s: Metres
@@ -138,18 +150,10 @@ class PostureConfig(Section, frozen=True):
     still_move_m: Metres
     still_reach_m: Metres
     inactive_after_s: PositiveSeconds
-    squat_up_deg: Degrees
-    squat_up_thigh_deg: Degrees
-    squat_down_deg: Degrees
-    squat_down_thigh_deg: Degrees
     push_up_trunk_deg: Degrees
     push_up_hip_deg: Degrees
-    push_up_up_deg: Degrees
-    push_up_down_deg: Degrees
-    push_up_reach_m: Metres
-    jack_apart_m: Metres
-    jack_together_m: Metres
-    jack_reach_m: Metres
+    repetition_start: Fraction
+    repetition_far: Fraction
     repetition_min_s: Seconds
     repetition_max_s: Seconds
     repetition_pause_s: Seconds

@@ -96,12 +96,15 @@ class FallDetector:
         while self._heights and self._heights[0].ts_ms < oldest:
             self._heights.popleft()
         self._heights.append(height)
-        if not self._is_low(height, posture):
+        if height.shoulders_m > self._config.fall_up_m:
             self._low_ms = None
-            return None
-        if self._low_ms is None:
+        low = self._is_low(height, posture)
+        if self._low_ms is None and low:
             self._low_ms = ts_ms
-        if ts_ms - self._low_ms < self._config.fall_confirm_s * 1000:
+        if self._low_ms is None or not low:
+            return None
+        low_s = (ts_ms - self._low_ms) / 1000
+        if not self._config.fall_confirm_s <= low_s <= self._config.fall_settle_s:
             return None
         return self._judge(height, self._low_ms, lost=False)
 
@@ -145,7 +148,9 @@ class FallDetector:
         )
         descent_s = max(0.0, (min(end_ms, low_ms) - start_ms) / 1000)
         speed = _speed(self._heights)
-        enough = drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m
+        enough = (
+            drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m and top.hips_m >= config.fall_top_hips_m
+        )
         if not enough or descent_s > config.fall_descent_s or speed < config.fall_speed_m_s:
             return None
         if lost and (end.shoulders_m > config.fall_lost_shoulders_m or speed < config.fall_lost_speed_m_s):

@@ -46,15 +46,19 @@ class Features:
     Attributes:
         scale: Pixels a metre at the body.
         shoulders_px: Middle of the shoulders (x, y) in pixels; likewise hips and feet (the lower ankle).
-        trunk_deg: Inclination of the trunk, 0 upright to 180 head down, from its height over its usual length.
+        trunk_deg: Inclination of the trunk, 0 upright to 180 head down.
+        sunk_deg: The same from its height over its usual length: a trunk that looks too short points at the camera.
         trunk_picture_deg: The same as it looks in the picture.
         trunk_m: Length of the trunk in world landmarks.
         leg_m: Length of thigh and shank.
         hips_m: Height of the hips above the lower foot; shoulders_m likewise.
         thigh_deg: Inclination of the thighs: 0 hangs straight down, 90 level; the better seen leg counts most.
         knee_deg: Angle of the knees, 180 stretched; likewise hip_deg.
-        elbow_deg: Angle of the elbows.
-        reach_m: Height of the shoulders above the wrists.
+        shank_deg: How far the shanks lean to where the knees point; 0 below a chair, more the deeper a squat.
+        elbow_deg: Angle of the elbow of the better seen arm.
+        reach_m: Height of that arm's shoulder above its wrist.
+        arms_down: Height of shoulders above wrists in the picture, as a share of the arms' length there: 1 when they hang
+            or stand straight, below 0 when hands are up.
         straddle_m: Distance between the ankles.
         balance_m: Horizontal distance from the middle of the feet to where the body's weight acts.
         trunk_seen: Lowest visibility of shoulders and hips; legs_seen of hip and knee, feet_seen of the ankle of the
@@ -67,6 +71,7 @@ class Features:
     hips_px: tuple[float, float]
     feet_px: tuple[float, float]
     trunk_deg: float
+    sunk_deg: float
     trunk_picture_deg: float
     trunk_m: float
     leg_m: float
@@ -75,8 +80,10 @@ class Features:
     thigh_deg: float
     knee_deg: float
     hip_deg: float
+    shank_deg: float
     elbow_deg: float
     reach_m: float
+    arms_down: float
     straddle_m: float
     balance_m: float
     trunk_seen: float
@@ -103,12 +110,15 @@ def measure(body: Body, tilt_deg: float) -> Features:
     pixels = body.points[:, :2].tolist()
     shoulders_px, hips_px = _centre(pixels, SHOULDERS), _centre(pixels, HIPS)
     arm = 0 if min(seen[ELBOWS[0]], seen[WRISTS[0]]) >= min(seen[ELBOWS[1]], seen[WRISTS[1]]) else 1
+    thigh_deg = left * _thigh_deg(points, 0) + right * _thigh_deg(points, 1)
+    knee_deg = left * joint_deg(points, 23, 25, 27) + right * joint_deg(points, 24, 26, 28)
     return Features(
         scale=pixels_per_metre(body),
         shoulders_px=shoulders_px,
         hips_px=hips_px,
         feet_px=max(pixels[ANKLES[0]], pixels[ANKLES[1]], key=lambda point: point[1]),
-        trunk_deg=_trunk_deg(trunk, trunk_m),
+        trunk_deg=inclination_deg(trunk),
+        sunk_deg=_sunk_deg(trunk, trunk_m),
         trunk_picture_deg=math.degrees(
             math.atan2(abs(shoulders_px[0] - hips_px[0]), hips_px[1] - shoulders_px[1] + 1e-9)
         ),
@@ -116,11 +126,13 @@ def measure(body: Body, tilt_deg: float) -> Features:
         leg_m=max(_leg_m(points, 0), _leg_m(points, 1)),
         hips_m=hips[1] - floor,
         shoulders_m=shoulders[1] - floor,
-        thigh_deg=left * _thigh_deg(points, 0) + right * _thigh_deg(points, 1),
-        knee_deg=left * joint_deg(points, 23, 25, 27) + right * joint_deg(points, 24, 26, 28),
+        thigh_deg=thigh_deg,
+        knee_deg=knee_deg,
         hip_deg=left * joint_deg(points, 11, 23, 25) + right * joint_deg(points, 12, 24, 26),
+        shank_deg=180.0 - knee_deg - thigh_deg,
         elbow_deg=joint_deg(points, SHOULDERS[arm], ELBOWS[arm], WRISTS[arm]),
         reach_m=points[SHOULDERS[arm]][1] - points[WRISTS[arm]][1],
+        arms_down=_arms_down(pixels),
         straddle_m=length(minus(points[ANKLES[0]], points[ANKLES[1]])),
         balance_m=_balance_m(points, shoulders, hips),
         trunk_seen=min(seen[11], seen[12], seen[23], seen[24]),
@@ -142,7 +154,7 @@ def _centre(pixels: list[list[float]], pair: tuple[int, int]) -> tuple[float, fl
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
-def _trunk_deg(trunk: Vector, trunk_m: float) -> float:
+def _sunk_deg(trunk: Vector, trunk_m: float) -> float:
     rise = trunk[1] / max(trunk_m, TRUNK_M)
     return math.degrees(math.acos(min(1.0, max(-1.0, rise))))
 
@@ -154,6 +166,14 @@ def _thigh_deg(points: list[list[float]], side: int) -> float:
 def _leg_m(points: list[list[float]], side: int) -> float:
     hip, knee, ankle = points[HIPS[side]], points[KNEES[side]], points[ANKLES[side]]
     return length(minus(hip, knee)) + length(minus(knee, ankle))
+
+
+def _arms_down(pixels: list[list[float]]) -> float:
+    rise = along = 0.0
+    for shoulder, elbow, wrist in zip(SHOULDERS, ELBOWS, WRISTS, strict=True):
+        rise += pixels[wrist][1] - pixels[shoulder][1]
+        along += math.dist(pixels[shoulder], pixels[elbow]) + math.dist(pixels[elbow], pixels[wrist])
+    return rise / (along + 1e-9)
 
 
 def _balance_m(points: list[list[float]], shoulders: Vector, hips: Vector) -> float:

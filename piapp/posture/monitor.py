@@ -28,6 +28,13 @@ from piapp.types import EventType, Person, Pose, PoseLabel, PoseResult, Posture,
 
 _NO_TRACK = 0
 
+# The event that leads to a posture at rest, by the one before.
+_RESTS: dict[Posture, dict[Posture | None, EventType]] = {
+    "standing": {"sitting": "stand_up", "lying": "stand_up"},
+    "sitting": {"standing": "sit_down"},
+    "lying": {"standing": "lie_down", "sitting": "lie_down"},
+}
+
 
 class Tilt:
     """How far the camera looks down: as configured, or learnt from people who stand straight."""
@@ -46,7 +53,7 @@ class Tilt:
         if not self._samples:
             return 0.0
         share = min(1.0, len(self._samples) / 10)
-        return share * float(np.median(self._samples))
+        return share * max(0.0, float(np.median(self._samples)) - self._config.tilt_bias_deg)
 
     def learn(self, features: Features, ts_ms: int) -> None:
         """Take a sample, at most five a second, when a body stands straight and is seen down to the feet."""
@@ -132,7 +139,7 @@ class _Watch:
         self._presence = ZonePresence(config, zones)
         self._still = Stillness(config, first_ms)
         self._seen_ms = first_ms
-        self._rest: Posture | None = None
+        self._rest: Posture | None = None  # the last of standing, sitting and lying that has settled
         self._said_fallen = False
         self._up_ms: int | None = None
         self._fall_ms: int | None = None
@@ -163,7 +170,7 @@ class _Watch:
         changed = self._filter.step(raw, dt_s, ts_ms)
         events: list[PostureEvent] = []
         if not self.entered:
-            if not self._evidence.step(features, pose.score, self._still.moved_m, dt_s):
+            if not self._evidence.step(features, pose.score, dt_s):
                 self._falls.step(features, raw, ts_ms)
                 return []
             self.entered, self.entered_ms = True, ts_ms
@@ -173,10 +180,11 @@ class _Watch:
         events += self._zone_events(where, ts_ms)
         events += self._fall_events(features, raw, where, size, ts_ms)
         if changed:
-            events += self._posture_events(changed_from, features, ts_ms)
+            events.append(self._posture_changed(changed_from, features, ts_ms))
+        events += self._settled(features, ts_ms)
         events += self._recovery(raw, features, ts_ms)
         events += self._hand_events(track.body, features, tilt.deg, ts_ms)
-        events += self._repetition_events(features, ts_ms)
+        events += self._repetition_events(features, raw, ts_ms)
         events += self._still_events(moved, ts_ms)
         track.hold_s = self._hold_s()
         return events
@@ -249,6 +257,7 @@ class _Watch:
 
     def _fallen_now(self, fall: Fall, ts_ms: int) -> list[PostureEvent]:
         self.fallen_ms, self._said_fallen, self._up_ms = ts_ms, False, None
+        self._rest = "lying"
         self._falls.forget()
         evidence: dict[str, float | int | str] = {
             "drop_m": round(fall.drop_m, 2),
@@ -288,23 +297,25 @@ class _Watch:
         self.fallen_ms = self._up_ms = None
         return [self._event("recovered", ts_ms, evidence={"down_s": round(down_s, 1)})]
 
-    def _posture_events(self, previous: Posture, features: Features, ts_ms: int) -> list[PostureEvent]:
-        evidence = _posture_evidence(features)
+    def _posture_changed(self, previous: Posture, features: Features, ts_ms: int) -> PostureEvent:
         score = round(self._filter.share, 2)
-        events = [self._event("posture_changed", ts_ms, previous=previous, score=score, evidence=evidence)]
-        if self.posture not in ("standing", "sitting", "lying"):
-            return events
+        return self._event(
+            "posture_changed", ts_ms, previous=previous, score=score, evidence=_posture_evidence(features)
+        )
+
+    def _settled(self, features: Features, ts_ms: int) -> list[PostureEvent]:
+        """Sitting down, standing up, lying down: told once the new posture has lasted."""
+        if self.posture not in _RESTS or self.posture == self._rest:
+            return []
+        floor = self.posture == "sitting" and features.hips_m < self._config.recover_hips_m
+        settle_s = self._config.settle_s * (2 if floor else 1)  # falls pause there
+        if ts_ms - self._filter.since_ms < settle_s * 1000 and self._rest is not None:
+            return []
         rest, self._rest = self._rest, self.posture
-        kind: EventType | None = None
-        if self.posture == "standing" and rest in ("sitting", "lying"):
-            kind = "stand_up"
-        elif self.posture == "sitting" and rest == "standing" and self.fallen_ms is None:
-            kind = "sit_down"
-        elif self.posture == "lying" and rest in ("standing", "sitting") and self.fallen_ms is None:
-            kind = "lie_down"
-        if kind is not None:
-            events.append(self._event(kind, ts_ms, previous=rest, score=score, evidence=evidence))
-        return events
+        kind = _RESTS[self.posture].get(rest)
+        if kind is None or (kind != "stand_up" and self.fallen_ms is not None):
+            return []
+        return [self._event(kind, ts_ms, previous=rest, evidence=_posture_evidence(features))]
 
     def _hand_events(self, body: Body, features: Features, tilt_deg: float, ts_ms: int) -> list[PostureEvent]:
         seen: list[float] = body.visibility.tolist()
@@ -322,7 +333,7 @@ class _Watch:
                 events.append(self._event("wave", ts_ms, evidence={"side": side, "swings": swings}))
         return events
 
-    def _repetition_events(self, features: Features, ts_ms: int) -> list[PostureEvent]:
+    def _repetition_events(self, features: Features, raw: Posture, ts_ms: int) -> list[PostureEvent]:
         if self.fallen_ms is not None:
             return []
         return [
@@ -332,7 +343,7 @@ class _Watch:
                 evidence={"kind": done.kind, "count": done.count, "duration_s": round(done.duration_s, 2)},
             )
             for counter in self._counters
-            if (done := counter.step(features, ts_ms)) is not None
+            if (done := counter.step(features, raw, ts_ms)) is not None
         ]
 
     def _still_events(self, moved: bool, ts_ms: int) -> list[PostureEvent]:

@@ -20,32 +20,54 @@ def classify(features: Features, config: PostureConfig, held: Posture = "unknown
     if features.trunk_seen < config.min_visibility:
         return "unknown"
     slack = config.hysteresis_deg
-    if features.trunk_deg > config.lying_trunk_deg - (slack if held == "lying" else 0) and _lies(features, config):
-        return "lying"
-    if features.legs_seen < config.min_visibility:
+    legs_seen = features.legs_seen >= config.min_visibility
+    if features.sunk_deg > config.lying_trunk_deg - (slack if held == "lying" else 0) and (
+        _level(features, config) if legs_seen else features.trunk_picture_deg > config.lying_trunk_deg
+    ):
+        return "bending" if _propped(features, config) else "lying"
+    if not legs_seen:
         return "unknown"
+    if features.trunk_deg > config.bending_trunk_deg - (slack if held == "bending" else 0):
+        return "squatting" if features.knee_deg < config.bending_knee_deg else "bending"
     if features.thigh_deg > config.seated_thigh_deg - (slack if held in ("sitting", "squatting") else 0):
         return _seated(features, config, held)
-    if features.trunk_deg > config.bending_trunk_deg - (slack if held == "bending" else 0):
-        return "bending"
-    return "standing"
+    return "standing" if features.knee_deg > config.kneeling_knee_deg else "squatting"
 
 
-def _lies(features: Features, config: PostureConfig) -> bool:
-    return features.hips_m < config.lying_hips_m or (
-        features.thigh_deg > config.lying_thigh_deg and features.extension < config.lying_extension
+def _level(features: Features, config: PostureConfig) -> bool:
+    """Whether the legs do not carry the leaning trunk: hips low, legs level, or the weight far from the feet."""
+    return (
+        features.hips_m < config.lying_hips_m
+        or (features.thigh_deg > config.lying_thigh_deg and features.extension < config.lying_extension)
+        or features.balance_m > config.lying_balance_m
+    )
+
+
+def _propped(features: Features, config: PostureConfig) -> bool:
+    """Whether the arms hold the trunk up, as on all fours or in a push-up."""
+    return (
+        features.arms_seen >= config.min_visibility
+        and features.reach_m > config.propped_reach_m
+        and features.shoulders_m > config.propped_reach_m
+        and features.hips_m > config.floor_hips_m
     )
 
 
 def _seated(features: Features, config: PostureConfig, held: Posture) -> Posture:
-    if features.trunk_deg > config.lying_trunk_deg and features.extension > config.lying_extension:
-        return "bending"
     if features.hips_m < config.floor_hips_m:
         return "sitting"
-    lean = 0.2 if held == "sitting" else -0.2 if held == "squatting" else 0.0
-    knees = (features.knee_deg - config.squat_knee_deg) / 15.0
+    # In doubt people sit; and nobody slips from a seat into a squat, or back, without a clear sign.
+    favour = {"sitting": 1.2, "squatting": -0.2}.get(held, 0.3)
+    shanks = (config.squat_shank_deg - features.shank_deg) / 10.0
     weight = (features.balance_m - config.squat_balance_m) / 0.1
-    return "sitting" if knees + weight + lean > 0 else "squatting"
+    folded = (features.knee_deg + features.hip_deg - config.squat_fold_deg) / 15.0
+    level = (features.thigh_deg - config.seated_thigh_deg) / 20.0  # half-way down every squat is still unfolded
+    signs = _clip(shanks, 1.0) + _clip(weight, 1.0) + min(1.0, max(0.0, level)) * _clip(folded, 2.0)
+    return "sitting" if signs + favour > 0 else "squatting"
+
+
+def _clip(value: float, limit: float) -> float:
+    return min(limit, max(-limit, value))
 
 
 class PostureFilter:
@@ -64,6 +86,9 @@ class PostureFilter:
 
     def step(self, posture: Posture, dt_s: float, ts_ms: int) -> bool:
         """Count `dt_s` for a posture; True when the kept one changes."""
+        if not any(self._shares.values()):
+            self._shares[posture], self.posture, self.since_ms = 1.0, posture, ts_ms
+            return False
         share = 1.0 - math.exp(-min(dt_s, self._tau_s) / self._tau_s)
         for name in _ALL:
             self._shares[name] += share * ((name == posture) - self._shares[name])
