@@ -204,6 +204,46 @@ def detect(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+@app.command(epilog="Example: piapp evaluate clips/ --picture timelines.png")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Clips or recordings with labels.")],
+    labels: Annotated[Path | None, typer.Option(metavar="F", help="Labels instead of DIR/segments.json.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(metavar="S", min=0.0, help="How far an event may be from its label.")
+    ] = 1.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="F", help="Draw postures and events over time (.png, .svg).")
+    ] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Compare events and postures with labelled clips: found, missed, false, delays, confusion."""
+    loaded = _load(config, set_, {})
+    start_logging(log_level)
+    from piapp import evaluate as evaluation  # noqa: PLC0415
+    from piapp.detect import Detector  # noqa: PLC0415
+    from piapp.landmarker.model import find_model  # noqa: PLC0415
+
+    clips = evaluation.read_labels(folder, tolerance_s=tolerance, labels_file=labels)
+    total, scores, found = evaluation.Score("total"), [], []
+    with Detector(loaded.config, find_model(loaded.config.landmarker.model, masks=False)) as detector:
+        for clip in clips:
+            found.append(evaluation.observe(clip, loaded.config, detector))
+            scores.append(evaluation.score(clip, found[-1]))
+            total.add(scores[-1])
+    if json_:
+        tree = {"clips": [each.as_dict() for each in scores], "total": total.as_dict()}
+        typer.echo(msgspec.json.encode(tree).decode())
+    else:
+        typer.echo("\n".join(evaluation.report(scores, total)))
+    if picture:
+        from piapp.timeline import draw_timelines  # noqa: PLC0415
+
+        draw_timelines(picture, list(zip(clips, found, strict=True)))
+
+
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""
