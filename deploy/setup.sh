@@ -58,17 +58,14 @@ if ((${#missing[@]})); then
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 
-# The environment is as the lock says when its stamp holds the lock's own hash; a test environment also serves a run.
+# The stamp holds what was installed: python's version and the lock's hash. A test environment also serves a run.
 stamp=.venv/lock.sha256
-wanted=$({ echo "$version"; cat "$lock" pyproject.toml; } | sha256sum | cut -d' ' -f1)
-if grep -qsx "$what $wanted" "$stamp"; then exit 0; fi
-if [[ $what == run ]] && grep -qs '^test ' "$stamp"; then
-  tested=$({ echo "$version"; cat tests/requirements.txt pyproject.toml; } | sha256sum | cut -d' ' -f1)
-  if grep -qsx "test $tested" "$stamp"; then exit 0; fi
-fi
+stamp_of() { echo "$version $(sha256sum "$1")"; }
+installed=$(cat "$stamp" 2>/dev/null || true)
+if [[ $installed == "$(stamp_of "$lock")" || $installed == "$(stamp_of tests/requirements.txt)" ]]; then exit 0; fi
 say "installing the locked Python environment into .venv"
 "$python" -m venv --clear .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet --quiet --retries 10)
 "${pip[@]}" install --no-deps --require-hashes --requirement "$lock"
 "${pip[@]}" install --no-deps --no-build-isolation --editable .
-echo "$what $wanted" >"$stamp"
+stamp_of "$lock" >"$stamp"
