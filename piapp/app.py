@@ -182,12 +182,12 @@ class Node:
         self._publish_state(state)
         self._health.add_result(result.inference_ns)
         encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
-        self.publisher.publish_frame(encode, partial(self._frame_left, result.captured_ns))
+        self.publisher.publish_frame(encode, partial(self.frame_left, result))
 
-    def _frame_left(self, captured_ns: int, sent_ns: int | None) -> None:
-        """Runs on whichever thread sent or dropped the frame."""
+    def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
+        """Told when a frame's message was written (`CLOCK_MONOTONIC` ns) or dropped (None), on whichever thread did."""
         if sent_ns is not None:
-            self._health.add_latency(sent_ns - captured_ns)
+            self._health.add_latency(sent_ns - result.captured_ns)
         self._capture.frame_done()
 
     def _publish_event(self, event: PostureEvent) -> None:
