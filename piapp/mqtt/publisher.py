@@ -333,6 +333,8 @@ class Publisher:
         self._log_once(f"broker {self._options.config.url}: refuses {topic}: {reason}; see its access rules")
 
     def _pause_after(self, failure: ConnectionFailedError) -> None:
+        # What was on the stack, sockets included, must not live as long as the state that keeps the error.
+        failure.__traceback__ = failure.__cause__ = failure.__context__ = None
         self._state = replace(self._state, last_error=failure)
         self._failed_attempts += 1
         self._log_once(f"{failure}; trying again")

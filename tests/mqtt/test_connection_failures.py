@@ -6,6 +6,7 @@ import logging
 import shutil
 import socket
 import ssl
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -164,6 +165,20 @@ def test_many_messages_in_one_tls_record_are_all_read(tls_broker, authority):
         for number in range(30):
             sender.publish(Message("inbox/a", b"%d" % number, qos=1))
         wait_until(lambda: {b"%d" % number for number in range(30)} <= set(got), "all messages")
+
+
+@needs_openssl
+def test_failed_attempts_hold_no_sockets(tls_broker):
+    """A node whose broker has the wrong certificate tries for weeks."""
+    descriptors = Path("/proc/self/fd")
+    with make_publisher(tls_broker.url, ("mqtt.reconnect_max_s", "0.05")) as publisher:
+        wait_until(lambda: publisher.state.last_error, "the first failure")
+        before, first = len(list(descriptors.iterdir())), publisher.state.last_error
+        seen = {id(first): first}
+        wait_until(
+            lambda: seen.setdefault(id(one := publisher.state.last_error), one) and len(seen) > 8, "more failures"
+        )
+        assert len(list(descriptors.iterdir())) <= before + 2
 
 
 def test_tls_to_a_plain_port_is_named(mosquitto):

@@ -159,6 +159,7 @@ def test_a_killed_broker_is_survived(start_mosquitto, subscribe):
         subscriber = subscribe(broker.port)
         publisher.publish_event(event(0))
         subscriber.wait_for("trigger")
+        wait_until(lambda: publisher.event_depth == 0, "the first event to be acknowledged")
         broker.kill()
         gate.cut()
         wait_until(lambda: not publisher.state.connected, "the loss to be noticed")
