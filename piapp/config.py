@@ -152,6 +152,7 @@ class PostureConfig(Section, frozen=True):
     inactive_after_s: PositiveSeconds
     push_up_trunk_deg: Degrees
     push_up_hip_deg: Degrees
+    push_up_hands_m: Metres
     repetition_start: Fraction
     repetition_far: Fraction
     repetition_min_s: Seconds

@@ -50,17 +50,21 @@ class Fall:
 class Floor:
     """Where the feet are while somebody is up, and how large they look: what heights in the picture refer to."""
 
-    __slots__ = ("_feet_y", "_scale", "_seen_ms")
+    __slots__ = ("_feet_y", "_scale", "_seated", "_seen_ms")
 
     def __init__(self) -> None:
         self._seen_ms: int | None = None
+        self._seated = False
         self._feet_y = 0.0
         self._scale = 1.0
 
-    def step(self, features: Features, up: bool, ts_ms: int) -> None:
-        """Follow somebody who is up; keep the last place while they are not."""
-        if not up:
+    def step(self, features: Features, posture: Posture, ts_ms: int) -> None:
+        """Follow somebody who stands, or sits without having stood just before; keep the place of others."""
+        fresh = self._seen_ms is not None and ts_ms - self._seen_ms <= 4000  # noqa: PLR2004
+        upright = features.trunk_deg < 40 and features.hips_m > 0.4  # noqa: PLR2004
+        if not upright or not (posture == "standing" or (posture == "sitting" and (self._seated or not fresh))):
             return
+        self._seated = posture == "sitting"
         share = 0.3 if self._seen_ms is not None and ts_ms - self._seen_ms < 1000 else 1.0  # noqa: PLR2004
         feet_y = features.hips_px[1] + features.hips_m * features.scale
         self._feet_y += share * (feet_y - self._feet_y)
@@ -90,7 +94,7 @@ class FallDetector:
 
     def step(self, features: Features, posture: Posture, ts_ms: int) -> Fall | None:
         """Take what is seen now; `posture` is the judgement of this result alone."""
-        self._floor.step(features, _is_up(features, posture), ts_ms)
+        self._floor.step(features, posture, ts_ms)
         height = self.height = self._floor.height(features, ts_ms)
         oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s) * 1000
         while self._heights and self._heights[0].ts_ms < oldest:
@@ -140,13 +144,10 @@ class FallDetector:
         top = max(before, key=lambda height: height.shoulders_m)
         drop = top.shoulders_m - end.shoulders_m
         hips_drop = top.hips_m - end.hips_m
-        # The descent begins when a tenth of it is done, and ends when nine tenths are.
+        # The descent begins when a tenth of it is done, and ends when four fifths are, for good.
         start_ms = max((h.ts_ms for h in before if h.shoulders_m > top.shoulders_m - 0.1 * drop), default=top.ts_ms)
-        end_ms = next(
-            (h.ts_ms for h in self._heights if h.ts_ms > start_ms and h.shoulders_m < top.shoulders_m - 0.9 * drop),
-            low_ms,
-        )
-        descent_s = max(0.0, (min(end_ms, low_ms) - start_ms) / 1000)
+        end_ms = max((h.ts_ms for h in self._heights if h.shoulders_m > top.shoulders_m - 0.8 * drop), default=low_ms)
+        descent_s = max(0.0, (end_ms - start_ms) / 1000)
         speed = _speed(self._heights)
         enough = (
             drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m and top.hips_m >= config.fall_top_hips_m
@@ -157,10 +158,6 @@ class FallDetector:
             return None
         score = min(1.0, 0.4 + 0.3 * drop + 0.2 * speed - (0.2 if lost else 0.0))
         return Fall(drop, hips_drop, descent_s, speed, end.shoulders_m, end.hips_m, lost, score)
-
-
-def _is_up(features: Features, posture: Posture) -> bool:
-    return posture in ("standing", "sitting") and features.trunk_deg < 40 and features.hips_m > 0.4  # noqa: PLR2004
 
 
 def _speed(heights: deque[Height]) -> float:

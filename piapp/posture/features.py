@@ -45,7 +45,8 @@ class Features:
 
     Attributes:
         scale: Pixels a metre at the body.
-        shoulders_px: Middle of the shoulders (x, y) in pixels; likewise hips and feet (the lower ankle).
+        shoulders_px: Middle of the shoulders (x, y) in pixels; likewise hips, hands (wrists)
+            and feet (the lower ankle).
         trunk_deg: Inclination of the trunk, 0 upright to 180 head down.
         sunk_deg: The same from its height over its usual length: a trunk that looks too short points at the camera.
         trunk_picture_deg: The same as it looks in the picture.
@@ -69,6 +70,7 @@ class Features:
     scale: float
     shoulders_px: tuple[float, float]
     hips_px: tuple[float, float]
+    hands_px: tuple[float, float]
     feet_px: tuple[float, float]
     trunk_deg: float
     sunk_deg: float
@@ -116,6 +118,7 @@ def measure(body: Body, tilt_deg: float) -> Features:
         scale=pixels_per_metre(body),
         shoulders_px=shoulders_px,
         hips_px=hips_px,
+        hands_px=_centre(pixels, WRISTS),
         feet_px=max(pixels[ANKLES[0]], pixels[ANKLES[1]], key=lambda point: point[1]),
         trunk_deg=inclination_deg(trunk),
         sunk_deg=_sunk_deg(trunk, trunk_m),

@@ -335,6 +335,8 @@ class _Watch:
 
     def _repetition_events(self, features: Features, raw: Posture, ts_ms: int) -> list[PostureEvent]:
         if self.fallen_ms is not None:
+            for counter in self._counters:
+                counter.interrupt()
             return []
         return [
             self._event(

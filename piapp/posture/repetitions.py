@@ -6,6 +6,7 @@ real nor so slow that it is something else. Half ones never reach the far phase 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -73,14 +74,24 @@ _DEPTH: dict[Kind, Callable[[Features], float]] = {
 class RepetitionCounter:
     """Counts one person's repetitions of one kind."""
 
-    __slots__ = ("_config", "_count", "_far_ms", "_kind", "_last_ms", "_start_ms", "_wrong_ms", "_previous_ms")
+    __slots__ = (
+        "_config",
+        "_count",
+        "_far_ms",
+        "_hands_px",
+        "_kind",
+        "_last_ms",
+        "_start_ms",
+        "_wrong_ms",
+        "_previous_ms",
+    )
 
     def __init__(self, kind: Kind, config: PostureConfig) -> None:
         self._kind: Kind = kind
         self._config = config
         self._start_ms: int | None = None
-        self._far_ms = 0
-        self._wrong_ms = 0
+        self._hands_px = (0.0, 0.0)
+        self._far_ms = self._wrong_ms = 0
         self._last_ms = -(10**9)
         self._previous_ms = 0
         self._count = 0
@@ -89,6 +100,8 @@ class RepetitionCounter:
         """Take what is seen now, and the judgement of it alone; a repetition when it has just become whole."""
         elapsed_ms, self._previous_ms = min(ts_ms - self._previous_ms, 200), ts_ms
         if not _possible(self._kind, features, self._config):
+            if self._kind != "push_up" and posture == "lying":
+                self.interrupt()
             return None
         depth = _DEPTH[self._kind](features)
         if depth > self._config.repetition_far:
@@ -98,11 +111,20 @@ class RepetitionCounter:
             return None
         if depth > self._config.repetition_start:
             return None
-        start_ms, whole = self._start_ms, self._far_ms > 2 * self._wrong_ms
+        start_ms = self._start_ms
+        whole = self._far_ms > 2 * self._wrong_ms and (self._kind != "push_up" or self._hands_stayed(features))
         self._start_ms, self._far_ms, self._wrong_ms = ts_ms, 0, 0
+        self._hands_px = features.hands_px
         if start_ms is None or not whole:
             return None
         return self._counted(start_ms, ts_ms)
+
+    def interrupt(self) -> None:
+        """Forget a repetition that has begun: something else came between."""
+        self._start_ms, self._far_ms, self._wrong_ms = None, 0, 0
+
+    def _hands_stayed(self, features: Features) -> bool:
+        return math.dist(self._hands_px, features.hands_px) < self._config.push_up_hands_m * features.scale
 
     def _counted(self, start_ms: int, ts_ms: int) -> Repetition | None:
         duration_s = (ts_ms - start_ms) / 1000
