@@ -204,6 +204,35 @@ def test_unacknowledged_events_are_sent_again(gate, mosquitto, subscribe):
     assert {one for one, _ in ids(subscriber.of("event"))} == {f"b-{number}" for number in range(60)}
 
 
+def test_every_event_is_acknowledged_whatever_happens_to_the_broker(start_mosquitto):
+    """Killed again and again in the middle of events: in the end all were taken, none was dropped."""
+    broker = start_mosquitto()
+    count, kills = 300, 5
+    with make_publisher(broker.url) as publisher:
+        for kill in range(kills):
+            assert publisher.wait_connected(DEADLINE_S)
+            for number in range(kill * count // kills, (kill + 1) * count // kills):
+                publisher.publish_event(event(number))
+            broker.kill()
+            broker.start()
+        wait_until(lambda: publisher.event_depth == 0, "all events to be acknowledged")
+        counts = publisher.counts()
+        assert (counts.events_sent, counts.events_dropped, counts.rejected) == (count, 0, 0)
+        publisher.raise_if_failed()
+
+
+def test_a_hung_broker_is_noticed_by_the_keep_alive(start_mosquitto):
+    """Nobody closes anything; unanswered pings end the connection, and a thawed broker is found again."""
+    broker = start_mosquitto()
+    with make_publisher(broker.url, ("mqtt.keepalive_s", "2")) as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+        broker.freeze()
+        wait_until(lambda: not publisher.state.connected, "the loss to be noticed")
+        assert publisher.state.last_error.reason == "keep_alive"
+        broker.thaw()
+        assert publisher.wait_connected(DEADLINE_S)
+
+
 def test_a_jammed_network_drops_frames_and_keeps_events(gate, mosquitto, subscribe):
     """Frames never pile up: the oldest are dropped and counted, and events arrive when it flows again."""
     node = "jammed"
@@ -321,6 +350,8 @@ class OldBroker:
     def __init__(self, answer_to_5: bytes) -> None:
         self._answer_to_5 = answer_to_5
         self.levels: list[int] = []
+        self.refuse_next = False
+        self._client: socket.socket | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -333,6 +364,7 @@ class OldBroker:
             except OSError:
                 return
             with client:
+                self._client = client
                 self._answer(client)
 
     def _answer(self, client: socket.socket) -> None:
@@ -342,9 +374,17 @@ class OldBroker:
         if level == 5:
             client.sendall(self._answer_to_5)
             return
+        if self.refuse_next:
+            self.refuse_next = False
+            return
         client.sendall(b"\x20\x02\x00\x00")
         while client.recv(4096):
             pass
+
+    def drop(self) -> None:
+        """Break the connection that is there."""
+        assert self._client
+        self._client.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the thread."""
@@ -363,6 +403,22 @@ def test_brokers_without_mqtt_5_get_3_1_1(answer):
         assert send_frame(publisher) is not None
         publisher.stop(timeout_s=0.2)
     assert broker.levels == [5, 4]
+    broker.close()
+
+
+def test_3_1_1_is_remembered_while_it_works():
+    """After a lost connection it is tried first; after it failed once, 5 has its turn again."""
+    broker = OldBroker(b"\x20\x02\x00\x01")
+    with make_publisher(broker.url) as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+        broker.drop()
+        wait_until(lambda: publisher.state.connects == 2, "a reconnect")
+        assert broker.levels == [5, 4, 4]
+        broker.refuse_next = True
+        broker.drop()
+        wait_until(lambda: publisher.state.connects == 3, "another reconnect")
+        assert broker.levels == [5, 4, 4, 4, 5, 4]
+        publisher.stop(timeout_s=0.2)
     broker.close()
 
 
