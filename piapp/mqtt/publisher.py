@@ -37,6 +37,9 @@ NETWORK_SHARE = 0.85
 GOODBYE_SHARE = 0.5
 GOODBYE_MAX_S = 1.0
 
+# Messages written before the network is read again: acknowledgements must come through any flood of frames.
+_BURST = 64
+
 # Nothing is due by itself; wake-ups and the network end every wait.
 _IDLE_WAIT_S = 60.0
 
@@ -287,19 +290,23 @@ class Publisher:
         """Send and receive until `stop` is called and nothing waits, or its time is nearly over."""
         while not (self._stopping.is_set() and self._nothing_more(connection)):
             self._subscribe_new(connection)
-            self._empty_outbox(connection)
+            emptied = self._empty_outbox(connection)
             left = self._serve_until - time.monotonic() if self._stopping.is_set() else _IDLE_WAIT_S
-            connection.wait(max(left, 0.0))
+            connection.wait(max(left, 0.0) if emptied else 0.0)
 
     def _nothing_more(self, connection: Connection) -> bool:
         return time.monotonic() >= self._serve_until or (self._outbox.idle and connection.settled)
 
-    def _empty_outbox(self, connection: Connection) -> None:
-        while not connection.backed_up:
+    def _empty_outbox(self, connection: Connection) -> bool:
+        """Write what may be written; False when there may be more, but the network should be read in between."""
+        for _ in range(_BURST):
+            if connection.backed_up:
+                return True
             message = self._outbox.next(acknowledged_too=connection.may_publish_acknowledged)
             if message is None:
-                return
+                return True
             connection.publish(message)
+        return False
 
     def _say_goodbye(self, connection: Connection) -> None:
         if connection.backed_up:

@@ -221,6 +221,30 @@ def test_every_event_is_acknowledged_whatever_happens_to_the_broker(start_mosqui
         publisher.raise_if_failed()
 
 
+def test_a_flood_of_frames_delays_no_event(mosquitto, subscribe):
+    """Frames as fast as they can be made; every event is acknowledged in between."""
+    node = "flood"
+    subscriber = subscribe(mosquitto.port, f"piapp/{node}/event")
+    enough = threading.Event()
+    with make_publisher(mosquitto.url, node=node) as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+
+        def flood() -> None:
+            while not enough.is_set():
+                publisher.publish_frame(lambda: b"frame")
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            for number in range(100):
+                publisher.publish_event(event(number))
+            wait_until(lambda: publisher.event_depth == 0, "the events to be acknowledged")
+        finally:
+            enough.set()
+            thread.join()
+    assert ids(subscriber.wait_for("event", 100)) == [(f"b-{number}", False) for number in range(100)]
+
+
 def test_a_hung_broker_is_noticed_by_the_keep_alive(start_mosquitto):
     """Nobody closes anything; unanswered pings end the connection, and a thawed broker is found again."""
     broker = start_mosquitto()
