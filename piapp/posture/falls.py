@@ -161,12 +161,12 @@ class FallDetector:
 
 
 def _speed(heights: deque[Height]) -> float:
-    """Highest mean speed downwards over any 0.2 s to 0.5 s."""
+    """Highest mean speed downwards over any 0.2 s to 0.5 s, or over a gap that is longer."""
     best = 0.0
     samples = list(heights)
     first = 0
     for last, end in enumerate(samples):
-        while samples[first].ts_ms < end.ts_ms - 500:
+        while first < last - 1 and samples[first].ts_ms < end.ts_ms - 500:
             first += 1
         for start in samples[first:last]:
             elapsed_s = (end.ts_ms - start.ts_ms) / 1000
