@@ -17,6 +17,7 @@ from importlib import metadata
 
 from piapp import __version__
 from piapp.camera import Camera, open_camera
+from piapp.camera.base import masked
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config import Config, public_tree
 from piapp.errors import CameraError, CameraTimeoutError, LandmarkerTimeoutError
@@ -118,7 +119,7 @@ class Node:
         with ExitStack() as parts:
             self._start_publisher(parts)
             self._start_landmarker(parts, stop)
-            self._start_capture(parts)
+            self._start_capture(parts, stop)
             try:
                 self._loop(stop, time.monotonic() + duration_s if duration_s is not None else None)
             except CameraError as error:
@@ -139,12 +140,19 @@ class Node:
             if time.monotonic() > deadline_s:
                 raise LandmarkerTimeoutError(f"the landmarker did not load within {LANDMARKER_START_S:g} s")
 
-    def _start_capture(self, parts: ExitStack) -> None:
-        if self._parts.camera.lockstep and not self.publisher.wait_connected(LOCKSTEP_BROKER_WAIT_S):
-            log.warning("no broker at %s yet; frames until it comes are not published", self._config.mqtt.url)
+    def _start_capture(self, parts: ExitStack, stop: threading.Event) -> None:
+        if self._parts.camera.lockstep:
+            self._wait_for_broker(stop)
         self._capture.start()
         parts.callback(self._stop, "camera", lambda: self._capture.stop(STOP_CAPTURE_S))
         log.info("running: %s, %s", self._parts.camera.description, self._parts.model.name)
+
+    def _wait_for_broker(self, stop: threading.Event) -> None:
+        deadline_s = time.monotonic() + LOCKSTEP_BROKER_WAIT_S
+        while not (stop.is_set() or self.publisher.wait_connected(TICK_S)):
+            if time.monotonic() > deadline_s:
+                log.warning("no broker at %s yet; frames until it comes are not published", self._config.mqtt.url)
+                return
 
     def _stop(self, name: str, stop: Callable[[], bool]) -> None:
         if not stop():
@@ -169,7 +177,7 @@ class Node:
         self.publisher.raise_if_failed()
         if self._capture.silent_s > self._config.camera.frame_timeout_s:
             raise CameraTimeoutError(
-                f"camera {self._config.camera.source}: no frame for {self._capture.silent_s:.1f} s "
+                f"camera {masked(self._config.camera.source)}: no frame for {self._capture.silent_s:.1f} s "
                 f"(camera.frame_timeout_s = {self._config.camera.frame_timeout_s:g}); "
                 "check its cable and the kernel log"
             )

@@ -11,9 +11,11 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -26,6 +28,10 @@ log = logging.getLogger("piapp")
 
 EXIT_SOME_FAILED = 1
 EXIT_INTERNAL = 70
+
+POLL_S = 0.1
+
+_T = TypeVar("_T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,17 +92,22 @@ def run_command(arguments: list[str]) -> int:
         app(arguments, prog_name="piapp", standalone_mode=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_SOME_FAILED
-    except PiappError as error:
-        _say(f"piapp: {error}")
-        return error.exit_code
     except BrokenPipeError:
         # Whoever read standard output has gone; Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_SOME_FAILED
-    except Exception:  # noqa: BLE001 - the last resort of CONTRACT section 2
-        _say(traceback.format_exc() + "piapp: internal error; please report it with the lines above")
-        return EXIT_INTERNAL
+    except Exception as error:  # noqa: BLE001 - the last resort of CONTRACT section 2
+        return _tell(error)
     return 0
+
+
+def _tell(error: BaseException) -> int:
+    """Say what ended the program; its exit code."""
+    if isinstance(error, PiappError):
+        _say(f"piapp: {error}")
+        return error.exit_code
+    _say("".join(traceback.format_exception(error)) + "piapp: internal error; please report it with the lines above")
+    return EXIT_INTERNAL
 
 
 def _say(text: str) -> None:
@@ -136,7 +147,8 @@ def run(
     # Imported here, so that `piapp --help` and `piapp config` answer at once.
     from piapp.app import Node, make_parts  # noqa: PLC0415
 
-    running = Node(loaded.config, make_parts(loaded.config))
+    parts = _finish_or_leave(lambda: make_parts(loaded.config), stop)
+    running = Node(loaded.config, parts)
     try:
         running.run(stop, duration)
     except BaseException as error:
@@ -147,12 +159,28 @@ def run(
         _leave(None)
 
 
+def _finish_or_leave(work: Callable[[], _T], stop: threading.Event) -> _T:
+    """Do work that may hang in a driver or on the network; leave at once when `stop` is set meanwhile."""
+    done: Future[_T] = Future()
+
+    def do() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised below, on the main thread
+            done.set_exception(error)
+
+    threading.Thread(target=do, name="open", daemon=True).start()
+    while not wait([done], POLL_S).done:
+        if stop.is_set():
+            _leave(None)
+    return done.result()
+
+
 def _leave(error: BaseException | None) -> NoReturn:
     """End the process while threads of ours hang in a driver or library, which Python would wait for."""
     code = 0
     if error is not None:
-        _say(f"piapp: {error}")
-        code = error.exit_code if isinstance(error, PiappError) else EXIT_INTERNAL
+        code = _tell(error)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
