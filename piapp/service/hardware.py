@@ -14,6 +14,7 @@ import psutil
 # Bits of the firmware's get_throttled (Raspberry Pi documentation, vcgencmd): now in the low half, since boot above.
 THROTTLED_BITS = {0: "under_voltage", 1: "frequency_capped", 2: "throttled", 3: "soft_temperature_limit"}
 _SINCE_BOOT_SHIFT = 16
+_ANSWER_TIMEOUT_S = 1.0  # the main loop waits; an answer takes milliseconds
 _THROTTLED_FILES = ("/sys/devices/platform/soc/soc:firmware/get_throttled",)
 
 
@@ -43,19 +44,19 @@ def describe() -> dict[str, str | int | None]:
 def temperature_c() -> float | None:
     """The processor's temperature in degrees Celsius."""
     text = _read("/sys/class/thermal/thermal_zone0/temp")
-    return int(text) / 1000 if text else None
+    try:
+        return int(text) / 1000 if text else None
+    except ValueError:
+        return None
 
 
 def throttled() -> tuple[list[str], list[str]] | None:
     """What the Pi's firmware complains of: (now, since boot) by name; None on other machines."""
-    for path in _THROTTLED_FILES:
-        if text := _read(path):
-            return throttled_flags(int(text, 16))
-    if (command := _vcgencmd()) is None:
+    text = next(filter(None, map(_read, _THROTTLED_FILES)), None) or _ask_firmware()
+    try:
+        return throttled_flags(int(text, 16)) if text else None
+    except ValueError:
         return None
-    answer = subprocess.run([command, "get_throttled"], capture_output=True, text=True, timeout=2, check=False)  # noqa: S603
-    value = answer.stdout.partition("=")[2]
-    return throttled_flags(int(value, 16)) if value else None
 
 
 def throttled_flags(value: int) -> tuple[list[str], list[str]]:
@@ -63,6 +64,19 @@ def throttled_flags(value: int) -> tuple[list[str], list[str]]:
     now = [name for bit, name in THROTTLED_BITS.items() if value >> bit & 1]
     since_boot = [name for bit, name in THROTTLED_BITS.items() if value >> (bit + _SINCE_BOOT_SHIFT) & 1]
     return now, since_boot
+
+
+def _ask_firmware() -> str | None:
+    """The answer of `vcgencmd get_throttled` after its "="; None without the command or an answer."""
+    if (command := _vcgencmd()) is None:
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [command, "get_throttled"], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.partition("=")[2].strip()
 
 
 @cache
