@@ -13,6 +13,7 @@ import re
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -27,6 +28,10 @@ from piapp.errors import ConfigError
 DEFAULT_FILE = Path("/etc/piapp/piapp.toml")
 ENV_FILE = "PIAPP_CONFIG"
 ENV_PREFIX = "PIAPP_"
+
+# systemd.exec(5), LoadCredential; the name is that of systemd/piapp.service.
+CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
+PASSWORD_CREDENTIAL = "mqtt_password"  # noqa: S105 - a file's name
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
@@ -82,6 +87,14 @@ class LandmarkerConfig(Section, frozen=True):
     max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]
 
 
+class PowerConfig(Section, frozen=True):
+    """`[power]`: when to work less."""
+
+    idle_fps: Annotated[float, Meta(ge=0.0, le=240.0)]
+    idle_after_s: PositiveSeconds
+    max_temp_c: Annotated[float, Meta(ge=0.0, le=110.0)]
+
+
 Metres = Annotated[float, Meta(ge=0.0, le=10.0)]
 Degrees = Annotated[float, Meta(ge=0.0, le=180.0)]
 
@@ -123,6 +136,7 @@ class PostureConfig(Section, frozen=True):
     squat_balance_m: Metres
     squat_fold_deg: Annotated[float, Meta(ge=0.0, le=360.0)]
     fall_top_hips_m: Metres
+    fall_rest_m: Metres
     fall_drop_m: Metres
     fall_hips_drop_m: Metres
     fall_descent_s: PositiveSeconds
@@ -241,6 +255,7 @@ class Config(Section, frozen=True):
     node: NodeConfig
     camera: CameraConfig
     landmarker: LandmarkerConfig
+    power: PowerConfig
     posture: PostureConfig
     zones: tuple[ZoneConfig, ...]
     mqtt: MqttConfig
@@ -328,11 +343,23 @@ def load_config(
             layers.add_value(key, environ[name], f"environment {name}")
     for key, text in overrides:
         layers.add_value(key, text, "command line")
-    config = _build(Config, layers.tree, _Place("", layers.origins, errors), defaults)
+    _add_credential(layers, environ)
+    config = _build(Config, layers.tree, _Place("", layers, errors), defaults)
     if errors or config is None:
         count = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
         raise ConfigError(f"configuration: {count}\n" + "\n".join(f"  {error}" for error in errors))
     return LoadedConfig(config, layers.origins, file)
+
+
+def _add_credential(layers: _Layers, environ: Mapping[str, str]) -> None:
+    """Take the password that systemd hands over (LoadCredential), when there is a user name and no file is named."""
+    mqtt = layers.tree["mqtt"]
+    folder = environ.get(CREDENTIALS_FOLDER)
+    if not folder or not isinstance(mqtt, dict) or mqtt.get("password_file") or not mqtt.get("username"):
+        return
+    file = Path(folder, PASSWORD_CREDENTIAL)
+    if file.is_file() and file.stat().st_size:
+        layers.add_table({"mqtt": {"password_file": str(file)}}, "systemd credential")
 
 
 def default_config() -> Config:
@@ -349,18 +376,18 @@ def flatten(config: Config) -> dict[str, Any]:
             for name in value.__struct_fields__:
                 walk(getattr(value, name), f"{prefix}.{name}" if prefix else name)
         else:
-            flat[prefix] = msgspec.to_builtins(value)
+            flat[prefix] = _masked(msgspec.to_builtins(value))
 
     walk(config, "")
     return flat
 
 
 def public_tree(config: Config) -> dict[str, Any]:
-    """The configuration as nested plain values, without secrets: fit for `info` and `config show`.
+    """The configuration as nested plain values, without secrets: fit for `info`.
 
-    No key holds a secret: passwords live in files that are only named, and a URL with one is refused.
+    Passwords live in files that are only named; the one in the URL of an `rtsp:` camera is masked.
     """
-    tree: dict[str, Any] = msgspec.to_builtins(config)
+    tree: dict[str, Any] = _masked(msgspec.to_builtins(config))
     return tree
 
 
@@ -393,11 +420,12 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Layers:
-    """Tables laid over each other, with the origin of every leaf."""
+    """Tables laid over each other, with the origin of every leaf, and its text if it was given as one."""
 
     def __init__(self, errors: list[str]) -> None:
         self.tree: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self._errors = errors
 
     def add_table(self, table: dict[str, Any], origin: str) -> None:
@@ -412,6 +440,7 @@ class _Layers:
         for part in reversed(parts[:-1]):
             table = {part: table}
         self.add_table(table, origin)
+        self.texts[key] = text
 
     def _merge(self, into: dict[str, Any], table: dict[str, Any], prefix: str, origin: str) -> None:
         for name, value in table.items():
@@ -420,6 +449,7 @@ class _Layers:
                 self._merge(into.setdefault(name, {}), value, f"{key}.", origin)
             else:
                 into[name] = value
+                self.texts.pop(key, None)
             self.origins[key] = origin
 
 
@@ -428,16 +458,21 @@ class _Place:
     """Where a table stands, for messages."""
 
     prefix: str
-    origins: Mapping[str, str]
+    layers: _Layers
     errors: list[str] = field(repr=False)
 
     def inside(self, name: str) -> _Place:
-        return _Place(f"{self.prefix}{name}.", self.origins, self.errors)
+        return _Place(f"{self.prefix}{name}.", self.layers, self.errors)
+
+    def text(self, name: str) -> str | None:
+        """The value as the command line or environment gave it, None when it comes from elsewhere."""
+        return self.layers.texts.get(f"{self.prefix}{name}")
 
     def report(self, name: str, what: str, *value: object) -> None:
         key = f"{self.prefix}{name}"
         shown = f" = {_shown(value[0])}" if value else ""
-        origin = self.origins.get(key) or self.origins.get(self.prefix.rstrip("."), "default")
+        origins = self.layers.origins
+        origin = origins.get(key) or origins.get(self.prefix.rstrip("."), "default")
         self.errors.append(f"{key}{shown} ({origin}): {what}")
 
 
@@ -482,13 +517,14 @@ def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> t
         rows = enumerate(value, start=1)
         pairs = [_convert(item, row, f"{name}[{number}]", place, None) for number, row in rows]
         return tuple(row for row, _ in pairs), all(ok for _, ok in pairs)
-    try:
-        return msgspec.convert(value, hint), True
-    except msgspec.ValidationError:
-        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-        hint_text = _did_you_mean(str(value), [str(choice) for choice in choices])
-        place.report(name, f"expected {_allowed(hint)}{hint_text}", value)
-        return None, False
+    # What reads as TOML may still be meant as a string, such as mqtt.protocol=5.
+    for form in (value, place.text(name)):
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(form, hint), True
+    choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    hint_text = _did_you_mean(str(value), [str(choice) for choice in choices])
+    place.report(name, f"expected {_allowed(hint)}{hint_text}", value)
+    return None, False
 
 
 def _section_item(hint: Any) -> type[Section] | None:
@@ -530,10 +566,20 @@ def _allowed(hint: Any) -> str:
 
 def _shown(value: Any) -> str:
     """A value as TOML would write it, shortened, with the password of a URL left out."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    text = re.sub(r"(://)[^/@\s]*@", r"\1***@", text)
+    text = msgspec.json.encode(_masked(value), enc_hook=str).decode()
     limit = 80
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _masked(value: Any) -> Any:
+    """A plain value in which user names and passwords of URLs are left out."""
+    if isinstance(value, str):
+        return re.sub(r"(://)[^/\s]*@", r"\1***@", value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value
 
 
 def _did_you_mean(word: str, known: typing.Iterable[str]) -> str:
