@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -472,7 +473,8 @@ class _Place:
         key = f"{self.prefix}{name}"
         shown = f" = {_shown(value[0])}" if value else ""
         origins = self.layers.origins
-        origin = origins.get(key) or origins.get(self.prefix.rstrip("."), "default")
+        whole_list = key.partition("[")[0]
+        origin = origins.get(key) or origins.get(self.prefix.rstrip(".")) or origins.get(whole_list, "default")
         self.errors.append(f"{key}{shown} ({origin}): {what}")
 
 
@@ -556,17 +558,21 @@ def _allowed(hint: Any) -> str:
             bounds += [f"at least {meta.min_length} long"] if meta.min_length is not None else []
             bounds += [f"at most {meta.max_length} long"] if meta.max_length is not None else []
             bounds += [f"of the form {meta.pattern}"] if meta.pattern is not None else []
-        return " ".join([_allowed(args[0]), ", ".join(bounds)]).strip()
+        kind, semicolon, items = _allowed(args[0]).partition("; ")
+        return f"{kind} {', '.join(bounds)}{semicolon}{items}"
     if origin is Literal:
         return "one of " + ", ".join(_shown(choice) for choice in args)
+    if origin is tuple and args[-1] is Ellipsis:
+        return f"a list; each item {_allowed(args[0])}"
     if origin is tuple:
-        return "a list"
+        return f"{len(args)} values, each {_allowed(args[0])}"
     return _KIND.get(origin or hint, "a value")
 
 
 def _shown(value: Any) -> str:
     """A value as TOML would write it, shortened, with the password of a URL left out."""
-    text = msgspec.json.encode(_masked(value), enc_hook=str).decode()
+    finite = not isinstance(value, float) or isfinite(value)
+    text = msgspec.json.encode(_masked(value), enc_hook=str).decode() if finite else str(value)
     limit = 80
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
