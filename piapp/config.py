@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 import tomllib
+import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -561,7 +562,9 @@ def _allowed(hint: Any) -> str:
         kind, semicolon, items = _allowed(args[0]).partition("; ")
         return f"{kind} {', '.join(bounds)}{semicolon}{items}"
     if origin is Literal:
-        return "one of " + ", ".join(_shown(choice) for choice in args)
+        return ("one of " if len(args) > 1 else "") + ", ".join(_shown(choice) for choice in args)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_allowed(arg) for arg in args)
     if origin is tuple and args[-1] is Ellipsis:
         return f"a list; each item {_allowed(args[0])}"
     if origin is tuple:
