@@ -472,7 +472,7 @@ class _Place:
 
     def report(self, name: str, what: str, *value: object) -> None:
         key = f"{self.prefix}{name}"
-        shown = f" = {_shown(_plain(value[0]))}" if value else ""
+        shown = f" = {_shown(value[0])}" if value else ""
         origins = self.layers.origins
         whole_list = key.partition("[")[0]
         origin = origins.get(key) or origins.get(self.prefix.rstrip(".")) or origins.get(whole_list, "default")
@@ -622,40 +622,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A value of the command line or environment that TOML takes for a number, and that may be meant as a string."""
-
-    text: str
-    value: object
-
-    def for_hint(self, hint: Any) -> object:
-        """The TOML value if it fits, else the plain string if that does."""
-        for candidate in (self.value, self.text):
-            try:
-                msgspec.convert(candidate, hint)
-            except msgspec.ValidationError:
-                continue
-            return candidate
-        return self.value
-
-
-def _plain(value: Any) -> Any:
-    """A value without marks of where it came from; tables of free keys may hold marked ones."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value.value if isinstance(value, _Text) else value
-
-
 def _read_value(text: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    if list(table) != ["value"]:
-        return text
-    value = table["value"]
-    return value if isinstance(value, str | dict | list) else _Text(text, value)
+    return table["value"] if list(table) == ["value"] else text
 
 
 _KEY_LINE = re.compile(r"^([a-z_]+) = ")
