@@ -225,7 +225,7 @@ def detect(
     files = detection.find_files(paths)
     rows = detection.CsvRows if format_ is Format.CSV else detection.JsonLines
     outputs: list[detection.Output] = [detection.EventLines(sys.stdout) if events else rows(sys.stdout)]
-    outputs += [detection.AnnotatedFiles(annotate)] if annotate else []
+    outputs += [detection.AnnotatedFiles(annotate, files)] if annotate else []
     with detection.Detector(loaded.config, model) as detector, files_progress(len(files)) as advance:
         errors = detection.run_detection(detector, files, outputs, mode.value, advance)
     if errors:

@@ -10,6 +10,7 @@ import csv
 import itertools
 import logging
 import mimetypes
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import msgspec
 from piapp import draw
 from piapp.camera.media import VideoFile, read_image
 from piapp.config import Config
-from piapp.errors import CameraNotFoundError, MediaError, PiappError
+from piapp.errors import CameraError, MediaError, PiappError
 from piapp.landmarker.model import ModelFile
 from piapp.landmarker.offline import OfflineStage
 from piapp.mqtt.clock import TimeLine
@@ -67,8 +68,8 @@ class Output(Protocol):
         """Take the next detection; those of one file come one after another."""
         ...
 
-    def close(self) -> None:
-        """Finish."""
+    def end_file(self) -> None:
+        """Finish what belongs to the present file, which may have given nothing."""
         ...
 
 
@@ -96,6 +97,8 @@ class Detector:
             CameraNotFoundError: There is no such file.
             MediaError: It is not a picture or video, or is cut off.
         """
+        if path.is_dir():
+            raise MediaError(f"{path}: this folder holds no pictures or videos, by their names")
         if mode == "auto":
             mode = kind_of(path)
         yield from self._video(path, advance) if mode == "video" else self._still(path, advance)
@@ -132,13 +135,11 @@ class Detector:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Replace each folder by the pictures and videos in it, in the order of their names."""
+    """Replace each folder by the pictures and videos in it, in the order of their names; one without any stays."""
     files: list[Path] = []
     for path in paths:
-        inside = sorted(file for file in path.rglob("*") if _media_type(file)) if path.is_dir() else [path]
-        if not inside:
-            raise CameraNotFoundError(f"{path}: holds no pictures or videos")
-        files += inside
+        inside = sorted(file for file in path.rglob("*") if _media_type(file)) if path.is_dir() else []
+        files += inside or [path]
     return files
 
 
@@ -181,9 +182,12 @@ def run_detection(
             for detection in detector.file(file, mode, advance(file)):
                 for output in outputs:
                     output.write(detection)
-        except (MediaError, CameraNotFoundError, draw.OutputError) as error:
+        except (CameraError, draw.OutputError) as error:
             log.error("%s", error)  # noqa: TRY400 - the message is for the user, the trace is not
             errors.append(error)
+        finally:
+            for output in outputs:
+                output.end_file()
     return errors
 
 
@@ -199,14 +203,14 @@ class JsonLines:
         result = detection.result
         pairs = zip(result.poses, detection.labels, strict=True)
         line = {
-            "file": str(detection.file),
+            "file": _name(detection.file),
             "ts_ms": result.ts_ms,
             "size": result.size,
             "poses": [self._writer.pose(pose, label) for pose, label in pairs],
         }
         self._stream.write(msgspec.json.encode(line).decode() + "\n")
 
-    def close(self) -> None:
+    def end_file(self) -> None:
         """Nothing is held back."""
 
 
@@ -222,10 +226,10 @@ class EventLines:
         """Write a line for each event of the frame."""
         for event in detection.events:
             payload = self._writer.event(event, TimeLine(0, 0), event_id=f"detect-{next(self._numbers):06d}")
-            line = {"file": str(detection.file)} | msgspec.to_builtins(payload) | {"t": None, "time_synced": False}
+            line = {"file": _name(detection.file)} | msgspec.to_builtins(payload) | {"t": None, "time_synced": False}
             self._stream.write(msgspec.json.encode(line).decode() + "\n")
 
-    def close(self) -> None:
+    def end_file(self) -> None:
         """Nothing is held back."""
 
 
@@ -240,42 +244,45 @@ class CsvRows:
         self._rows = csv.writer(stream, lineterminator="\n")
         self._writer = PayloadWriter("", "")
         columns = [f"{prefix}{name}_{axis}" for prefix in self._SETS for name in LANDMARK_NAMES for axis in self._AXES]
+        self._columns = len(self._HEAD) + len(columns)
         self._rows.writerow((*self._HEAD, *columns))
 
     def write(self, detection: Detection) -> None:
         """Write the frame's rows."""
         result = detection.result
-        head = (detection.file, result.ts_ms, *result.size)
+        head = (_name(detection.file), result.ts_ms, *result.size)
         if not result.poses:
-            self._rows.writerow(head)
+            self._rows.writerow((*head, *[""] * (self._columns - len(head))))
         for pose, label in zip(result.poses, detection.labels, strict=True):
             person = self._writer.pose(pose, label)
             landmarks = itertools.chain.from_iterable((*person.landmarks, *(person.world_landmarks or ())))
             self._rows.writerow((*head, person.id, person.posture, person.score, *person.bbox, *landmarks))
 
-    def close(self) -> None:
+    def end_file(self) -> None:
         """Nothing is held back."""
 
 
 class AnnotatedFiles:
-    """Writes each still and each video with what was found drawn into it; two files of one name get numbers.
+    """Writes each still and each video with what was found drawn into it.
+
+    Two files of one name get numbers; so does one that would overwrite an input.
 
     Args:
         folder: Where to; made when it is not there.
+        inputs: Files that are read, so never written.
 
     Raises:
         draw.OutputError: The folder cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise draw.OutputError(f"{folder}: cannot be made: {error.strerror}") from error
         self._folder = folder
-        self._taken: set[str] = set()
+        self._taken = {path.resolve() for path in inputs}
         self._video: draw.VideoWriter | None = None
-        self._file: Path | None = None
 
     def write(self, detection: Detection) -> None:
         """Draw one frame."""
@@ -284,14 +291,11 @@ class AnnotatedFiles:
             suffix = detection.file.suffix.lower()
             draw.write_image(self._path(detection.file, suffix if suffix in _PICTURE_SUFFIXES else ".png"), picture)
             return
-        if detection.file != self._file:
-            self.close()
-            self._file = detection.file
+        if self._video is None:
             self._video = draw.VideoWriter(self._path(detection.file, ".mp4"), detection.fps, detection.result.size)
-        if self._video:
-            self._video.write(picture)
+        self._video.write(picture)
 
-    def close(self) -> None:
+    def end_file(self) -> None:
         """Finish the video that is being written."""
         if self._video:
             self._video.close()
@@ -301,6 +305,11 @@ class AnnotatedFiles:
         names = (
             f"{file.stem}{suffix}" if number == 1 else f"{file.stem}-{number}{suffix}" for number in itertools.count(1)
         )
-        name = next(name for name in names if name not in self._taken)
-        self._taken.add(name)
-        return self._folder / name
+        path = next(path for name in names if (path := (self._folder / name).resolve()) not in self._taken)
+        self._taken.add(path)
+        return path
+
+
+def _name(path: Path) -> str:
+    """A path as text that every encoding takes: bytes of a file name that are not UTF-8 are replaced."""
+    return os.fsencode(path).decode("utf-8", "replace")
