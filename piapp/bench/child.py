@@ -1,0 +1,93 @@
+"""One variant in a process of its own: does what lines on standard input say, answers on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import RawIOBase
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from piapp.bench.frames import SharedFrames
+from piapp.bench.protocol import Job, Measure, Parts, PartsFound, Started, Window
+from piapp.bench.tally import Tally
+from piapp.config import load_config
+from piapp.errors import PiappError
+from piapp.landmarker.model import find_model
+
+
+class Loop(Protocol):
+    """What can be measured."""
+
+    def start(self) -> None:
+        """Load, and wait for the first frames."""
+        ...
+
+    def measure(self, wanted: Measure) -> Window:
+        """Run for a while."""
+        ...
+
+    def stop(self) -> None:
+        """End."""
+        ...
+
+
+def main() -> None:
+    """Serve one parent until it closes standard input."""
+    job = msgspec.json.decode(sys.argv[1], type=Job)
+    # Native libraries that print must not disturb the conversation.
+    with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
+        os.dup2(2, 1)
+        try:
+            _serve(job, answers)
+        except PiappError as error:
+            sys.exit(str(error))
+
+
+def _serve(job: Job, answers: RawIOBase) -> None:
+    tally = Tally()
+    loop = _make_loop(job, tally)
+    loop.start()
+    answers.write(_line(Started(tally.first_ns)))
+    for line in sys.stdin.buffer:
+        tally.clear()
+        command = msgspec.json.decode(line, type=Measure | Parts)
+        answers.write(_line(loop.measure(command) if isinstance(command, Measure) else _parts(loop)))
+    loop.stop()
+
+
+def _make_loop(job: Job, tally: Tally) -> Loop:
+    """Only what the variant needs is imported."""
+    config = load_config(Path(os.devnull), overrides=job.settings, environ={}).config
+    name = config.landmarker.model
+    if job.variant.kind == "model":
+        from piapp.bench.model import ModelLoop  # noqa: PLC0415
+
+        return ModelLoop(find_model(name, masks=False).path, job.variant.workers, tally)
+    frames = SharedFrames(job.frames_fd, job.shape)
+    if job.variant.kind == "bare":
+        from piapp.bench.bare import BareLoop  # noqa: PLC0415
+
+        return BareLoop(config.landmarker, find_model(name, masks=True).path, frames, tally)
+    from piapp.bench.pipeline import Pipeline  # noqa: PLC0415
+
+    return Pipeline(config, frames, tally)
+
+
+def _parts(loop: Loop) -> PartsFound:
+    from piapp.bench.parts import measure_parts  # noqa: PLC0415 - only one variant is asked
+    from piapp.bench.pipeline import Pipeline  # noqa: PLC0415
+
+    assert isinstance(loop, Pipeline), "only a pipeline has parts"
+    return measure_parts(loop.config, loop.results)
+
+
+def _line(message: Struct) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
+
+
+if __name__ == "__main__":
+    main()

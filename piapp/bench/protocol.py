@@ -1,0 +1,116 @@
+"""What the parent and its children say to each other: one line of JSON each way."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["bare", "pipeline", "model"]
+
+
+class Variant(Struct, frozen=True):
+    """One way to run the model.
+
+    Attributes:
+        name: Unique, for machines.
+        title: For people.
+        kind: MediaPipe's own loop, this project's pipeline, or nothing but the network.
+        runtime: What runs the model.
+        workers: How many frames are in flight.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    runtime: Literal["mediapipe", "litert"]
+    workers: int
+
+
+class Job(Struct, frozen=True):
+    """What a child is to be, its only argument.
+
+    Attributes:
+        frames_fd: An open file with the frames' bytes, inherited.
+        shape: (count, height, width, 3) of the frames.
+        settings: (dotted key, TOML text) pairs over the shipped configuration.
+    """
+
+    variant: Variant
+    frames_fd: int
+    shape: tuple[int, int, int, int]
+    settings: list[tuple[str, str]]
+
+
+class Started(Struct, frozen=True):
+    """A child's first line: it works. `first_result_ns` is `CLOCK_MONOTONIC`."""
+
+    first_result_ns: int
+
+
+class Measure(Struct, frozen=True, tag="measure"):
+    """Run, and measure when warm, until both limits are reached."""
+
+    seconds: float = 0.0
+    frames: int = 0
+
+
+class Parts(Struct, frozen=True, tag="parts"):
+    """Measure the parts of the pipeline one by one, on the results of the last measurement."""
+
+
+class Window(Struct, frozen=True):
+    """What one measurement found.
+
+    Attributes:
+        frames: Frames done: for the pipeline, written to the broker.
+        lost: Frames handed over and not done.
+        cpu_s: Processor time of the whole process.
+        latency_ms: Of each frame, from hand-over to the landmarker's callback.
+        added_ms: Of each frame, from hand-over to PUBLISH written, less the inference; empty where none is published.
+        rss_mb: Resident memory at the end, the shared frames not counted.
+    """
+
+    frames: int
+    lost: int
+    elapsed_s: float
+    cpu_s: float
+    latency_ms: list[float]
+    added_ms: list[float]
+    rss_mb: float
+
+
+class Percentiles(Struct, frozen=True):
+    """Of many samples."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Encoding(Struct, frozen=True):
+    """What one form of `frame` messages costs, with one person in the picture.
+
+    Attributes:
+        encode_us: Time to make the payload.
+        payload_bytes: Mean size of the payload.
+        wire_bytes: Mean bytes a frame on the socket, with MQTT's header and properties.
+    """
+
+    name: str
+    encode_us: Percentiles
+    payload_bytes: float
+    wire_bytes: float
+
+
+class PartsFound(Struct, frozen=True):
+    """What `Parts` found.
+
+    Attributes:
+        results: How many results with one person were used.
+        update_ms: `Monitor.update`.
+    """
+
+    results: int
+    update_ms: Percentiles
+    encodings: list[Encoding]

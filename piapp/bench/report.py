@@ -1,0 +1,186 @@
+"""What a benchmark found, as data. `table` shows it to people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from piapp.bench.protocol import Encoding, PartsFound, Percentiles, Variant, Window
+from piapp.bench.statistics import Spread, percentiles, ratios, spread
+
+SCHEMA_VERSION = 1
+
+# What each must reach, in the words of the bars' names.
+ONE_WORKER_RATIO = 1.3
+TWO_WORKERS_RATIO = 2.3
+LITERT_ONE_WORKER_RATIO = 1.9
+LITERT_TWO_WORKERS_RATIO = 3.6
+LITERT_OF_MODEL = 0.8
+LITERT_CPU_RATIO = 0.5
+LITERT_RSS_RATIO = 0.6
+LITERT_START_RATIO = 0.4
+ADDED_P50_MS = 2.0
+ADDED_P99_MS = 10.0
+RSS_GROWTH_MB = 5.0
+UPDATE_MS = 0.5
+
+
+class Measured(Struct, frozen=True):
+    """All rounds of one variant, and how it started."""
+
+    variant: Variant
+    startup_s: float
+    windows: list[Window]
+
+    @property
+    def fps(self) -> list[float]:
+        """Of each round."""
+        return [window.frames / window.elapsed_s for window in self.windows]
+
+    @property
+    def cpu_ms(self) -> list[float]:
+        """Processor time a frame, of each round."""
+        return [window.cpu_s * 1000 / window.frames for window in self.windows]
+
+
+class VariantFound(Struct, frozen=True):
+    """One variant in numbers.
+
+    Attributes:
+        fps: Frames a second.
+        cpu_ms: Processor time a frame, all threads together.
+        ratio: Frames a second over those of MediaPipe's bare loop in the same round; None for that loop, or without it.
+        cpu_ratio: The same of processor time.
+        latency_ms: From a frame's hand-over to the landmarker to its callback.
+        added_ms: What the pipeline adds until PUBLISH is written; None where nothing is published.
+        lost: Frames handed over and not published.
+        startup_s: From the start of the process to the first result.
+    """
+
+    variant: Variant
+    fps: Spread
+    cpu_ms: Spread
+    ratio: Spread | None
+    cpu_ratio: Spread | None
+    latency_ms: Percentiles
+    added_ms: Percentiles | None
+    lost: int
+    rss_mb: float
+    startup_s: float
+
+
+class Soaked(Struct, frozen=True):
+    """Memory over many frames.
+
+    Attributes:
+        frames: In all.
+        warm_mb: Resident memory after the first ones.
+        end_mb: After the last one.
+        growth_mb: Between the two.
+    """
+
+    variant: str
+    frames: int
+    warm_mb: float
+    end_mb: float
+    growth_mb: float
+
+
+class Bar(Struct, frozen=True):
+    """A promise and what became of it. `least` tells whether `limit` is the least or the most that is allowed."""
+
+    name: str
+    value: float
+    limit: float
+    least: bool
+    met: bool
+
+
+class Report(Struct, frozen=True):
+    """Everything, as `piapp bench --json` prints it."""
+
+    v: int
+    machine: dict[str, str | int | None]
+    broker: str
+    frames: dict[str, int]
+    rounds: int
+    seconds: float
+    variants: list[VariantFound]
+    update_ms: Percentiles | None
+    encodings: list[Encoding]
+    soak: list[Soaked]
+    bars: list[Bar]
+
+
+def summed_up(measured: Sequence[Measured]) -> list[VariantFound]:
+    """Each variant beside MediaPipe's bare loop, which is the one of kind "bare"."""
+    bare = next((one for one in measured if one.variant.kind == "bare"), None)
+    return [_summed_up(one, bare) for one in measured]
+
+
+def bars(variants: Sequence[VariantFound], parts: PartsFound | None, soak: Sequence[Soaked]) -> list[Bar]:
+    """Every bar that what was measured can tell about."""
+    by_name = {found.variant.name: found for found in variants}
+    made: list[Bar] = []
+    _ratio_bar(made, by_name, "mediapipe-1", ONE_WORKER_RATIO)
+    _ratio_bar(made, by_name, "mediapipe-2", TWO_WORKERS_RATIO)
+    _ratio_bar(made, by_name, "litert-1", LITERT_ONE_WORKER_RATIO)
+    _ratio_bar(made, by_name, "litert-2", LITERT_TWO_WORKERS_RATIO)
+    _litert_bars(made, by_name)
+    for found in variants:
+        if found.added_ms is not None:
+            made.append(_most(f"{found.variant.name}: added latency p50, ms", found.added_ms.p50, ADDED_P50_MS))
+            made.append(_most(f"{found.variant.name}: added latency p99, ms", found.added_ms.p99, ADDED_P99_MS))
+    if parts is not None:
+        made.append(_most("posture update of one person p99, ms", parts.update_ms.p99, UPDATE_MS))
+    made += [
+        _most(f"{one.variant}: RSS growth over {one.frames} frames, MB", one.growth_mb, RSS_GROWTH_MB) for one in soak
+    ]
+    return made
+
+
+def _summed_up(one: Measured, bare: Measured | None) -> VariantFound:
+    compared = bare if bare is not None and bare is not one else None
+    added = [value for window in one.windows for value in window.added_ms]
+    return VariantFound(
+        variant=one.variant,
+        fps=spread(one.fps),
+        cpu_ms=spread(one.cpu_ms),
+        ratio=ratios(one.fps, compared.fps) if compared else None,
+        cpu_ratio=ratios(one.cpu_ms, compared.cpu_ms) if compared else None,
+        latency_ms=percentiles([value for window in one.windows for value in window.latency_ms]),
+        added_ms=percentiles(added) if added else None,
+        lost=sum(window.lost for window in one.windows),
+        rss_mb=max(window.rss_mb for window in one.windows),
+        startup_s=one.startup_s,
+    )
+
+
+def _ratio_bar(made: list[Bar], by_name: dict[str, VariantFound], name: str, limit: float) -> None:
+    found = by_name.get(name)
+    if found is not None and found.ratio is not None:
+        made.append(_least(f"{name}: frames a second over the bare loop's", found.ratio.median, limit))
+
+
+def _litert_bars(made: list[Bar], by_name: dict[str, VariantFound]) -> None:
+    for workers in (1, 2):
+        litert, model = by_name.get(f"litert-{workers}"), by_name.get(f"model-{workers}")
+        if litert and model:
+            share = litert.fps.median / model.fps.median
+            made.append(_least(f"litert-{workers}: share of the network's own rate", share, LITERT_OF_MODEL))
+    litert, mediapipe = by_name.get("litert-1"), by_name.get("mediapipe-1")
+    if litert and litert.cpu_ratio:
+        made.append(_most("litert-1: CPU a frame over the bare loop's", litert.cpu_ratio.median, LITERT_CPU_RATIO))
+    if litert and mediapipe:
+        made.append(_most("litert-1: RSS over mediapipe-1's", litert.rss_mb / mediapipe.rss_mb, LITERT_RSS_RATIO))
+        start = litert.startup_s / mediapipe.startup_s
+        made.append(_most("litert-1: start-up over mediapipe-1's", start, LITERT_START_RATIO))
+
+
+def _least(name: str, value: float, limit: float) -> Bar:
+    return Bar(name, value, limit, least=True, met=value >= limit)
+
+
+def _most(name: str, value: float, limit: float) -> Bar:
+    return Bar(name, value, limit, least=False, met=value <= limit)

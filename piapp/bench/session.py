@@ -1,0 +1,276 @@
+"""The parent of a benchmark: starts one process a variant, has them measured in turns, makes the report."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from piapp.bench.broker import Broker, running_broker
+from piapp.bench.frames import SharedFrames
+from piapp.bench.protocol import Job, Measure, Parts, PartsFound, Started, Variant, Window
+from piapp.bench.report import SCHEMA_VERSION, Measured, Report, Soaked, bars, summed_up
+from piapp.errors import LandmarkerError, UsageError
+from piapp.landmarker.runtime import mediapipe_runs_here
+from piapp.service import hardware
+
+VARIANTS = (
+    Variant("bare", "MediaPipe's own loop", "bare", "mediapipe", 1),
+    Variant("mediapipe-1", "piapp, MediaPipe, 1 worker", "pipeline", "mediapipe", 1),
+    Variant("mediapipe-2", "piapp, MediaPipe, 2 workers", "pipeline", "mediapipe", 2),
+    Variant("litert-1", "piapp, LiteRT, 1 worker", "pipeline", "litert", 1),
+    Variant("litert-2", "piapp, LiteRT, 2 workers", "pipeline", "litert", 2),
+    Variant("model-1", "the network alone, 1 thread", "model", "litert", 1),
+    Variant("model-2", "the network alone, 2 threads", "model", "litert", 2),
+)
+
+# Of a soak: frames until memory should not grow any more (issue 2).
+SOAK_WARM_FRAMES = 2_000
+
+# Loading from a slow SD card takes tens of seconds; a measurement takes its time besides. For what hangs.
+ANSWER_S = 180.0
+STOP_S = 10.0
+
+_MessageT = TypeVar("_MessageT", bound=Struct)
+
+Progress = Callable[[str], None]
+"""Told what is done now."""
+
+
+class Options(Struct, frozen=True):
+    """What to measure.
+
+    Attributes:
+        rounds: How often the variants take turns.
+        seconds: How long each is measured in a round.
+        soak_frames: Over how many frames memory is watched; 0 leaves that out.
+        variants: Names of variants; empty for all that this machine can run.
+    """
+
+    rounds: int
+    seconds: float
+    soak_frames: int = 0
+    variants: tuple[str, ...] = ()
+
+
+def run_bench(options: Options, progress: Progress) -> Report:
+    """Run a benchmark; blocks for about rounds x variants x seconds, and the start of each variant.
+
+    Raises:
+        UsageError: Unknown variants, or none that this machine can run.
+        BrokerError: No broker starts.
+        LandmarkerError: A variant failed.
+    """
+    variants = chosen_variants(options.variants)
+    progress("decode the clip")
+    frames = SharedFrames.decode(Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4"))))
+    with running_broker() as broker, ExitStack() as running:
+        progress("read libraries into the page cache")
+        with Child(variants[0], frames, broker) as first:
+            first.wait_started()
+        children = []
+        for variant in variants:
+            progress(f"start {variant.title}")
+            child = running.enter_context(Child(variant, frames, broker))
+            child.wait_started()
+            children.append(child)
+        findings = _Findings(
+            _take_turns(children, options, progress),
+            _parts(children, progress),
+            _soak(children, options.soak_frames, progress),
+        )
+    return _report(options, broker.name, frames, findings)
+
+
+def chosen_variants(names: Sequence[str]) -> list[Variant]:
+    """The variants of these names, or all that this machine can run; those with more workers than cores left out.
+
+    Raises:
+        UsageError: There are none such.
+    """
+    known = [variant.name for variant in VARIANTS]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"--variant {unknown[0]}: there are {', '.join(known)}")
+    chosen = [variant for variant in VARIANTS if (not names or variant.name in names) and _runs_here(variant)]
+    if not chosen:
+        raise UsageError(f"none of the variants {', '.join(names or known)} can run on this machine")
+    return chosen
+
+
+def _runs_here(variant: Variant) -> bool:
+    if variant.workers > len(os.sched_getaffinity(0)):
+        return False
+    if variant.runtime == "mediapipe":
+        return importlib.util.find_spec("mediapipe") is not None and mediapipe_runs_here()
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What the children said."""
+
+    measured: list[Measured]
+    parts: PartsFound | None
+    soak: list[Soaked]
+
+
+class Child:
+    """One variant's process, from start to end; a context manager.
+
+    Attributes:
+        startup_s: From the start of the process to its first result; 0 before `wait_started`.
+    """
+
+    def __init__(self, variant: Variant, frames: SharedFrames, broker: Broker) -> None:
+        self.variant = variant
+        self.startup_s = 0.0
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        job = Job(variant, frames.fd, frames.shape, _settings(variant, broker))
+        self._started_ns = time.monotonic_ns()
+        # A session of its own: Ctrl-C is this process's, which then ends the others.
+        self._process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-m", "piapp.bench.child", msgspec.json.encode(job).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            pass_fds=(frames.fd,),
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def wait_started(self) -> None:
+        """Wait for its first result.
+
+        Raises:
+            LandmarkerError: It has ended, with its last words.
+        """
+        started = self._answer(Started, 0.0)
+        self.startup_s = (started.first_result_ns - self._started_ns) / 1e9
+
+    def measure(self, wanted: Measure) -> Window:
+        """Run it for a while."""
+        return self._ask(wanted, Window, wanted.seconds + wanted.frames)
+
+    def parts(self) -> PartsFound:
+        """Have it measure its parts."""
+        return self._ask(Parts(), PartsFound, 0.0)
+
+    def _ask(self, command: Measure | Parts, kind: type[_MessageT], takes_s: float) -> _MessageT:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(command) + b"\n")
+        except BrokenPipeError as error:
+            raise self._ended() from error
+        return self._answer(kind, takes_s)
+
+    def _answer(self, kind: type[_MessageT], takes_s: float) -> _MessageT:
+        """Wait for a line, `ANSWER_S` longer than it should take."""
+        assert self._process.stdout is not None
+        until_s = time.monotonic() + takes_s + ANSWER_S
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            left_s = until_s - time.monotonic()
+            if not select.select([self._process.stdout], [], [], max(0.0, left_s))[0]:
+                raise LandmarkerError(f"{self.variant.title}: no answer within {takes_s + ANSWER_S:g} s")
+            data = os.read(self._process.stdout.fileno(), 65_536)
+            if not data:
+                raise self._ended()
+            line += data
+        return msgspec.json.decode(line, type=kind)
+
+    def _ended(self) -> LandmarkerError:
+        code = self._process.wait()
+        self._errors.seek(0)
+        words = self._errors.read().decode(errors="replace").strip().splitlines()
+        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-12:]))
+
+
+def _settings(variant: Variant, broker: Broker) -> list[tuple[str, str]]:
+    """Over the shipped configuration: where the broker is, what runs, and a camera that may pause between rounds."""
+    return [
+        ("node.id", f"bench-{variant.name}"),
+        ("mqtt.url", broker.url),
+        ("mqtt.protocol", f'"{broker.protocol}"'),
+        ("landmarker.runtime", variant.runtime),
+        ("landmarker.workers", str(variant.workers)),
+        ("camera.frame_timeout_s", "600.0"),
+    ]
+
+
+def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> list[Measured]:
+    """Measure in rounds, every other one backwards, so that what drifts hits all alike."""
+    windows: dict[str, list[Window]] = {child.variant.name: [] for child in children}
+    for number in range(options.rounds):
+        for child in children if number % 2 == 0 else reversed(children):
+            progress(f"round {number + 1} of {options.rounds}: {child.variant.title}")
+            windows[child.variant.name].append(child.measure(Measure(seconds=options.seconds, frames=2)))
+    return [Measured(child.variant, child.startup_s, windows[child.variant.name]) for child in children]
+
+
+def _parts(children: Sequence[Child], progress: Progress) -> PartsFound | None:
+    for child in children:
+        if child.variant.kind == "pipeline":
+            progress("posture, encodings, bytes on the wire")
+            return child.parts()
+    return None
+
+
+def _soak(children: Sequence[Child], frames: int, progress: Progress) -> list[Soaked]:
+    """Watch the memory of each pipeline; what it was after the first frames is what counts."""
+    found = []
+    for child in children:
+        if child.variant.kind == "pipeline" and frames > 0:
+            warm_frames = min(SOAK_WARM_FRAMES, frames // 2)
+            progress(f"{frames} frames: {child.variant.title}")
+            warm = child.measure(Measure(frames=warm_frames))
+            end = child.measure(Measure(frames=frames - warm_frames))
+            growth_mb = end.rss_mb - warm.rss_mb
+            found.append(Soaked(child.variant.name, warm.frames + end.frames, warm.rss_mb, end.rss_mb, growth_mb))
+    return found
+
+
+def _report(options: Options, broker: str, frames: SharedFrames, findings: _Findings) -> Report:
+    variants = summed_up(findings.measured)
+    parts = findings.parts
+    count, height, width, _channels = frames.shape
+    return Report(
+        v=SCHEMA_VERSION,
+        machine=hardware.describe(),
+        broker=broker,
+        frames={"count": count, "width": width, "height": height},
+        rounds=options.rounds,
+        seconds=options.seconds,
+        variants=variants,
+        update_ms=parts.update_ms if parts else None,
+        encodings=parts.encodings if parts else [],
+        soak=findings.soak,
+        bars=bars(variants, parts, findings.soak),
+    )
