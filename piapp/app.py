@@ -32,11 +32,16 @@ from piapp.posture.monitor import Monitor
 from piapp.service import hardware
 from piapp.service.health import Counters, Health
 from piapp.service.identity import boot_id, default_node_id, event_ids
+from piapp.service.power import Power
+from piapp.service.systemd import Supervisor
 from piapp.types import Person, PoseResult, PostureEvent, State
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
+
+# How often the machine is asked for heat; a file of /sys costs nothing, but on some Pis a process must be asked.
+FEEL_PERIOD_S = 5.0
 
 # Together under the 3 s in which SIGTERM must be obeyed, even when every part hangs.
 STOP_CAPTURE_S = 0.6
@@ -102,6 +107,9 @@ class Node:
         self.publisher = Publisher(config.mqtt, config.publish, topics)
         self._health = Health()
         self._health_due_s = 0.0
+        self._power = Power(config.power, config.camera.fps, time.monotonic())
+        self._feel_due_s = 0.0
+        self._supervisor = Supervisor.of_this_process()
         self._state_key: tuple[Person, ...] | None = None
         self._line = TimeLine(0, 0)
         self.hung: list[str] = []
@@ -117,6 +125,7 @@ class Node:
             PiappError: Another part failed.
         """
         with ExitStack() as parts:
+            parts.callback(self._supervisor.stopping)
             self._start_publisher(parts)
             self._start_landmarker(parts, stop)
             self._start_capture(parts, stop)
@@ -133,6 +142,7 @@ class Node:
 
     def _start_landmarker(self, parts: ExitStack, stop: threading.Event) -> None:
         """Load the landmarkers; frames that came before they are there would be lost."""
+        self._supervisor.say("loading the model")
         self._stage.start()
         parts.callback(self._stop, "landmarker", lambda: self._stage.stop(STOP_LANDMARKER_S))
         deadline_s = time.monotonic() + LANDMARKER_START_S
@@ -168,6 +178,7 @@ class Node:
                 self._process(result)
             self._check_parts()
             self._report_health()
+            self._feel_heat()
             if ended and result is None and self._slot.empty and not self._stage.busy:
                 log.info("the source has ended")
                 return
@@ -191,6 +202,9 @@ class Node:
         self._health.add_result(result.inference_ns)
         encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
         self.publisher.publish_frame(encode, partial(self.frame_left, result))
+        self._supervisor.result((time.monotonic_ns() - result.captured_ns) / 1e6, len(state.persons))
+        self._power.seen(time.monotonic(), poses=len(result.poses), persons=len(state.persons))
+        self._capture.max_fps = self._power.max_fps
 
     def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
         """Told when a frame's message was written (`CLOCK_MONOTONIC` ns) or dropped (None), on whichever thread did."""
@@ -201,7 +215,14 @@ class Node:
     def _publish_event(self, event: PostureEvent) -> None:
         payload = self._writer.event(event, self._line, event_id=next(self._event_ids))
         self.publisher.publish_event(payload)
-        log.info("event %s %s person=%s %s", payload.id, event.event_type, event.person, dict(event.evidence))
+        fields = {"PIAPP_EVENT": event.event_type, "PIAPP_EVENT_ID": payload.id}
+        if event.person is not None:
+            fields["PIAPP_PERSON"] = str(event.person)
+        log.info(
+            "event %s %s person=%s %s",
+            payload.id, event.event_type, event.person, dict(event.evidence),
+            extra={"fields": fields},
+        )  # fmt: skip
 
     def _publish_state(self, state: State) -> None:
         """Publish when something changed; how long somebody has been still is no change."""
@@ -221,6 +242,14 @@ class Node:
         report = self._health.report(self._counters())
         self.publisher.retain(self.publisher.topics.health, self._writer.document(**report), qos=0)
 
+    def _feel_heat(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._feel_due_s:
+            return
+        self._feel_due_s = now_s + FEEL_PERIOD_S
+        throttled = hardware.throttled()
+        self._power.felt(now_s, temperature_c=hardware.temperature_c(), throttled=throttled[0] if throttled else ())
+
     def _counters(self) -> Counters:
         sent = self.publisher.counts()
         return Counters(
@@ -229,6 +258,7 @@ class Node:
                 "waiting": self._slot.dropped,
                 "late": self._stage.late,
                 "unread": self._stage.dropped,
+                "spared": self._capture.spared,
             },
             frames_published=sent.frames_sent,
             messages_dropped={

@@ -5,6 +5,7 @@ Data goes to standard output, everything else to standard error.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ import typer
 from piapp import __version__
 from piapp.config import LoadedConfig, defaults_text, flatten, json_schema, load_config
 from piapp.errors import ConfigError, PiappError, UsageError
+from piapp.service.identity import default_node_id
+from piapp.service.systemd import journal_handler, notifier
 
 log = logging.getLogger("piapp")
 
@@ -102,7 +105,9 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _tell(error: BaseException) -> int:
-    """Say what ended the program; its exit code."""
+    """Say what ended the program, to `systemctl status` as well; its exit code."""
+    words = str(error) if isinstance(error, PiappError) else f"internal error: {error!r}"
+    notifier()("STATUS=" + "; ".join(line.strip() for line in words.splitlines()))
     if isinstance(error, PiappError):
         _say(f"piapp: {error}")
         return error.exit_code
@@ -143,7 +148,7 @@ def run(
     shortcuts = {"camera.source": source, "mqtt.url": broker, "node.id": node}
     loaded = _load(config, set_, shortcuts)
     stop = _stop_on_signals()
-    start_logging(log_level)
+    start_logging(log_level, node=loaded.config.node.id or default_node_id())
     # Imported here, so that `piapp --help` and `piapp config` answer at once.
     from piapp.app import Node, make_parts  # noqa: PLC0415
 
@@ -362,17 +367,25 @@ def _origin(loaded: LoadedConfig, key: str) -> str:
     return loaded.origins.get(key) or loaded.origins.get(key.rpartition(".")[0], "default")
 
 
-def start_logging(level: LogLevel) -> None:
-    """Log to standard error; native libraries' words join the log."""
+def start_logging(level: LogLevel, *, node: str = "") -> None:
+    """Log to standard error, or as a service to the journal; native libraries' words join the log.
+
+    Args:
+        level: The least that is said.
+        node: The node id that journal entries carry.
+    """
+    from piapp.service.folding import FoldRepeats  # noqa: PLC0415
     from piapp.service.native_stderr import catch_native_stderr  # noqa: PLC0415
 
     catch_native_stderr()
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-    )
+    handler = journal_handler({"PIAPP_NODE": node} if node else {})
+    if handler is None:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    handler.addFilter(FoldRepeats())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # A watchdog's SIGABRT and a crash in a native library leave every thread's stack in the log.
+    faulthandler.enable(sys.stderr)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -169,6 +169,7 @@ class PostureConfig(Section, frozen=True):
     push_up_trunk_deg: Degrees
     push_up_hip_deg: Degrees
     push_up_hands_m: Metres
+    push_up_hold_s: Seconds
     repetition_start: Fraction
     repetition_far: Fraction
     repetition_min_s: Seconds

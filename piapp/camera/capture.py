@@ -59,6 +59,12 @@ class CaptureThread:
 
     With a lockstep camera the next frame is asked for only after `frame_done` was called for the last one, so that
     every frame is processed. A failure of the camera is kept and raised by `raise_if_failed` on the caller's thread.
+
+    Attributes:
+        max_fps: Frames a second that go into the slot, those in between are dropped; None for all. Set by any thread.
+            Without effect on a lockstep camera.
+        frames: How many frames the camera gave.
+        spared: How many of these `max_fps` dropped.
     """
 
     def __init__(self, camera: Camera, slot: FrameSlot) -> None:
@@ -69,7 +75,10 @@ class CaptureThread:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._asked_ns: int | None = None
+        self._due_ns = 0
+        self.max_fps: float | None = None
         self.frames = 0
+        self.spared = 0
 
     def start(self) -> None:
         """Begin to read."""
@@ -111,6 +120,17 @@ class CaptureThread:
             self._thread.join(max(0.0, deadline - time.monotonic()))
         return not (closer.is_alive() or self._thread.is_alive())
 
+    def _wanted(self, frame: Frame) -> bool:
+        """Whether `max_fps` lets a frame pass; keeps the rate on average where it divides the camera's unevenly."""
+        max_fps = self.max_fps
+        if max_fps is None or self._camera.lockstep:
+            return True
+        if frame.captured_ns < self._due_ns:
+            self.spared += 1
+            return False
+        self._due_ns = max(self._due_ns + int(1e9 / max_fps), frame.captured_ns)
+        return True
+
     def _close(self) -> None:
         try:
             self._camera.close()
@@ -125,7 +145,8 @@ class CaptureThread:
                 if self._stopping.is_set():
                     return
                 self.frames += 1
-                self._slot.put(frame)
+                if self._wanted(frame):
+                    self._slot.put(frame)
                 if self._camera.lockstep:
                     self._done.acquire()
                 self._asked_ns = time.monotonic_ns()
