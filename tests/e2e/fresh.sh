@@ -16,9 +16,12 @@ passed=(TERM=dumb HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/u
 apt_settings() { apt-config dump 2>/dev/null | grep -E '^Acquire::(http|https|Check-|Retries|ForceIP|IndexTargets)' || true; }
 pip_settings() { python3 -m pip config list 2>/dev/null || true; }
 pip_files() { python3 -m pip config debug 2>/dev/null | sed -n 's/^ *\(\/.*\), exists: True$/\1/p' || true; }
-lent_folders() { # local folders that pip's settings name
-  { pip_settings; env | grep '^PIP_' || true; } | grep -oE '(file://)?/[^ '"'"'"]+' | sed 's#^file://##' | sort -u |
-    while read -r path; do [[ -d $path ]] && dirname "$path/."; done
+lent_folders() { # local folders that pip's settings name; with an index (file://) the folder that it stands in
+  { pip_settings; env | grep '^PIP_' || true; } | grep -oE '(file://)?/[^ '"'"'"]+' | sort -u |
+    while read -r place; do
+      [[ $place == file://* ]] && place=$(dirname "${place#file://}")
+      if [[ -d $place && $place != / ]]; then echo "$place"; fi
+    done
 }
 
 build_base() {

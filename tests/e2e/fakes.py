@@ -1,0 +1,65 @@
+"""`piapp run` with a fake camera and fake landmarkers; lines on standard input throw their switches.
+
+Run as a program: the arguments are those of `piapp`. "camera freeze" calls `FakeCamera.freeze`, "landmarker hang" calls
+`FakeLandmarker.hang`, and so on; "landmarker break" lets the next frame raise.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from piapp import app
+from piapp.cli import run_command
+from piapp.config import Config
+from piapp.landmarker.live import OnResult
+from piapp.landmarker.model import find_model
+from piapp.testing.camera import FakeCamera
+from piapp.testing.landmarker import FakeLandmarker
+from piapp.types import Frame
+
+NEVER_S = 3600.0
+
+
+class BreakableLandmarker(FakeLandmarker):
+    """A fake that can also raise, as a bug of ours would."""
+
+    broken = False
+
+    def detect_async(self, frame: Frame) -> None:
+        """Take one frame, or raise."""
+        if self.broken:
+            raise ZeroDivisionError("broken on command")
+        super().detect_async(frame)
+
+    def break_(self) -> None:
+        """Raise at the next frame."""
+        self.broken = True
+
+
+def main() -> int:
+    """Run the command line with fakes for parts."""
+    camera = FakeCamera(fps=30.0, frame_timeout_s=NEVER_S)
+    landmarkers: list[BreakableLandmarker] = []
+
+    def factory(on_result: OnResult) -> BreakableLandmarker:
+        landmarkers.append(BreakableLandmarker(on_result))
+        return landmarkers[-1]
+
+    def make_parts(config: Config) -> app.Parts:
+        return app.Parts(camera, factory, find_model(config.landmarker.model, masks=False))
+
+    def obey() -> None:
+        for line in sys.stdin:
+            part, switch = line.split()
+            for fake in [camera] if part == "camera" else landmarkers:
+                getattr(fake, {"break": "break_"}.get(switch, switch))()
+            sys.stderr.write(f"switched {part} {switch}\n")
+
+    app.make_parts = make_parts
+    threading.Thread(target=obey, name="switches", daemon=True).start()
+    return run_command(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
