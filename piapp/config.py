@@ -133,6 +133,8 @@ class PostureConfig(Section, frozen=True):
     bending_knee_deg: Degrees
     kneeling_knee_deg: Degrees
     seated_thigh_deg: Degrees
+    half_thigh_deg: Degrees
+    passing_m_s: Metres
     floor_hips_m: Metres
     squat_shank_deg: Degrees
     squat_balance_m: Metres

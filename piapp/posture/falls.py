@@ -17,6 +17,10 @@ from piapp.posture.features import Features
 from piapp.types import Posture
 
 
+_LOW_LATE_S = 0.6  # how long after most of the descent somebody may be seen to be low
+_BEFORE_S = 2.0  # how far before a descent is looked at, for what it is a part of
+
+
 @dataclass(frozen=True, slots=True)
 class Height:
     """Heights above the floor in metres, as fused, and where they came from."""
@@ -96,7 +100,7 @@ class FallDetector:
         """Take what is seen now; `posture` is the judgement of this result alone."""
         self._floor.step(features, posture, ts_ms)
         height = self.height = self._floor.height(features, ts_ms)
-        oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s) * 1000
+        oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s + _BEFORE_S) * 1000
         while self._heights and self._heights[0].ts_ms < oldest:
             self._heights.popleft()
         self._heights.append(height)
@@ -128,20 +132,28 @@ class FallDetector:
         self.height = None
 
     @property
-    def coming_down(self) -> bool:
-        """Whether the person was sinking fast when last seen."""
-        return len(self._heights) > 1 and _speed(self._heights) > self._config.fall_speed_m_s
+    def vertical_m_s(self) -> float:
+        """Speed of the hips now, up positive, over 0.15 s or a little more; 0 when there is too little to say."""
+        if not self._heights:
+            return 0.0
+        now = self._heights[-1]
+        for then in reversed(self._heights):
+            if now.ts_ms - then.ts_ms >= 150:  # noqa: PLR2004
+                return (now.hips_m - then.hips_m) / (now.ts_ms - then.ts_ms) * 1000
+        return 0.0
 
     def _is_low(self, height: Height, posture: Posture) -> bool:
-        if height.hips_m < self._config.fall_hips_m and height.shoulders_m < self._config.fall_shoulders_m:
-            return True
-        return posture == "lying"
+        if posture == "bending":  # over legs that stand, or propped up on the arms
+            return False
+        low = height.hips_m < self._config.fall_hips_m and height.shoulders_m < self._config.fall_shoulders_m
+        return low or posture == "lying"
 
     def _judge(self, end: Height, low_ms: int, *, lost: bool) -> Fall | None:
         """Look back from being low to when the person was still high."""
         config = self._config
-        before = [height for height in self._heights if height.ts_ms <= low_ms]
-        top = max(before, key=lambda height: height.shoulders_m)
+        first_ms = low_ms - (config.fall_descent_s + _LOW_LATE_S) * 1000
+        before = [height for height in self._heights if first_ms <= height.ts_ms <= low_ms]
+        top = max(before or [end], key=lambda height: height.shoulders_m)
         drop = top.shoulders_m - end.shoulders_m
         hips_drop = top.hips_m - end.hips_m
         # The descent begins when a tenth of it is done, and ends when four fifths are, for good.
@@ -149,6 +161,8 @@ class FallDetector:
         end_ms = max((h.ts_ms for h in self._heights if h.shoulders_m > top.shoulders_m - 0.8 * drop), default=low_ms)
         descent_s = max(0.0, (end_ms - start_ms) / 1000)
         speed = _speed(self._heights)
+        if self._was_higher(top, start_ms):
+            return None
         enough = (
             drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m and top.hips_m >= config.fall_top_hips_m
         )
@@ -158,6 +172,12 @@ class FallDetector:
             return None
         score = min(1.0, 0.4 + 0.3 * drop + 0.2 * speed - (0.2 if lost else 0.0))
         return Fall(drop, hips_drop, descent_s, speed, end.shoulders_m, end.hips_m, lost, score)
+
+    def _was_higher(self, top: Height, start_ms: int) -> bool:
+        """Whether the person came from higher up just before: then this is the last part of going down with care."""
+        since_ms = start_ms - _BEFORE_S * 1000
+        limit_m = top.shoulders_m + self._config.fall_rest_m
+        return any(since_ms <= h.ts_ms <= start_ms and h.shoulders_m > limit_m for h in self._heights)
 
 
 def _speed(heights: deque[Height]) -> float:

@@ -20,13 +20,14 @@ from piapp.posture.geometry import Body, read_body, upright
 from piapp.posture.gestures import SIDES, Hand, head_seen
 from piapp.posture.plausibility import Evidence
 from piapp.posture.postures import PostureFilter, classify
-from piapp.posture.repetitions import RepetitionCounter
+from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
 from piapp.posture.stillness import Stillness
 from piapp.posture.tracks import Track, Tracks
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import EventType, Person, Pose, PoseLabel, PoseResult, Posture, PostureEvent, State
 
 _NO_TRACK = 0
+_BENT: tuple[Posture, ...] = ("sitting", "squatting")
 
 # The event that leads to a posture at rest, by the one before.
 _RESTS: dict[Posture, dict[Posture | None, EventType]] = {
@@ -135,7 +136,8 @@ class _Watch:
         self._filter = PostureFilter(config)
         self._falls = FallDetector(config)
         self._hands = tuple(Hand(index, config) for index in range(2))
-        self._counters = tuple(RepetitionCounter(k, config) for k in ("squat", "push_up", "jumping_jack"))
+        self._push_ups = PushUpCounter(config)
+        self._counters = (SquatCounter(config), self._push_ups, JumpingJackCounter(config))
         self._presence = ZonePresence(config, zones)
         self._still = Stillness(config, first_ms)
         self._seen_ms = first_ms
@@ -166,8 +168,10 @@ class _Watch:
         features = measure(track.body, tilt.deg)
         moved = self._still.step(track.body, features, ts_ms)
         raw = classify(features, self._config, self.posture)
+        if raw == "lying" and self._push_ups.under_way(features, ts_ms):
+            raw = "bending"  # the low end of a push-up, not lying down
         changed_from = self.posture
-        changed = self._filter.step(raw, dt_s, ts_ms)
+        changed = self._filter.step(self._arrived(raw, features), dt_s, ts_ms)
         events: list[PostureEvent] = []
         if not self.entered:
             if not self._evidence.step(features, pose.score, dt_s):
@@ -188,6 +192,12 @@ class _Watch:
         events += self._still_events(moved, ts_ms)
         track.hold_s = self._hold_s()
         return events
+
+    def _arrived(self, raw: Posture, features: Features) -> Posture:
+        """The judgement, unless legs bent half-way are on their way up or down: then still what it was."""
+        half = raw in _BENT and features.thigh_deg < self._config.half_thigh_deg
+        passing = half and abs(self._falls.vertical_m_s) > self._config.passing_m_s
+        return self.posture if passing and self.posture not in (*_BENT, "unknown") else raw
 
     def miss(self, track: Track, ts_ms: int) -> list[PostureEvent]:
         """Say that the person is not seen now."""

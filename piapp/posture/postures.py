@@ -24,7 +24,7 @@ def classify(features: Features, config: PostureConfig, held: Posture = "unknown
     if features.sunk_deg > config.lying_trunk_deg - (slack if held == "lying" else 0) and (
         _level(features, config) if legs_seen else features.trunk_picture_deg > config.lying_trunk_deg
     ):
-        return "bending" if _propped(features, config) else "lying"
+        return "bending" if propped(features, config) else "lying"
     if not legs_seen:
         return "unknown"
     if features.trunk_deg > config.bending_trunk_deg - (slack if held == "bending" else 0):
@@ -43,7 +43,7 @@ def _level(features: Features, config: PostureConfig) -> bool:
     )
 
 
-def _propped(features: Features, config: PostureConfig) -> bool:
+def propped(features: Features, config: PostureConfig) -> bool:
     """Whether the arms hold the trunk up, as on all fours or in a push-up."""
     return (
         features.arms_seen >= config.min_visibility
@@ -56,12 +56,15 @@ def _propped(features: Features, config: PostureConfig) -> bool:
 def _seated(features: Features, config: PostureConfig, held: Posture) -> Posture:
     if features.hips_m < config.floor_hips_m:
         return "sitting"
-    # In doubt people sit; and nobody slips from a seat into a squat, or back, without a clear sign.
-    favour = {"sitting": 1.2, "squatting": -0.2}.get(held, 0.3)
+    # In doubt people sit, the more so half-way down, where nobody stays without a seat; and nobody slips from a seat
+    # into a squat, or back, without a clear sign.
+    favour = {"sitting": 1.2, "squatting": 0.0}.get(held, 0.6) + (
+        0.6 if features.thigh_deg < config.half_thigh_deg else 0
+    )
     shanks = (config.squat_shank_deg - features.shank_deg) / 10.0
     weight = (features.balance_m - config.squat_balance_m) / 0.1
     folded = (features.knee_deg + features.hip_deg - config.squat_fold_deg) / 15.0
-    level = (features.thigh_deg - config.seated_thigh_deg) / 20.0  # half-way down every squat is still unfolded
+    level = (features.thigh_deg - config.half_thigh_deg + 5.0) / 20.0  # half-way down every squat is still unfolded
     signs = _clip(shanks, 1.0) + _clip(weight, 1.0) + min(1.0, max(0.0, level)) * _clip(folded, 2.0)
     return "sitting" if signs + favour > 0 else "squatting"
 

@@ -1,30 +1,32 @@
 """Exercises: squats, push-ups and jumping jacks, counted when they are whole.
 
-Owns phases with hysteresis: a repetition goes from the starting phase to the far one and back, neither too fast to be
-real nor so slow that it is something else. Half ones never reach the far phase and are not counted.
+Owns phases with hysteresis. Each exercise has a depth, 0 where it starts and 1 at its far end; a repetition goes from
+the start to the far end and back. Half ones never reach the far end, and what takes too long is something else.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from piapp.config import PostureConfig
 from piapp.posture.features import Features
+from piapp.posture.postures import propped
 from piapp.types import Posture
 
 Kind = Literal["squat", "push_up", "jumping_jack"]
 
-
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """One whole repetition; `count` is the number of this kind without a pause."""
-
-    kind: Kind
-    count: int
-    duration_s: float
+# Measured on 812 labelled poses: these put 0.5 where up and down part best, right in 99 % of squats and push-ups.
+_SQUAT_UP_DEG, _SQUAT_DOWN_DEG = 20.0, 90.0
+_PUSH_UP_UP, _PUSH_UP_DOWN = 1.0, 0.56
+# Height of the shoulders above the wrists, and distance of the ankles, in metres; guesses from an adult's build.
+_JACK_HANDS_M = 0.3
+_JACK_TOGETHER_M, _JACK_APART_M = 0.25, 0.55
+# An exercise that was impossible for so long has been given up.
+_GIVEN_UP_MS = 1000
+# Longest time that one result may stand for, so that a gap does not count as a phase.
+_STEP_MS = 200
 
 
 def squat_depth(features: Features) -> float:
@@ -41,96 +43,164 @@ def push_up_depth(features: Features) -> float:
 
 
 def jumping_jack_depth(features: Features) -> float:
-    """How open a jumping jack is: 0 hands down and feet together, 1 hands up and feet apart; 0.5 between."""
+    """How open a jumping jack is: 0 hands down and feet together, 1 hands up and feet apart."""
     hands = (_JACK_HANDS_M - features.reach_m) / (2 * _JACK_HANDS_M)
     feet = (features.straddle_m - _JACK_TOGETHER_M) / (_JACK_APART_M - _JACK_TOGETHER_M)
-    if (hands > 0.5) != (feet > 0.5):  # noqa: PLR2004 - both must go, or it is walking or waving
-        return 0.5
-    return min(hands, feet) if hands > 0.5 else max(hands, feet)  # noqa: PLR2004
+    half = 0.5
+    if (hands > half) != (feet > half):  # both must go, or it is walking or waving
+        return half
+    return min(hands, feet) if hands > half else max(hands, feet)
 
 
-def _possible(kind: Kind, features: Features, config: PostureConfig) -> bool:
-    """Whether the body is in a position for the exercise at all."""
-    if kind == "push_up":
-        level = config.push_up_trunk_deg < features.trunk_deg < 180 - config.push_up_trunk_deg
-        return level and features.arms_seen >= config.min_visibility and features.hip_deg > config.push_up_hip_deg
-    return features.legs_seen >= config.min_visibility and features.trunk_deg < config.lying_trunk_deg
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """One whole repetition; `count` is the number of this kind without a pause."""
 
-
-# Measured on 812 labelled poses: these put 0.5 where up and down part best, right in 99 % of squats and push-ups.
-_SQUAT_UP_DEG, _SQUAT_DOWN_DEG = 20.0, 90.0
-_PUSH_UP_UP, _PUSH_UP_DOWN = 1.0, 0.56
-# A shoulder's height above the wrist, and the distance of the ankles; guesses from an adult's build.
-_JACK_HANDS_M = 0.3
-_JACK_TOGETHER_M, _JACK_APART_M = 0.25, 0.55
-
-_DEPTH: dict[Kind, Callable[[Features], float]] = {
-    "squat": squat_depth,
-    "push_up": push_up_depth,
-    "jumping_jack": jumping_jack_depth,
-}
+    kind: Kind
+    count: int
+    duration_s: float
 
 
 class RepetitionCounter:
     """Counts one person's repetitions of one kind."""
 
-    __slots__ = (
-        "_config",
-        "_count",
-        "_far_ms",
-        "_hands_px",
-        "_kind",
-        "_last_ms",
-        "_start_ms",
-        "_wrong_ms",
-        "_previous_ms",
-    )
+    kind: Kind
 
-    def __init__(self, kind: Kind, config: PostureConfig) -> None:
-        self._kind: Kind = kind
+    def __init__(self, config: PostureConfig) -> None:
         self._config = config
-        self._start_ms: int | None = None
-        self._hands_px = (0.0, 0.0)
-        self._far_ms = self._wrong_ms = 0
-        self._last_ms = -(10**9)
-        self._previous_ms = 0
         self._count = 0
+        self._counted_ms = -(10**9)
+        self._possible_ms = self._step_ms = 0
+        self._start_ms: int | None = None
+        self._far_ms = 0
 
     def step(self, features: Features, posture: Posture, ts_ms: int) -> Repetition | None:
         """Take what is seen now, and the judgement of it alone; a repetition when it has just become whole."""
-        elapsed_ms, self._previous_ms = min(ts_ms - self._previous_ms, 200), ts_ms
-        if not _possible(self._kind, features, self._config):
-            if self._kind != "push_up" and posture == "lying":
+        elapsed_ms, self._step_ms = min(ts_ms - self._step_ms, _STEP_MS), ts_ms
+        if not self._possible(features):
+            if ts_ms - self._possible_ms > _GIVEN_UP_MS or posture == "lying":
                 self.interrupt()
             return None
-        depth = _DEPTH[self._kind](features)
+        self._possible_ms = ts_ms
+        depth = self._depth(features)
         if depth > self._config.repetition_far:
-            self._far_ms += elapsed_ms
-            # Sitting down and standing up looks like a squat but for where the weight is.
-            self._wrong_ms += elapsed_ms if self._kind == "squat" and posture == "sitting" else 0
-            return None
-        if depth > self._config.repetition_start:
-            return None
-        start_ms = self._start_ms
-        whole = self._far_ms > 2 * self._wrong_ms and (self._kind != "push_up" or self._hands_stayed(features))
-        self._start_ms, self._far_ms, self._wrong_ms = ts_ms, 0, 0
-        self._hands_px = features.hands_px
-        if start_ms is None or not whole:
-            return None
-        return self._counted(start_ms, ts_ms)
+            self._at_far(features, posture, elapsed_ms)
+        elif depth < self._config.repetition_start and self._may_start(features, elapsed_ms):
+            return self._at_start(features, ts_ms)
+        return None
 
     def interrupt(self) -> None:
         """Forget a repetition that has begun: something else came between."""
-        self._start_ms, self._far_ms, self._wrong_ms = None, 0, 0
+        self._start_ms, self._far_ms = None, 0
+
+    def _possible(self, features: Features) -> bool:
+        """Whether the body is in a position for the exercise at all."""
+        return features.legs_seen >= self._config.min_visibility and features.trunk_deg < self._config.lying_trunk_deg
+
+    def _depth(self, features: Features) -> float:
+        raise NotImplementedError
+
+    def _may_start(self, features: Features, elapsed_ms: int) -> bool:
+        """Whether the start counts as one."""
+        del features, elapsed_ms
+        return True
+
+    def _at_far(self, features: Features, posture: Posture, elapsed_ms: int) -> None:
+        del features, posture
+        self._far_ms += elapsed_ms
+
+    def _whole(self, features: Features) -> bool:
+        """Whether what lies between two starts is a repetition."""
+        del features
+        return self._far_ms > 0
+
+    def _at_start(self, features: Features, ts_ms: int) -> Repetition | None:
+        start_ms, whole = self._start_ms, self._whole(features)
+        self.interrupt()
+        self._start_ms = ts_ms
+        if start_ms is None or not whole:
+            return None
+        duration_s = (ts_ms - start_ms) / 1000
+        if not self._config.repetition_min_s <= duration_s <= self._config.repetition_max_s:
+            return None
+        paused = start_ms - self._counted_ms > self._config.repetition_pause_s * 1000
+        self._count = 1 if paused else self._count + 1
+        self._counted_ms = ts_ms
+        return Repetition(self.kind, self._count, duration_s)
+
+
+class SquatCounter(RepetitionCounter):
+    """Squats; sitting down and standing up looks the same but for where the weight is."""
+
+    kind = "squat"
+
+    def __init__(self, config: PostureConfig) -> None:
+        super().__init__(config)
+        self._deepest, self._seated = 0.0, False
+
+    def interrupt(self) -> None:
+        super().interrupt()
+        self._deepest, self._seated = 0.0, False
+
+    def _depth(self, features: Features) -> float:
+        return squat_depth(features)
+
+    def _at_far(self, features: Features, posture: Posture, elapsed_ms: int) -> None:
+        super()._at_far(features, posture, elapsed_ms)
+        depth = squat_depth(features)
+        if depth > self._deepest:
+            self._deepest, self._seated = depth, posture == "sitting"
+
+    def _whole(self, features: Features) -> bool:
+        return not self._seated and super()._whole(features)
+
+
+class PushUpCounter(RepetitionCounter):
+    """Push-ups; the first begins when stretched arms have held the body for a moment, and hands stay where they are."""
+
+    kind = "push_up"
+
+    def __init__(self, config: PostureConfig) -> None:
+        super().__init__(config)
+        self._held_ms = 0
+        self._hands_px = (0.0, 0.0)
+
+    def under_way(self, features: Features, ts_ms: int) -> bool:
+        """Whether a push-up has begun and not been given up."""
+        if self._start_ms is None or ts_ms - self._start_ms > self._config.repetition_max_s * 1000:
+            return False
+        return self._hands_stayed(features)
+
+    def _possible(self, features: Features) -> bool:
+        level = self._config.push_up_trunk_deg < features.trunk_deg < 180 - self._config.push_up_trunk_deg
+        straight = features.hip_deg > self._config.push_up_hip_deg
+        return level and straight and features.arms_seen >= self._config.min_visibility
+
+    def _depth(self, features: Features) -> float:
+        return push_up_depth(features)
+
+    def _may_start(self, features: Features, elapsed_ms: int) -> bool:
+        if self._start_ms is not None:
+            return True
+        self._held_ms = self._held_ms + elapsed_ms if propped(features, self._config) else 0
+        return self._held_ms >= self._config.push_up_hold_s * 1000
+
+    def _whole(self, features: Features) -> bool:
+        return self._hands_stayed(features) and super()._whole(features)
+
+    def _at_start(self, features: Features, ts_ms: int) -> Repetition | None:
+        done = super()._at_start(features, ts_ms)
+        self._hands_px = features.hands_px
+        return done
 
     def _hands_stayed(self, features: Features) -> bool:
         return math.dist(self._hands_px, features.hands_px) < self._config.push_up_hands_m * features.scale
 
-    def _counted(self, start_ms: int, ts_ms: int) -> Repetition | None:
-        duration_s = (ts_ms - start_ms) / 1000
-        if not self._config.repetition_min_s <= duration_s <= self._config.repetition_max_s:
-            return None
-        paused = start_ms - self._last_ms > self._config.repetition_pause_s * 1000
-        self._count = 1 if paused else self._count + 1
-        self._last_ms = ts_ms
-        return Repetition(self._kind, self._count, duration_s)
+
+class JumpingJackCounter(RepetitionCounter):
+    """Jumping jacks."""
+
+    kind = "jumping_jack"
+
+    def _depth(self, features: Features) -> float:
+        return jumping_jack_depth(features)
