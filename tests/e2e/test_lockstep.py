@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def assert_equal_to_mediapipe(frames, path):
     """Every frame, in order, with the reference's landmarks."""
     expected = reference(path, [frame.ts_ms for frame in frames])
     assert [frame.seq for frame in frames] == list(range(1, len(expected) + 1))
-    assert all(later.ts_ms > earlier.ts_ms for earlier, later in zip(frames, frames[1:], strict=False))
+    assert all(later.ts_ms > earlier.ts_ms for earlier, later in itertools.pairwise(frames))
     assert any(expected)
     for frame, poses in zip(frames, expected, strict=True):
         assert len(frame.poses) == len(poses)
