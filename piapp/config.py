@@ -248,6 +248,14 @@ class PublishConfig(Section, frozen=True):
     world_landmarks: bool
 
 
+class SpoolConfig(Section, frozen=True):
+    """`[spool]`: where events wait while the broker is away."""
+
+    dir: str
+    max_events: Annotated[int, Meta(ge=1, le=1_000_000)]
+    max_mb: Annotated[int, Meta(ge=1, le=1000)]
+
+
 class HealthConfig(Section, frozen=True):
     """`[health]`: how often the node speaks of itself."""
 
@@ -265,6 +273,7 @@ class Config(Section, frozen=True):
     zones: tuple[ZoneConfig, ...]
     mqtt: MqttConfig
     publish: PublishConfig
+    spool: SpoolConfig
     health: HealthConfig
 
 
