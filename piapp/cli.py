@@ -115,6 +115,12 @@ def _tell(error: BaseException) -> int:
     return EXIT_INTERNAL
 
 
+def _say_to_people(text: str) -> None:
+    """What is going on, when somebody looks."""
+    if sys.stderr.isatty():
+        _say(text)
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
@@ -275,6 +281,29 @@ def evaluate(
         from piapp.timeline import draw_timelines  # noqa: PLC0415
 
         draw_timelines(picture, list(zip(clips, found, strict=True)))
+
+
+@app.command(epilog="Example: piapp bench --rounds 3 --json > bench.json")
+def bench(
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often the variants take turns.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, metavar="S", help="How long each is measured in a round.")] = 3.0,
+    frames: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Also watch memory over so many frames; 20000 takes minutes.")
+    ] = 0,
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure only this, such as bare or litert-2; repeatable.")
+    ] = None,
+) -> None:
+    """Measure this pipeline beside MediaPipe's own loop, in turns on the same frames: speed, latency, memory."""
+    from piapp.bench.session import Options, run_bench  # noqa: PLC0415
+    from piapp.bench.table import print_report  # noqa: PLC0415
+
+    report = run_bench(Options(rounds, seconds, frames, tuple(variant or ())), _say_to_people)
+    if json_:
+        typer.echo(msgspec.json.encode(report).decode())
+    else:
+        print_report(report, sys.stdout)
 
 
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")

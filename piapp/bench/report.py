@@ -98,7 +98,12 @@ class Bar(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything, as `piapp bench --json` prints it."""
+    """Everything, as `piapp bench --json` prints it.
+
+    Attributes:
+        others_percent: How much of all processors other programs used during the rounds; much of it makes latencies
+            those of waiting for a processor, while ratios and processor time hold.
+    """
 
     v: int
     machine: dict[str, str | int | None]
@@ -106,6 +111,7 @@ class Report(Struct, frozen=True):
     frames: dict[str, int]
     rounds: int
     seconds: float
+    others_percent: float
     variants: list[VariantFound]
     update_ms: Percentiles | None
     encodings: list[Encoding]

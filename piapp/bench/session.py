@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
+import psutil
 from msgspec import Struct
 
 from piapp.bench.broker import Broker, running_broker
@@ -43,6 +44,9 @@ SOAK_WARM_FRAMES = 2_000
 # Loading from a slow SD card takes tens of seconds; a measurement takes its time besides. For what hangs.
 ANSWER_S = 180.0
 STOP_S = 10.0
+
+# Of a child's standard error, what a message tells.
+LAST_LINES = 8
 
 _MessageT = TypeVar("_MessageT", bound=Struct)
 
@@ -87,11 +91,7 @@ def run_bench(options: Options, progress: Progress) -> Report:
             child = running.enter_context(Child(variant, frames, broker))
             child.wait_started()
             children.append(child)
-        findings = _Findings(
-            _take_turns(children, options, progress),
-            _parts(children, progress),
-            _soak(children, options.soak_frames, progress),
-        )
+        findings = _findings(children, options, progress)
     return _report(options, broker.name, frames, findings)
 
 
@@ -123,8 +123,30 @@ class _Findings:
     """What the children said."""
 
     measured: list[Measured]
+    others_percent: float
     parts: PartsFound | None
     soak: list[Soaked]
+
+
+class _OtherPrograms:
+    """Processor time since its creation that went to none of this program's processes."""
+
+    def __init__(self) -> None:
+        self._started = self._times()
+
+    def percent(self) -> float:
+        """Of all processors, in percent."""
+        all_s, busy_s, ours_s = (now - then for now, then in zip(self._times(), self._started, strict=True))
+        return max(0.0, busy_s - ours_s) / all_s * 100
+
+    @staticmethod
+    def _times() -> tuple[float, float, float]:
+        """All processors' seconds, those in which they were busy, and those for this program's processes."""
+        times = psutil.cpu_times()
+        all_s = sum(times)
+        ours = psutil.Process()
+        spent = [process.cpu_times() for process in (ours, *ours.children(recursive=True))]
+        return all_s, all_s - times.idle - times.iowait, sum(one.user + one.system for one in spent)
 
 
 class Child:
@@ -210,7 +232,7 @@ class Child:
         code = self._process.wait()
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip().splitlines()
-        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-12:]))
+        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-LAST_LINES:]))
 
 
 def _settings(variant: Variant, broker: Broker) -> list[tuple[str, str]]:
@@ -223,6 +245,14 @@ def _settings(variant: Variant, broker: Broker) -> list[tuple[str, str]]:
         ("landmarker.workers", str(variant.workers)),
         ("camera.frame_timeout_s", "600.0"),
     ]
+
+
+def _findings(children: Sequence[Child], options: Options, progress: Progress) -> _Findings:
+    others = _OtherPrograms()
+    measured = _take_turns(children, options, progress)
+    others_percent = others.percent()
+    soak = _soak(children, options.soak_frames, progress)
+    return _Findings(measured, others_percent, _parts(children, progress), soak)
 
 
 def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> list[Measured]:
@@ -268,6 +298,7 @@ def _report(options: Options, broker: str, frames: SharedFrames, findings: _Find
         frames={"count": count, "width": width, "height": height},
         rounds=options.rounds,
         seconds=options.seconds,
+        others_percent=findings.others_percent,
         variants=variants,
         update_ms=parts.update_ms if parts else None,
         encodings=parts.encodings if parts else [],

@@ -1,0 +1,93 @@
+"""Shows a report to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from piapp.bench.protocol import Percentiles
+from piapp.bench.report import Bar, Report, VariantFound
+from piapp.bench.statistics import Spread
+
+PIPE_WIDTH = 160
+
+
+def print_report(report: Report, stream: TextIO) -> None:
+    """Print everything that `--json` has, rounded; plain text where the stream is no terminal."""
+    # A pipe has no width; what is cut off there would be lost.
+    console = Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+    console.print(_heading(report))
+    console.print(_variants(report.variants))
+    console.print("Medians with [dim]least..most[/dim] over the rounds; latencies p50/p95/p99 in ms.")
+    if report.update_ms is not None:
+        console.print(f"posture update of one person  {_percentiles(report.update_ms)} ms")
+        console.print(_encodings(report))
+    for one in report.soak:
+        console.print(
+            f"{one.variant}: RSS {one.warm_mb:.1f} MB when warm, {one.end_mb:.1f} MB after {one.frames} frames, "
+            f"growth {one.growth_mb:.1f} MB"
+        )
+    console.print(_bars(report.bars))
+
+
+def _heading(report: Report) -> str:
+    size = f"{report.frames['width']}x{report.frames['height']}"
+    return (
+        f"{report.machine['board']}, {report.machine['cores']} cores, {report.machine['system']}; "
+        f"{report.rounds} rounds of {report.seconds:g} s on {report.frames['count']} frames of {size} in memory; "
+        f"broker {report.broker}; other programs used {report.others_percent:.0f} % of the processors"
+    )
+
+
+def _variants(variants: Iterable[VariantFound]) -> Table:
+    table = Table("variant", "frames/s", "x bare", "CPU ms/frame", "latency", "added", "lost", "RSS MB", "start s")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for found in variants:
+        table.add_row(
+            found.variant.title,
+            _spread(found.fps, 1),
+            _spread(found.ratio, 2),
+            _spread(found.cpu_ms, 1),
+            _percentiles(found.latency_ms),
+            _percentiles(found.added_ms),
+            str(found.lost),
+            f"{found.rss_mb:.0f}",
+            f"{found.startup_s:.2f}",
+        )
+    return table
+
+
+def _encodings(report: Report) -> Table:
+    table = Table("frame message of one person", "payload bytes", "on the wire", "encode us")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in report.encodings:
+        table.add_row(one.name, f"{one.payload_bytes:.0f}", f"{one.wire_bytes:.0f}", _percentiles(one.encode_us, 0))
+    return table
+
+
+def _bars(bars: Iterable[Bar]) -> Table:
+    table = Table("bar", "found", "wanted", "")
+    for row in _bar_rows(bars):
+        table.add_row(*row)
+    return table
+
+
+def _bar_rows(bars: Iterable[Bar]) -> Iterator[tuple[str, str, str, str]]:
+    for bar in bars:
+        wanted = f"{'at least' if bar.least else 'at most'} {bar.limit:g}"
+        yield bar.name, f"{bar.value:.2f}", wanted, "[green]met[/green]" if bar.met else "[red]missed[/red]"
+
+
+def _spread(value: Spread | None, digits: int) -> str:
+    if value is None:
+        return ""
+    return f"{value.median:.{digits}f} [dim]{value.low:.{digits}f}..{value.high:.{digits}f}[/dim]"
+
+
+def _percentiles(value: Percentiles | None, digits: int = 2) -> str:
+    return f"{value.p50:.{digits}f}/{value.p95:.{digits}f}/{value.p99:.{digits}f}" if value else ""
