@@ -1,0 +1,73 @@
+"""Which brokers need a line of their own in the unit's allow-list."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from piapp.service.allow_list import LOCAL_NETWORKS, drop_in, main, name_servers, outside
+
+UNIT = Path(__file__).parents[2] / "systemd" / "piapp.service"
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.1.9", "169.254.3.4", "fe80::1%eth0", "fd00::7"]
+)
+def test_local_brokers_need_no_line(address: str) -> None:
+    """This machine and local networks are allowed by the unit itself."""
+    assert drop_in("mqtt://broker.lan", resolve=lambda _host: [address], name_servers=["192.168.1.1"]) == ""
+
+
+def test_a_local_broker_known_to_a_name_server_elsewhere() -> None:
+    """The name server is let through for a name, and not for what needs no look-up."""
+    text = drop_in("mqtt://broker.lan", resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"])
+    assert "IPAddressAllow=198.51.100.53\n" in text
+    for url in ("mqtt://10.0.0.9", "mqtt://localhost"):
+        assert drop_in(url, resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"]) == ""
+
+
+def test_a_broker_elsewhere_is_allowed_by_its_addresses() -> None:
+    """All of its public addresses are allowed, and the name server outside that must be asked for them."""
+    text = drop_in(
+        "mqtts://broker.example:8883",
+        resolve=lambda _host: ["203.0.113.7", "2001:db8::7", "192.168.1.9"],
+        name_servers=["192.168.1.1", "198.51.100.53"],
+    )
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    assert parser["Service"]["IPAddressAllow"].split() == ["203.0.113.7", "2001:db8::7", "198.51.100.53"]
+    assert "broker.example" in text
+
+
+def test_a_broker_named_by_address_needs_no_name_server() -> None:
+    """Without a name to look up, no resolver is let through."""
+    text = drop_in("mqtt://203.0.113.7", resolve=lambda host: [host], name_servers=["198.51.100.53"])
+    assert "IPAddressAllow=203.0.113.7\n" in text
+
+
+def test_the_unit_allows_the_same_networks() -> None:
+    """Unit and module agree on what is local."""
+    lines = [line.partition("=")[2] for line in UNIT.read_text().splitlines() if line.startswith("IPAddressAllow=")]
+    words = " ".join(lines).replace("localhost", "127.0.0.0/8 ::1/128").split()
+    assert sorted(words) == sorted(str(network) for network in LOCAL_NETWORKS)
+
+
+def test_no_name_is_no_drop_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A broker without an address is told, and nothing is allowed."""
+    config = tmp_path / "piapp.toml"
+    config.write_text('[mqtt]\nurl = "mqtt://no-such-host.invalid"\n')
+    assert main([str(config)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "no-such-host.invalid" in told.err
+
+
+def test_name_servers_are_read(tmp_path: Path) -> None:
+    """resolv.conf's servers, in order; none without the file."""
+    file = tmp_path / "resolv.conf"
+    file.write_text("# nameserver 9.9.9.9\nsearch lan\nnameserver 192.168.1.1\nnameserver ::1\nnameserver\n")
+    assert name_servers(file) == ["192.168.1.1", "::1"]
+    assert name_servers(tmp_path / "absent") == []
+    assert outside([]) == []
