@@ -24,6 +24,10 @@ from piapp.types import Frame, Pose, PoseResult
 CONNECT_S = 15.0
 STOP_S = 5.0
 SETTLE_S = 2.0
+
+# Landmarkers take a frame within a millisecond, or it does not come to them.
+NOT_TAKEN_S = 1.0
+
 KEPT_RESULTS = 300
 
 
@@ -57,7 +61,8 @@ class FeedCamera:
         """Yield frames while running; wait while not."""
         for ts_ms, image in self._frames.endless():
             with self._changed:
-                self._changed.wait_for(self._wanted)
+                while not self._changed.wait_for(self._wanted, NOT_TAKEN_S):
+                    self._forget_dropped()
                 if self._closed:
                     return
                 self.given += 1
@@ -87,6 +92,11 @@ class FeedCamera:
             self._taken += taken
             self._finished += finished
             self._changed.notify_all()
+
+    def _forget_dropped(self) -> None:
+        """Go on after a frame that the node left out, as it does on a board that is hot or short of power."""
+        self._finished += self.given - self._taken
+        self._taken = self.given
 
     def _wanted(self) -> bool:
         # The slot holds one frame: another one before it is taken would push it out.

@@ -92,7 +92,7 @@ class Encoding(Struct, frozen=True):
     """What one form of `frame` messages costs, with one person in the picture.
 
     Attributes:
-        encode_us: Time to make the payload.
+        encode_us: Processor time to make the payload.
         payload_bytes: Mean size of the payload.
         wire_bytes: Mean bytes a frame on the socket, with MQTT's header and properties.
     """
@@ -108,7 +108,7 @@ class PartsFound(Struct, frozen=True):
 
     Attributes:
         results: How many results with one person were used.
-        update_ms: `Monitor.update`.
+        update_ms: Processor time of `Monitor.update`.
     """
 
     results: int

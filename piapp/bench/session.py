@@ -160,7 +160,8 @@ class Child:
         self.variant = variant
         self.startup_s = 0.0
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        job = Job(variant, frames.fd, frames.shape, _settings(variant, broker))
+        self._folder = tempfile.TemporaryDirectory(prefix="piapp-bench-")
+        job = Job(variant, frames.fd, frames.shape, _settings(variant, broker, self._folder.name))
         self._started_ns = time.monotonic_ns()
         # A session of its own: Ctrl-C is this process's, which then ends the others.
         self._process = subprocess.Popen(  # noqa: S603 - this very program
@@ -187,6 +188,7 @@ class Child:
             self._process.wait()
         self._process.stdout.close()
         self._errors.close()
+        self._folder.cleanup()
 
     def wait_started(self) -> None:
         """Wait for its first result.
@@ -235,8 +237,8 @@ class Child:
         return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-LAST_LINES:]))
 
 
-def _settings(variant: Variant, broker: Broker) -> list[tuple[str, str]]:
-    """Over the shipped configuration: where the broker is, what runs, and a camera that may pause between rounds."""
+def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, str]]:
+    """Over the shipped configuration: broker, what runs, no saving of power, and a camera that may pause."""
     return [
         ("node.id", f"bench-{variant.name}"),
         ("mqtt.url", broker.url),
@@ -244,6 +246,10 @@ def _settings(variant: Variant, broker: Broker) -> list[tuple[str, str]]:
         ("landmarker.runtime", variant.runtime),
         ("landmarker.workers", str(variant.workers)),
         ("camera.frame_timeout_s", "600.0"),
+        ("camera.fps", "240.0"),
+        ("power.idle_fps", "0.0"),
+        ("power.max_temp_c", "0.0"),
+        ("spool.dir", msgspec.json.encode(folder).decode()),
     ]
 
 

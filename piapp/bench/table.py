@@ -14,6 +14,9 @@ from piapp.bench.statistics import Spread
 
 PIPE_WIDTH = 160
 
+# From here on latencies say more about other programs than about this one (seen on two cores).
+BUSY_PERCENT = 10.0
+
 
 def print_report(report: Report, stream: TextIO) -> None:
     """Print everything that `--json` has, rounded; plain text where the stream is no terminal."""
@@ -25,6 +28,8 @@ def print_report(report: Report, stream: TextIO) -> None:
     if report.update_ms is not None:
         console.print(f"posture update of one person  {_percentiles(report.update_ms)} ms")
         console.print(_encodings(report))
+    if report.others_percent > BUSY_PERCENT:
+        console.print("Latencies include waiting for processors that other programs used; repeat on a quiet machine.")
     for one in report.soak:
         console.print(
             f"{one.variant}: RSS {one.warm_mb:.1f} MB when warm, {one.end_mb:.1f} MB after {one.frames} frames, "
