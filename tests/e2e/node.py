@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mosquitto import DEADLINE_S, wait_until
 
-PIAPP = (sys.executable, "-m", "piapp")
+PIAPP = (sys.executable, "-P", "-m", "piapp")  # -P: whatever the working directory holds
 FAKES = (sys.executable, str(Path(__file__).with_name("fakes.py")))
 
 NODE = "e2e"
