@@ -89,11 +89,11 @@ def _figure(look: Look) -> Figure:
 
 def _pictures(scene: Scene, played: Sequence[Sequence[Moment]]) -> Iterator[Image]:
     still = [*empty_room(), *scene.still, *_seats(scene, played)]
-    renderer = Renderer([_figure(look) for look, _ in scene.cast], still, (scene.camera.width, scene.camera.height))
+    renderer = Renderer([_figure(look) for look, _ in scene.cast], still, scene.camera, scene.sensor.exposure)
     rng = np.random.default_rng(1)
     for moments in zip(*played, strict=True):
         carried = scene.carried(moments[0]) if scene.carried else ()
-        image = renderer.draw([m.vertices for m in moments], scene.camera, scene.sensor.exposure, carried)
+        image = renderer.draw([m.vertices for m in moments], carried)
         yield scene.sensor.degrade(image, rng)
     renderer.release()
 

@@ -59,10 +59,12 @@ class Renderer:
     Args:
         figures: Who is in the scene; `draw` takes their vertices in this order.
         still: What never moves.
+        exposure: Factor on the light.
     """
 
-    def __init__(self, figures: Sequence[Figure], still: Sequence[Quad], size: tuple[int, int] = (640, 480)) -> None:
-        self._size = size
+    def __init__(self, figures: Sequence[Figure], still: Sequence[Quad], camera: Camera, exposure: float = 1.0) -> None:
+        self._camera, self._exposure = camera, exposure
+        self._size = size = camera.width, camera.height
         self._context = gl = moderngl.create_context(standalone=True, backend="egl", require=330)
         self._smooth = gl.simple_framebuffer(size, components=3, samples=SAMPLES)
         self._plain = gl.simple_framebuffer(size, components=3)
@@ -75,22 +77,16 @@ class Renderer:
         self._empty: npt.NDArray[np.uint8] | None = None
         self._figures = [_DrawnFigure(gl, self._scene_program, self._shadow_program, figure) for figure in figures]
 
-    def draw(
-        self,
-        vertices: Sequence[npt.NDArray[np.float32]],
-        camera: Camera,
-        exposure: float = 1.0,
-        carried: Sequence[Quad] = (),
-    ) -> npt.NDArray[np.uint8]:
+    def draw(self, vertices: Sequence[npt.NDArray[np.float32]], carried: Sequence[Quad] = ()) -> npt.NDArray[np.uint8]:
         """The picture (height, width, 3) uint8 RGB; `carried` are things that move."""
         rows = triangles(carried) if carried else np.zeros((0, STATIC_FLOATS), np.float32)
         props = self._boxes(rows) if carried else None
         if self._empty is None:
-            self._empty = self._picture(camera, exposure, None, (), (0, 0, *self._size))
+            self._empty = self._picture(None, (), (0, 0, *self._size))
         for figure, posed in zip(self._figures, vertices, strict=True):
             figure.upload(posed)
-        x, y, width, height = area = affected(camera, np.concatenate([*vertices, rows[:, :3]]))
-        drawn = self._picture(camera, exposure, props, self._figures, area)
+        x, y, width, height = area = affected(self._camera, np.concatenate([*vertices, rows[:, :3]]))
+        drawn = self._picture(props, self._figures, area)
         image = self._empty.copy()
         inside = np.s_[y : y + height, x : x + width]
         image[inside] = drawn[inside]
@@ -100,12 +96,10 @@ class Renderer:
         """Give the context back."""
         self._context.release()
 
-    def _picture(
-        self, camera: Camera, exposure: float, props: _Drawn | None, figures: Sequence[_DrawnFigure], area: Area
-    ) -> npt.NDArray[np.uint8]:
+    def _picture(self, props: _Drawn | None, figures: Sequence[_DrawnFigure], area: Area) -> npt.NDArray[np.uint8]:
         """A picture that is right inside of `area`."""
         self._draw_shadows(props, figures)
-        self._draw_scene(camera, exposure, props, figures, area)
+        self._draw_scene(props, figures, area)
         self._context.copy_framebuffer(self._plain, self._smooth)
         data = np.frombuffer(self._plain.read(components=3), np.uint8)
         return data.reshape(self._size[1], self._size[0], 3)[::-1]
@@ -127,18 +121,16 @@ class Renderer:
         if props:
             props[1].render()
 
-    def _draw_scene(
-        self, camera: Camera, exposure: float, props: _Drawn | None, figures: Sequence[_DrawnFigure], area: Area
-    ) -> None:
+    def _draw_scene(self, props: _Drawn | None, figures: Sequence[_DrawnFigure], area: Area) -> None:
         gl, program = self._context, self._scene_program
         x, y, width, height = area
         self._smooth.use()
         self._smooth.scissor = (x, self._size[1] - y - height, width, height)
         self._smooth.clear(0.05, 0.05, 0.05)
         self._shadow_map.use(0)
-        _write(program, clip_from_world=camera.clip_from_world, light_from_world=self._light)
-        program["shadow_map"], program["exposure"] = 0, exposure
-        program["eye"], program["lamp"] = camera.eye, tuple(LAMP)
+        _write(program, clip_from_world=self._camera.clip_from_world, light_from_world=self._light)
+        program["shadow_map"], program["exposure"] = 0, self._exposure
+        program["eye"], program["lamp"] = self._camera.eye, tuple(LAMP)
         gl.enable(moderngl.CULL_FACE)
         self._still[0].render()
         gl.disable(moderngl.CULL_FACE)
@@ -176,7 +168,7 @@ def affected(camera: Camera, points: npt.NDArray[np.float32], margin_px: int = 4
     reach = (np.where(rays > 0, LIT_HIGH, LIT_LOW) - LAMP) / rays
     ends = LAMP + rays * reach.min(axis=1, keepdims=True)
     seen = camera.project(np.concatenate([points, ends]))
-    if seen[:, 2].min() < 0.1:  # noqa: PLR2004 - behind the camera, where a projection means nothing
+    if seen[:, 2].min() < 0.1:
         return 0, 0, camera.width, camera.height
     size = camera.width, camera.height
     low = np.clip(np.floor(seen[:, :2].min(axis=0)) - margin_px, 0, size).astype(int)

@@ -67,7 +67,7 @@ class Scene:
 
 def room_demo() -> Script:
     """The clip of `piapp demo`: comes in, raises a hand, sits, stands up, falls, gets up."""
-    script = Script(at=(-1.36, -3.42), yaw=24, appears_s=1.2).walk(4.4).go(st.STAND, 0.3, yaw=30)
+    script = Script(at=(-1.36, -3.42), yaw=24, appears_s=1.2).walk(4.45).go(st.STAND, 0.25, yaw=30)
     script.go(st.STAND, 0.7, yaw=60).hold(1.0).go(st.RAISE_RIGHT, 0.6).hold(1.8).go(st.STAND, 0.6)
     script.go(st.STAND, 0.6, yaw=85).go(st.SIT_DOWN, 0.6).go(st.SIT, 0.6).hold(2.8)
     script.go(st.SIT_DOWN, 0.6).go(st.STAND, 0.7).go(st.STAND, 1.1, yaw=-5)
@@ -82,10 +82,10 @@ def get_up(script: Script, seconds: float) -> Script:
     return script.go(st.STAND, seconds * 0.65, via=[(0.3, st.SIT_LOW), (0.6, st.CROUCH)])
 
 
-BACK = [(0.28, st.BACK_LOST), (0.62, st.BACK_LOW)]
-FRONT = [(0.30, st.FRONT_LOST), (0.68, st.FRONT_LOW)]
-SIDE = [(0.30, st.SIDE_LOST), (0.68, st.SIDE_LOW)]
-COLLAPSE = [(0.35, st.SLUMP), (0.70, st.SLUMP_LOW)]
+BACK = [(0.26, st.BACK_LOST), (0.57, st.BACK_LOW)]
+FRONT = [(0.28, st.FRONT_LOST), (0.60, st.FRONT_LOW)]
+SIDE = [(0.26, st.SIDE_LOST), (0.58, st.SIDE_LOW)]
+COLLAPSE = [(0.35, st.SLUMP), (0.62, st.SLUMP_LOW)]
 
 
 def falling(
@@ -110,12 +110,13 @@ def sitting(down_s: float, *, at: tuple[float, float] = (0, 0), yaw: float = 0, 
     return script.go(st.STAND, up_s, via=[(0.45, st.SIT_DOWN)]).hold(1.5)
 
 
-def lying_down(end: st.Stance, seconds: float, *, at: tuple[float, float] = (0, 0), yaw: float = 0,
-               hold_s: float = 3.0, up_s: float = 3.0) -> Script:  # fmt: skip
+def lying_down(
+    seconds: float, *, at: tuple[float, float] = (0, 0), yaw: float = 0, hold_s: float = 3.0, up_s: float = 3.0
+) -> Script:
     """Stand, go down to the floor with care, lie, get up."""
     script = Script(at=at, yaw=yaw).hold(1.5)
     script.go(st.SIT_FLOOR, seconds * 0.65, via=[(0.55, st.CROUCH), (0.8, st.SIT_LOW)])
-    script.go(end, seconds * 0.35).hold(hold_s)
+    script.go(st.LIE_BACK, seconds * 0.35).hold(hold_s)
     return get_up(script, up_s).hold(1.0)
 
 
@@ -199,7 +200,7 @@ def waving(script: Script, swings: int = 4) -> Script:
 
 def hands() -> Script:
     """Each hand, then both."""
-    script = Script().hold(1.5)
+    script = Script(at=(0, -0.9)).hold(1.5)
     for stance in (st.RAISE_LEFT, st.RAISE_RIGHT, st.RAISE_BOTH):
         script.go(stance, 0.7).hold(1.4).go(st.STAND, 0.7).hold(0.9)
     return script
@@ -252,26 +253,26 @@ def _demo() -> list[Scene]:
 def _falls() -> list[Scene]:
     back, front, side = st.LIE_BACK, st.LIE_FRONT, st.LIE_SIDE
     return [
-        Scene("fall_back_corner", [(MAN, falling(back, BACK, 0.7, yaw=40))], CORNER),
-        Scene("fall_towards_front", [(MAN, falling(front, FRONT, 0.75, at=(0.1, -1.2)))], fps=30),
-        Scene("fall_away_front", [(WOMAN, falling(front, FRONT, 0.7, at=(0, 0.3), yaw=172))]),
-        Scene("fall_side_front", [(WOMAN, falling(side, SIDE, 0.65, at=(-0.5, 0)))]),
-        Scene("fall_side_corner", [(OLD_MAN, falling(side.mirrored(), _mirrored(SIDE), 0.8, yaw=60))], CORNER),
-        Scene("fall_back_front", [(WOMAN, falling(back, BACK, 0.6, at=(0, 0.4), yaw=-8))], LOW),
-        Scene("fall_back_towards_front", [(MAN, falling(back, BACK, 0.75, at=(0.2, -0.9), yaw=185))]),
-        Scene("fall_forward_side", [(OLD_MAN, falling(front, FRONT, 0.8, at=(0, -0.5), yaw=5))], SIDE_CAM),
-        Scene("fall_back_side", [(WOMAN, falling(back, BACK, 0.55, at=(0, 0.4)))], SIDE_CAM, fps=30),
-        Scene("fall_side_high", [(OLD_WOMAN, falling(side, SIDE, 0.7, yaw=-20, turn=15))], HIGH),
-        Scene("fall_forward_high", [(MAN, falling(front, FRONT, 0.7, at=(0.3, -0.6), yaw=-35))], HIGH),
+        Scene("fall_back_corner", [(MAN, falling(back, BACK, 0.8, yaw=40))], CORNER),
+        Scene("fall_towards_front", [(MAN, falling(front, FRONT, 0.85, at=(0.1, -1.2)))], fps=30),
+        Scene("fall_away_front", [(WOMAN, falling(front, FRONT, 0.8, at=(0, 0.3), yaw=172))]),
+        Scene("fall_side_front", [(WOMAN, falling(side, SIDE, 0.75, at=(-0.5, 0)))]),
+        Scene("fall_side_corner", [(OLD_MAN, falling(side.mirrored(), _mirrored(SIDE), 0.9, yaw=60))], CORNER),
+        Scene("fall_back_front", [(WOMAN, falling(back, BACK, 0.7, at=(0, 0.4), yaw=-8))], LOW),
+        Scene("fall_back_towards_front", [(MAN, falling(back, BACK, 0.85, at=(0.2, -0.9), yaw=185))]),
+        Scene("fall_forward_side", [(OLD_MAN, falling(front, FRONT, 0.9, at=(0, -0.5), yaw=5))], SIDE_CAM),
+        Scene("fall_back_side", [(WOMAN, falling(back, BACK, 0.65, at=(0, 0.4)))], SIDE_CAM, fps=30),
+        Scene("fall_side_high", [(OLD_WOMAN, falling(side, SIDE, 0.8, yaw=-20, turn=15))], HIGH),
+        Scene("fall_forward_high", [(MAN, falling(front, FRONT, 0.8, at=(0.3, -0.6), yaw=-35))], HIGH),
     ]
 
 
 def _hard_falls() -> list[Scene]:
     back, front, side = st.LIE_BACK, st.LIE_FRONT, st.LIE_SIDE
-    trip = tripping(front, FRONT, 0.65, at=(-1.3, -0.9), yaw=62, walk_s=2.6)
+    trip = tripping(front, FRONT, 0.75, at=(-1.6, -1.1), yaw=88, walk_s=2.2)
     aided = Script(at=(-1.2, 0.1), yaw=78, stance=st.STAND_AID)
-    aided.walk(5.0, 0.33, reach=0.45, arms=st.AID_ARMS).fall(back, 0.75, BACK).hold(4.0)
-    recovering = get_up(falling(side, SIDE, 0.7, at=(-0.3, 0), yaw=20, after=3.5), 3.5).hold(1.5)
+    aided.walk(5.0, 0.33, reach=0.45, arms=st.AID_ARMS).fall(back, 0.85, BACK).hold(4.0)
+    recovering = get_up(falling(back, BACK, 0.75, at=(0.5, -0.2), yaw=65, after=3.5), 3.5).hold(1.5)
     return [
         Scene("fall_walking_corner", [(WOMAN, trip)], CORNER),
         Scene("fall_recovered_front", [(MAN, recovering)]),
@@ -285,7 +286,7 @@ def _hard_falls() -> list[Scene]:
             [
                 (
                     OLD_MAN,
-                    _off_chair(st.LIE_FRONT, [(0.4, st.CHAIR_FRONT), (0.75, st.CHAIR_FRONT_LOW)], (0.6, 0.75), yaw=38),
+                    _off_chair(st.LIE_FRONT, [(0.3, st.CHAIR_FRONT), (0.55, st.FOLDED)], (0.6, 0.75), yaw=38),
                 )
             ],
             CORNER,
@@ -293,10 +294,10 @@ def _hard_falls() -> list[Scene]:
         ),
         Scene("collapse_front", [(OLD_MAN, falling(side, COLLAPSE, 1.3, yaw=15))]),
         Scene("collapse_corner", [(OLD_WOMAN, falling(side, COLLAPSE, 1.2, yaw=80))], CORNER),
-        Scene("fall_dim_corner", [(MAN, falling(back, BACK, 0.7, yaw=70))], CORNER, sensor=DIM),
+        Scene("fall_dim_corner", [(MAN, falling(back, BACK, 0.8, yaw=70))], CORNER, sensor=DIM),
         Scene(
             "fall_behind_sofa_front",
-            [(WOMAN, falling(side, SIDE, 0.65, at=(-0.2, -0.7)))],
+            [(WOMAN, falling(side, SIDE, 0.75, at=(-0.2, -0.7)))],
             still=room.moved(room.sofa(), 0.3, 0.5),
         ),
         Scene("fall_walking_frame_front", [(OLD_WOMAN, aided)], LOW, carried=pushed_frame()),
@@ -310,9 +311,9 @@ def _seats_and_beds() -> list[Scene]:
         Scene("sit_fast_corner", [(WOMAN, sitting(0.6, yaw=60, fast=True))], CORNER, seat=room.chair),
         Scene("sit_fast_side", [(OLD_MAN, sitting(0.75, fast=True))], SIDE_CAM, fps=30, seat=room.stool),
         Scene("sit_slow_high", [(OLD_WOMAN, sitting(1.8, yaw=-30, up_s=2.0))], HIGH, seat=room.chair),
-        Scene("lie_down_floor_corner", [(MAN, lying_down(st.LIE_BACK, 3.0, yaw=45))], CORNER),
-        Scene("lie_down_floor_side", [(WOMAN, lying_down(st.LIE_SIDE, 2.4))], SIDE_CAM),
-        Scene("lie_down_floor_front", [(WOMAN, lying_down(st.LIE_BACK, 2.6, at=(0, 0.2), yaw=10))]),
+        Scene("lie_down_floor_corner", [(MAN, lying_down(3.0, yaw=45))], CORNER),
+        Scene("lie_down_floor_side", [(WOMAN, lying_down(2.4, at=(-0.3, 0.6), yaw=-15))], SIDE_CAM),
+        Scene("lie_down_floor_front", [(WOMAN, lying_down(2.6, at=(0, 0.2), yaw=10))]),
         Scene("lie_bed_corner", [(MAN, to_bed(height=BED_HEIGHT))], CORNER, still=onto_bed),
         Scene("lie_bed_front", [(OLD_WOMAN, to_bed(height=BED_HEIGHT))], still=onto_bed),
     ]
@@ -355,7 +356,7 @@ def _exercise() -> list[Scene]:
 def _company() -> list[Scene]:
     left = Script(at=(-1.7, 0.45), yaw=90).walk(4.0).hold(1.5)
     right = Script(at=(1.9, -0.75), yaw=-90).walk(4.2).hold(1.3)
-    falls = falling(st.LIE_SIDE, SIDE, 0.7, at=(-0.95, 0.1), yaw=170, before=2.5)
+    falls = falling(st.LIE_SIDE, SIDE, 0.8, at=(-0.95, 0.1), yaw=170, before=2.5)
     watches = Script(at=(0.75, -0.3), yaw=-20).hold(4.0).go(st.STAND, 0.8, yaw=-50).hold(2.4)
     return [
         Scene("two_crossing_front", [(MAN, left), (WOMAN, right)]),
@@ -386,7 +387,7 @@ def _off_chair(end: st.Stance, via: Sequence[tuple[float, st.Stance]], hips_to: 
                yaw: float = 0) -> Script:  # fmt: skip
     """Sit from the start, then fall off the chair."""
     script = Script(yaw=yaw, stance=st.SIT).hold(3.0)
-    return script.fall(end, 0.8, via, hips_to=hips_to).hold(4.0)
+    return script.fall(end, 0.85, via, hips_to=hips_to).hold(4.0)
 
 
 SCENES = {scene.name: scene for scene in _scenes()}

@@ -260,10 +260,14 @@ SLUMP_LOW = Stance(
 )  # fmt: skip
 CHAIR_SIDE = replace(SIT, posture="transition", root=(4, -28, 0), spine=(12, -14, 0), neck=(10, -14, 0))
 CHAIR_SIDE_LOW = replace(CHAIR_SIDE, root=(4, -62, 0), hip_left=(70, 4, 0), hip_right=(60, 4, 0), neck=(8, 4, 0))
-CHAIR_FRONT = replace(SIT, posture="transition", root=(34, 0, 0), hip_left=(108, 8, 0), hip_right=(108, 8, 0),
-                      spine=(30, 0, 0), arm_left=((0.2, -0.5, 0.8), (0.0, -0.3, 1)))  # fmt: skip
-CHAIR_FRONT_LOW = replace(ALL_FOURS, root=(64, 0, 0), hip_left=(50, 6, 0), hip_right=(44, 6, 0), knee_left=84,
-                          knee_right=80, arm_left=((0.3, 0.4, 0.9), (0.0, 0.6, 0.8)))  # fmt: skip
+CHAIR_FRONT = replace(
+    SIT, posture="transition", root=(34, 0, 0), hip_left=(118, 8, 0), hip_right=(118, 8, 0), knee_left=114,
+    knee_right=112, spine=(30, 0, 0), arm_left=((0.2, -0.5, 0.8), (0.0, -0.3, 1)),
+)  # fmt: skip
+FOLDED = replace(
+    CHAIR_FRONT, root=(52, 0, 0), hip_left=(100, 8, 0), hip_right=(96, 8, 0), knee_left=136, knee_right=132,
+    ankle_left=45, ankle_right=45, spine=(20, 0, 0), arm_left=((0.4, 0.3, 0.8), (0.1, 0.6, 0.8)),
+)  # fmt: skip
 AID_ARMS: Arm = ((0.24, -0.92, 0.30), (0.04, -0.62, 0.78))
 STAND_AID = Stance(root=(6, 0, 0), hip_left=(4, 0, 0), hip_right=(4, 0, 0), spine=(8, 0, 0), neck=(-8, 0, 0),
                    knee_left=8, knee_right=8, arm_left=AID_ARMS)  # fmt: skip
