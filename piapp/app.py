@@ -27,11 +27,13 @@ from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
+from piapp.mqtt.spool import open_spool, state_folder
 from piapp.mqtt.topics import Topics
 from piapp.posture.monitor import Monitor
 from piapp.service import hardware
+from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Counters, Health
-from piapp.service.identity import boot_id, default_node_id, event_ids
+from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
 from piapp.service.power import Power
 from piapp.service.systemd import Supervisor
 from piapp.types import Person, PoseResult, PostureEvent, State
@@ -94,7 +96,11 @@ class Node:
         self._writer = PayloadWriter(
             topics.node, boot, frame_format=frame_format, world_landmarks=config.publish.world_landmarks
         )
-        self._event_ids = event_ids(boot)
+        folder = state_folder(config.spool)
+        spool = open_spool(config.spool, folder, topics.node, first=first_event_number())
+        # In step with the spool's own numbers, which go on from run to run: each id is given to one event and appended.
+        self._event_ids = event_ids(boot, first=spool.last + 1)
+        self._camera_loss = CameraLoss(folder, topics.node)
         self._slot = FrameSlot()
         self._capture = CaptureThread(parts.camera, self._slot)
         self._stage = LiveStage(
@@ -104,7 +110,7 @@ class Node:
             max_result_age_s=config.landmarker.max_result_age_s,
         )
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
-        self.publisher = Publisher(config.mqtt, config.publish, topics)
+        self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
         self._health = Health()
         self._health_due_s = 0.0
         self._power = Power(config.power, config.camera.fps, time.monotonic())
@@ -132,7 +138,8 @@ class Node:
             try:
                 self._loop(stop, time.monotonic() + duration_s if duration_s is not None else None)
             except CameraError as error:
-                self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": str(error)}))
+                if self._camera_loss.begin():
+                    self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": str(error)}))
                 raise
 
     def _start_publisher(self, parts: ExitStack) -> None:
@@ -195,6 +202,8 @@ class Node:
 
     def _process(self, result: PoseResult) -> None:
         self._line = TimeLine(result.ts_ms, result.captured_ns)
+        if self._camera_loss.end():
+            self._publish_event(PostureEvent("camera_back", result.ts_ms))
         state, events = self._monitor.update(result)
         for event in events:
             self._publish_event(event)
@@ -270,6 +279,7 @@ class Node:
             },
             queue_depth=self._stage.waiting,
             spool_depth=self.publisher.event_depth,
+            spool_problem=self.publisher.event_problem,
             mqtt_reconnects=max(0, self.publisher.state.connects - 1),
         )
 

@@ -38,6 +38,7 @@ def demo_config(broker_url: str, *, loop: bool) -> Config:
     """The shipped defaults with the clip for a camera and the embedded broker; no file or variable is read."""
     source = f"file:{quote(str(clip()))}?pace=realtime&loop={0 if loop else 1}"
     overrides = {"camera.source": source, "mqtt.url": broker_url, "mqtt.protocol": '"3.1.1"', "node.id": NODE}
+    overrides["spool.dir"] = "off"
     return load_config(Path(os.devnull), overrides=list(overrides.items()), environ={}).config
 
 

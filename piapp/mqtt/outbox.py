@@ -42,6 +42,7 @@ class EventQueue(Protocol):
         depth: Events that wait.
         dropped: Events that were given up because the queue was full.
         last: Number of the newest event ever appended, 0 before the first.
+        problem: Why events would not survive the process although they should; empty when all is well.
     """
 
     @property
@@ -50,6 +51,8 @@ class EventQueue(Protocol):
     def dropped(self) -> int: ...  # noqa: D102
     @property
     def last(self) -> int: ...  # noqa: D102
+    @property
+    def problem(self) -> str: ...  # noqa: D102
 
     def append(self, event: EventPayload) -> int:
         """Add an event and return its number, which is higher than every earlier one."""
@@ -63,6 +66,14 @@ class EventQueue(Protocol):
         """Forget an event: the broker has it. Unknown numbers are ignored."""
         ...
 
+    def sync(self) -> None:
+        """Have what waits reach the disk; blocks for it. Called without the lock, from the publisher thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the disk; idempotent."""
+        ...
+
 
 class MemoryEventQueue:
     """Events in memory, the oldest dropped when there are more than `max_events`."""
@@ -72,6 +83,7 @@ class MemoryEventQueue:
         self._events: OrderedDict[int, EventPayload] = OrderedDict()  # bounded: append drops the oldest
         self.last = 0
         self.dropped = 0
+        self.problem = ""
 
     @property
     def depth(self) -> int:
@@ -94,6 +106,12 @@ class MemoryEventQueue:
     def ack(self, number: int) -> None:
         """Forget an event."""
         self._events.pop(number, None)
+
+    def sync(self) -> None:
+        """There is no disk."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +300,15 @@ class Outbox:
         for frame in frames:
             _tell(frame.on_sent, None)
 
+    def sync_events(self) -> None:
+        """Have events that wait reach the disk; blocks for it, and nobody else."""
+        self.events.sync()
+
+    def close_events(self) -> None:
+        """Let go of the disk that holds events."""
+        with self._lock:
+            self.events.close()
+
     def next(self, *, acknowledged_too: bool) -> Message | None:
         """Take the message that should leave now; publisher thread only.
 
@@ -310,6 +337,12 @@ class Outbox:
         """Events that wait for the broker."""
         with self._lock:
             return self.events.depth
+
+    @property
+    def event_problem(self) -> str:
+        """Why events would not survive the process; empty when all is well."""
+        with self._lock:
+            return self.events.problem
 
     def retained(self) -> Mapping[str, bytes]:
         """The retained topics' present values."""

@@ -84,6 +84,13 @@ class Publisher:
     """Sends what it is given to the broker, for as long as it lives; a broker that is away is no failure.
 
     Use as a context manager, or call `start` and `stop`.
+
+    Args:
+        config: The broker and how to speak to it.
+        publish: What is sent of frames.
+        topics: Where to.
+        events: Where events wait; closed with the publisher. None keeps them in memory.
+        rng: Of the pauses between attempts.
     """
 
     def __init__(
@@ -139,6 +146,7 @@ class Publisher:
             self._wake.close()
         else:
             self._thread.join(timeout_s)
+        self._outbox.close_events()
         return not self._thread.is_alive()
 
     def __enter__(self) -> Self:
@@ -202,6 +210,11 @@ class Publisher:
     def event_depth(self) -> int:
         """Events that wait for the broker."""
         return self._outbox.event_depth
+
+    @property
+    def event_problem(self) -> str:
+        """Why events would not survive the process; empty when all is well."""
+        return self._outbox.event_problem
 
     def counts(self) -> OutboxCounts:
         """What was sent, dropped and refused so far."""
@@ -347,6 +360,8 @@ class Publisher:
         self._log_once(f"{failure}; trying again")
         until = time.monotonic() + self._backoff.next_s()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            # Events wait for long now, and a power cut often takes the broker and this node together.
+            self._outbox.sync_events()
             self._wake.wait(left)
 
     def _log_once(self, text: str) -> None:

@@ -73,7 +73,7 @@ class EventJournal:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(file, timeout=0.5, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare(file)
+            self._prepare()
         except BaseException:
             self._database.close()
             raise
@@ -121,7 +121,7 @@ class EventJournal:
         """Fold the log into the file and let go of it."""
         self._database.close()
 
-    def _prepare(self, file: Path) -> None:
+    def _prepare(self) -> None:
         try:
             # With the lock held from the first access on there is no shared memory to be found damaged or mapped.
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")

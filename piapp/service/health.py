@@ -32,6 +32,7 @@ class Counters:
         messages_dropped: Frame messages that were not, by name.
         queue_depth: Messages that wait.
         spool_depth: Events that wait for the broker.
+        spool_problem: Why they would not survive the process; empty when all is well.
         mqtt_reconnects: Connections made after the first.
     """
 
@@ -41,6 +42,7 @@ class Counters:
     messages_dropped: Mapping[str, int]
     queue_depth: int
     spool_depth: int
+    spool_problem: str
     mqtt_reconnects: int
 
 
@@ -99,6 +101,7 @@ class Health:
             "throttled_since_boot": throttled[1] if throttled else None,
             "queue_depth": counters.queue_depth,
             "spool_depth": counters.spool_depth,
+            "spool_problem": counters.spool_problem or None,
             "mqtt_reconnects": counters.mqtt_reconnects,
         }
         self._inference_ms.clear()

@@ -55,11 +55,18 @@ def event_ids(boot: str, *, first: int | None = None) -> Iterator[str]:
 
     Args:
         boot: The boot's id.
-        first: The first number. None takes hundredths of a second since boot: without a memory on disk a later run
-            still starts above an earlier one's last, as long as a run makes fewer than 100 events a second.
+        first: The first number. None takes `first_event_number`.
     """
-    start = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10_000_000 if first is None else first
-    return (f"{boot}-{number:06d}" for number in itertools.count(start))
+    return (f"{boot}-{number:06d}" for number in itertools.count(first_event_number() if first is None else first))
+
+
+def first_event_number() -> int:
+    """Hundredths of a second since boot.
+
+    Without a memory on disk a later run still starts above an earlier one's last number, as long as a run makes fewer
+    than 100 events a second.
+    """
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10_000_000
 
 
 def _first_line(path: Path) -> str:
