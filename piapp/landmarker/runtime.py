@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from piapp.config import LandmarkerConfig
-from piapp.errors import ModelError
 from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, OnResult
 from piapp.types import ImageArray, Pose
 
 Runtime = Literal["mediapipe", "litert"]
 
 _CPUINFO = Path("/proc/cpuinfo")
-_NO_LITERT = 'landmarker.runtime: this processor needs the litert runtime, which is not built yet; take "mediapipe"'
 _LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort (FACTS.md)
 
 
@@ -63,11 +61,13 @@ def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
     runtime = chosen_runtime(config)
 
     def create(on_result: OnResult) -> AsyncLandmarker:
-        if runtime == "litert":
-            raise ModelError(_NO_LITERT)
-        from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
+        if runtime == "mediapipe":
+            from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
 
-        return LiveLandmarker(config, model, on_result)
+            return LiveLandmarker(config, model, on_result)
+        from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
+
+        return litert.LiveLandmarker(config, model, on_result)
 
     return create
 
@@ -78,8 +78,10 @@ def offline_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) ->
     Raises:
         ModelError: The bundle cannot be loaded.
     """
-    if chosen_runtime(config) == "litert":
-        raise ModelError(_NO_LITERT)
-    from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
+    if chosen_runtime(config) == "mediapipe":
+        from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
 
-    return OfflineLandmarker(config, model, video=video)
+        return OfflineLandmarker(config, model, video=video)
+    from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
+
+    return litert.OfflineLandmarker(config, model, video=video)

@@ -1,0 +1,84 @@
+"""Reads the landmark model's output: landmarks, their refinement by the heat map, world landmarks. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from piapp.landmarker.litert.numbers import running_total, sigmoid
+from piapp.landmarker.litert.region import Region
+from piapp.types import LANDMARK_COUNT, FloatArray
+
+# pose_landmarks_detector_graph.cc: 39 points are modelled, of which 33 are landmarks and the next two span the region
+# to look at in the next frame (middle of the hips, and a point on the circle around the person).
+MODELLED = 39
+REGION_POINTS = slice(33, 35)
+USED = 35
+INPUT_SIZE = 256
+# kernel_size in pose_landmarks_detector_graph.cc; min_confidence_to_refine's default in
+# refine_landmarks_from_heatmap_calculator.proto.
+KERNEL = 7
+MIN_REFINE_CONFIDENCE = 0.5
+
+_OFFSETS = np.arange(KERNEL) - KERNEL // 2
+_CHANNELS = np.arange(USED)[:, np.newaxis, np.newaxis]
+
+
+def decode(raw: FloatArray) -> FloatArray:
+    """(35, 5) float32 from the network's (195,): x, y, z as fractions of the crop, visibility, presence in 0..1."""
+    points = raw.reshape(MODELLED, 5)[:USED].copy()
+    points[:, :3] /= np.float32(INPUT_SIZE)
+    points[:, 3:] = sigmoid(points[:, 3:])
+    return points
+
+
+def refine(points: FloatArray, heatmap: FloatArray) -> None:
+    """Move points, in place, to the middle of the heat around them, where it is sure.
+
+    RefineLandmarksFromHeatmapCalculator: the mean of the 7 x 7 cells around a point, weighted by their confidence.
+    Points outside the map, and those where no cell is confident, stay.
+
+    Args:
+        points: (35, 5): x and y as fractions of the crop.
+        heatmap: (height, width, 39) before the sigmoid.
+    """
+    height, width = heatmap.shape[:2]
+    cells = np.array([width, height], np.float32)
+    columns, rows = np.trunc(points[:, :2] * cells).astype(np.intp).T
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    near_columns = (columns[:, np.newaxis] + _OFFSETS)[:, np.newaxis, :]
+    near_rows = (rows[:, np.newaxis] + _OFFSETS)[:, :, np.newaxis]
+    near = heatmap[np.clip(near_rows, 0, height - 1), np.clip(near_columns, 0, width - 1), _CHANNELS]
+    confidence = sigmoid(near)
+    confidence *= (near_rows >= 0) & (near_rows < height)
+    confidence *= (near_columns >= 0) & (near_columns < width)
+    weighted = np.stack(
+        [confidence, confidence * near_columns.astype(np.float32), confidence * near_rows.astype(np.float32)]
+    )
+    total, x, y = running_total(weighted.reshape(3, USED, KERNEL * KERNEL), axis=2)
+    sure = inside & (confidence.max(axis=(1, 2)) >= MIN_REFINE_CONFIDENCE)
+    points[sure, 0] = x[sure] / cells[0] / total[sure]
+    points[sure, 1] = y[sure] / cells[1] / total[sure]
+
+
+def project(points: FloatArray, region: Region) -> None:
+    """Turn x, y, z, in place, from fractions of the crop into fractions of the picture.
+
+    LandmarkProjectionCalculator: z, whose scale is that of x, grows with the region and does not turn.
+    """
+    x, y = points[:, 0] - np.float32(0.5), points[:, 1] - np.float32(0.5)
+    cos, sin = np.float32(math.cos(region.rotation)), np.float32(math.sin(region.rotation))
+    points[:, 0] = (cos * x - sin * y) * region.width + region.x
+    points[:, 1] = (sin * x + cos * y) * region.height + region.y
+    points[:, 2] *= region.width
+
+
+def world_landmarks(raw: FloatArray, rotation: float) -> FloatArray:
+    """(33, 3) float32 in metres from the network's (117,), turned upright: WorldLandmarkProjectionCalculator."""
+    world = raw.reshape(MODELLED, 3)[:LANDMARK_COUNT].copy()
+    x, y = world[:, 0].copy(), world[:, 1].copy()
+    cos, sin = np.float32(math.cos(rotation)), np.float32(math.sin(rotation))
+    world[:, 0] = cos * x - sin * y
+    world[:, 1] = sin * x + cos * y
+    return world

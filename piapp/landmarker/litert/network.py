@@ -1,0 +1,101 @@
+"""The bundle's two networks in LiteRT interpreters with XNNPACK; nothing here knows what their numbers mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from piapp.errors import LandmarkerError, ModelError
+from piapp.landmarker.bundle import DETECTOR_ENTRY, LANDMARKS_ENTRY, read_bundle
+from piapp.types import FloatArray, ImageArray
+
+
+class Network:
+    """One TFLite model with a square picture as its input; used by one thread at a time.
+
+    Args:
+        model: The TFLite model.
+        name: What messages call it.
+        threads: How many threads share one inference.
+        scale: What a pixel's value is multiplied by on its way in.
+        offset: What is added to it then.
+        outputs: How many outputs the model must have.
+
+    Attributes:
+        size: Width and height of the input in pixels.
+
+    Raises:
+        ModelError: LiteRT cannot load the model, or it has another form.
+    """
+
+    def __init__(self, model: bytes, name: str, *, threads: int, scale: float, offset: float, outputs: int) -> None:
+        self._name = name
+        self._scale, self._offset = np.float32(scale), np.float32(offset)
+        try:
+            self._interpreter = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{name}: LiteRT cannot load this model: {error}") from error
+        (details,) = self._interpreter.get_input_details()
+        found = self._interpreter.get_output_details()
+        shape = [int(length) for length in details["shape"]]
+        if len(found) != outputs or shape != [1, shape[1], shape[1], 3]:
+            raise ModelError(
+                f"{name}: has an input of shape {shape} and {len(found)} outputs; expected [1, n, n, 3] and {outputs}; "
+                "take a Pose Landmarker bundle"
+            )
+        self._input = self._interpreter.tensor(details["index"])
+        self._outputs = [self._interpreter.tensor(output["index"]) for output in found]
+        self.size: int = shape[1]
+
+    def run(self, pixels: ImageArray) -> None:
+        """Infer; blocks, with Python's lock released while the network computes.
+
+        Args:
+            pixels: (size, size, 3) uint8.
+
+        Raises:
+            LandmarkerError: The inference failed.
+        """
+        self._fill(pixels)
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise LandmarkerError(f"{self._name}: inference failed: {error}") from error
+
+    def output(self, index: int) -> FloatArray:
+        """A view of one output without its batch axis; valid, and to be let go, before the next `run`."""
+        view: FloatArray = self._outputs[index]()[0]
+        return view
+
+    def _fill(self, pixels: ImageArray) -> None:
+        # A function of its own, because LiteRT refuses to run while anybody refers to its memory.
+        view = self._input()[0]
+        np.multiply(pixels, self._scale, out=view)
+        if self._offset:
+            view += self._offset
+
+
+def open_networks(path: Path, threads: int) -> tuple[Network, Network]:
+    """The bundle's (detector, landmark model).
+
+    Input ranges are those of mediapipe/modules/pose_detection (-1..1) and pose_landmark (0..1), which the bundles state
+    in their metadata as well.
+
+    Raises:
+        ModelError: The bundle cannot be read or has other models.
+    """
+    try:
+        bundle = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        detector, landmarks = read_bundle(bundle)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return (
+        Network(detector, f"{path}: {DETECTOR_ENTRY}", threads=threads, scale=1 / 127.5, offset=-1.0, outputs=2),
+        Network(landmarks, f"{path}: {LANDMARKS_ENTRY}", threads=threads, scale=1 / 255, offset=0.0, outputs=5),
+    )
