@@ -1,0 +1,254 @@
+"""The benchmark: sums, choices, and one small run of everything."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import threading
+
+import msgspec
+import numpy as np
+import pytest
+
+from piapp import cli
+from piapp.bench import broker as broker_module
+from piapp.bench.broker import Broker, running_broker
+from piapp.bench.frames import PERIOD_MS, SharedFrames
+from piapp.bench.pipeline import FeedCamera, fed
+from piapp.bench.protocol import Measure, Variant, Window
+from piapp.bench.report import Measured, Soaked, bars, summed_up
+from piapp.bench.session import Child, chosen_variants
+from piapp.bench.statistics import percentiles, ratios, spread
+from piapp.bench.tally import WARM_UP, Tally
+from piapp.camera.capture import CaptureThread, FrameSlot
+from piapp.demo import clip
+from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
+from piapp.mqtt.subscriber import Subscriber
+
+BARE = Variant("bare", "bare", "bare", "mediapipe", 1)
+OURS = Variant("mediapipe-1", "ours", "pipeline", "mediapipe", 1)
+
+
+def window(frames: int, *, cpu_s: float = 1.0, added_ms: tuple[float, ...] = (), rss_mb: float = 100.0) -> Window:
+    """One second's measurement."""
+    return Window(frames, 0, 1.0, cpu_s, [10.0] * frames, list(added_ms), rss_mb)
+
+
+@pytest.fixture(scope="module")
+def frames() -> SharedFrames:
+    """A few pictures of the bundled clip."""
+    return SharedFrames.decode(clip(), first=60, count=4)
+
+
+def test_spread_and_percentiles_of_known_samples():
+    """Medians and extremes are those of the samples."""
+    assert msgspec.structs.astuple(spread([3.0, 1.0, 2.0])) == (2.0, 1.0, 3.0)
+    assert msgspec.structs.astuple(percentiles([float(n) for n in range(101)])) == (50.0, 95.0, 99.0)
+
+
+def test_ratios_are_within_rounds():
+    """A slow round slows both, and leaves no trace in the ratio."""
+    assert msgspec.structs.astuple(ratios([20.0, 2.0, 21.0], [10.0, 1.0, 10.0])) == (2.0, 2.0, 2.1)
+
+
+def test_variants_are_summed_up_beside_the_bare_loop():
+    """Rates, ratios, pooled latencies, the highest memory; the bare loop has no ratio to itself."""
+    ours = Measured(OURS, 2.0, [window(20, added_ms=(1.0, 3.0)), window(30, cpu_s=0.6, added_ms=(2.0,), rss_mb=120.0)])
+    bare, found = summed_up([Measured(BARE, 1.0, [window(10), window(10)]), ours])
+    assert bare.ratio is None
+    assert bare.added_ms is None
+    assert found.ratio is not None
+    assert msgspec.structs.astuple(found.ratio) == (2.5, 2.0, 3.0)
+    assert found.cpu_ms.low == pytest.approx(20.0)
+    assert found.added_ms is not None
+    assert found.added_ms.p50 == 2.0
+    assert (found.rss_mb, found.startup_s) == (120.0, 2.0)
+
+
+def test_without_the_bare_loop_there_is_no_ratio():
+    """On processors that MediaPipe does not run on, rates stand alone."""
+    (found,) = summed_up([Measured(OURS, 1.0, [window(10, added_ms=(1.0,))])])
+    assert found.ratio is None
+    assert found.fps.median == 10.0
+
+
+@pytest.mark.parametrize(
+    ("frames_a_second", "added_ms", "growth_mb", "met"), [(14, 1.0, 1.0, True), (12, 3.0, 9.0, False)]
+)
+def test_bars(frames_a_second, added_ms, growth_mb, met):
+    """Each bar tells whether it is met, from the right side."""
+    variants = summed_up(
+        [
+            Measured(BARE, 1.0, [window(10)]),
+            Measured(OURS, 1.0, [window(frames_a_second, added_ms=(added_ms, added_ms * 5))]),
+        ]
+    )
+    found = {
+        bar.name: bar.met for bar in bars(variants, None, [Soaked("mediapipe-1", 20_000, 100.0, 100.0, growth_mb)])
+    }
+    assert found == {
+        "mediapipe-1: frames a second over the bare loop's": met,
+        "mediapipe-1: added latency p50, ms": met and added_ms * 3 <= 2.0,
+        "mediapipe-1: added latency p99, ms": met,
+        "mediapipe-1: RSS growth over 20000 frames, MB": met,
+    }
+
+
+def test_frames_are_shared_and_go_on_for_ever(frames):
+    """Another mapping of the descriptor shows the same pictures; times rise through every round."""
+    again = SharedFrames(frames.fd, frames.shape)
+    assert np.array_equal(again.images, frames.images)
+    assert not again.images.flags.writeable
+    assert frames.images.any()
+    times, images = zip(*itertools.islice(again.endless(), 9), strict=True)
+    assert list(times) == [PERIOD_MS * number for number in range(1, 10)]
+    assert np.array_equal(images[0], images[8])
+
+
+def test_a_short_clip_is_refused():
+    """The message says how long the clip is."""
+    with pytest.raises(MediaError, match="has 375 frames; expected at least 400"):
+        SharedFrames.decode(clip(), first=300, count=100)
+
+
+class Landmarkers:
+    """Landmarkers that give a result when told to."""
+
+    def __init__(self) -> None:
+        self.frames = []
+        self.came = threading.Semaphore(0)
+
+    def factory(self, on_result):
+        """A landmarker."""
+        self.on_result = on_result
+        return self
+
+    def detect_async(self, frame):
+        """Keep the frame."""
+        self.frames.append(frame)
+        self.came.release()
+
+    def close(self):
+        """Nothing to do."""
+
+
+def test_the_camera_gives_a_frame_to_each_idle_landmarker_and_no_more(frames):
+    """Two workers have two frames in flight; the next one comes with a result, and none while paused."""
+    tally, inner, slot = Tally(), Landmarkers(), FrameSlot()
+    camera = FeedCamera(frames, 2, tally)
+    landmarker = fed(inner.factory, camera)(lambda ts_ms, poses: None)
+    capture = CaptureThread(camera, slot)
+    capture.start()
+    assert slot.take(0.05) is None, "a frame came before the start"
+    camera.run(running=True)
+    for _ in range(2):
+        taken = slot.take(30.0)
+        assert taken is not None
+        landmarker.detect_async(taken)
+    assert slot.take(0.05) is None, "a third frame came while two are in flight"
+    inner.on_result(inner.frames[0].ts_ms, ())
+    third = slot.take(30.0)
+    assert third is not None
+    landmarker.detect_async(third)
+    camera.run(running=False)
+    inner.on_result(inner.frames[1].ts_ms, ())
+    assert slot.take(0.05) is None, "a frame came while paused"
+    assert [frame.ts_ms for frame in inner.frames] == [PERIOD_MS, 2 * PERIOD_MS, 3 * PERIOD_MS]
+    assert slot.dropped == 0
+    assert capture.stop(30.0)
+
+
+def test_a_measurement_leaves_the_warm_up_out():
+    """Frames before the loop is warm are not counted; the wanted ones are."""
+    tally = Tally()
+    calls = itertools.count()
+
+    def one_more_frame():
+        next(calls)
+        tally.add_latency(0, 2_000_000)
+
+    found = tally.measure(Measure(frames=10), published=False, check=one_more_frame)
+    assert found.frames == 10
+    assert found.latency_ms == [2.0] * 10
+    assert next(calls) >= 10 + WARM_UP.frames
+    assert found.rss_mb > 1.0
+
+
+def test_a_failed_loop_ends_the_measurement():
+    """What `check` raises comes through instead of a wait."""
+
+    def fail():
+        raise LandmarkerError("broken")
+
+    with pytest.raises(LandmarkerError, match="broken"):
+        Tally().measure(Measure(seconds=100.0), published=False, check=fail)
+
+
+def test_unknown_variants_are_named():
+    """The message lists those that exist."""
+    with pytest.raises(UsageError, match="--variant warp: there are bare, mediapipe-1"):
+        chosen_variants(["warp"])
+
+
+def test_a_child_that_dies_tells_its_last_words(frames):
+    """No wait for an answer that cannot come."""
+    nonsense = Broker("nobody", "mqtt://127.0.0.1:1", "5 and a half")
+    with Child(BARE, frames, nonsense) as child, pytest.raises(LandmarkerError, match=r"(?s)code 1: .*mqtt\.protocol"):
+        child.wait_started()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_brokers(installed, monkeypatch):
+    """Mosquitto and, where that is missing, the embedded broker take a subscriber, and are gone afterwards."""
+    if installed and not shutil.which("mosquitto", path="/usr/sbin:/usr/bin"):
+        pytest.skip("mosquitto is not installed; `apt install mosquitto` runs this test")
+    if not installed:
+        monkeypatch.setattr(broker_module.shutil, "which", lambda *_, **__: None)
+    with running_broker() as broker:
+        assert broker.name == ("mosquitto" if installed else "embedded amqtt")
+        with Subscriber(broker.url, ["#"], lambda *_: None):
+            pass
+    with pytest.raises(BrokerError), Subscriber(broker.url, ["#"], lambda *_: None):
+        pass
+
+
+@pytest.mark.timeout(600)  # four starts of MediaPipe on a machine that may be busy
+def test_one_small_run():
+    """`piapp bench --json` compares this pipeline with the bare loop, and without the mask's work it is faster."""
+    arguments = ["--rounds", "3", "--seconds", "0.4", "--frames", "60", "--variant", "bare", "--variant", "mediapipe-1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "piapp", "bench", "--json", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    bare, ours = report["variants"]
+    assert (bare["variant"]["kind"], ours["variant"]["kind"]) == ("bare", "pipeline")
+    # 11 ms of processor time against 16 on a quiet machine. Time on the wall would tell of the machine's other work.
+    assert ours["cpu_ratio"]["median"] < 0.9
+    assert ours["ratio"]["low"] <= ours["ratio"]["median"] <= ours["ratio"]["high"]
+    assert ours["fps"]["median"] > 1
+    assert bare["added_ms"] is None
+    assert 0 < ours["added_ms"]["p50"] <= ours["added_ms"]["p95"] <= ours["added_ms"]["p99"]
+    assert ours["lost"] == 0
+    for found in (bare, ours):
+        assert 20 < found["rss_mb"] < 1000
+        assert found["startup_s"] > 0.1
+    sizes = {one["name"]: one["wire_bytes"] for one in report["encodings"]}
+    assert sizes["json"] > sizes["msgpack"] > sizes["msgpack, no world landmarks"] > 33 * 5 * 5
+    for one in report["encodings"]:
+        assert 10 < one["wire_bytes"] - one["payload_bytes"] < 128
+    assert report["update_ms"]["p50"] > 0
+    (soak,) = report["soak"]
+    assert soak["frames"] >= 60
+    assert {"name", "value", "limit", "least", "met"} == set(report["bars"][0])
+
+
+def test_bench_says_what_is_wrong(capsys):
+    """A wrong variant is a usage error on standard error."""
+    assert cli.run_command(["bench", "--variant", "warp"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "there are bare" in captured.err
