@@ -108,7 +108,7 @@ class PostureConfig(Section, frozen=True):
     min_presence: Fraction
     min_scale_px: Annotated[float, Meta(ge=1.0, le=1000.0)]
     enter_after_s: Seconds
-    enter_visibility: Fraction
+    enter_whole: Fraction
     enter_leg_share: Annotated[float, Meta(ge=0.0, le=3.0)]
     enter_move_m: Metres
     gap_s: Seconds
@@ -533,7 +533,7 @@ def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> t
         pairs = [_convert(item, row, f"{name}[{number}]", place, None) for number, row in rows]
         return tuple(row for row, _ in pairs), all(ok for _, ok in pairs)
     # What reads as TOML may still be meant as a string, such as mqtt.protocol=5.
-    for form in (value, place.text(name)):
+    for form in (value,) if isinstance(value, str) else (value, place.text(name)):
         with suppress(msgspec.ValidationError):
             return msgspec.convert(form, hint), True
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
@@ -647,12 +647,13 @@ _TABLE_LINE = re.compile(r"^\[{1,2}([a-z_.]+)\]{1,2}")
 
 
 def _comments(text: str) -> dict[str, str]:
-    """The comment lines right above each key of the shipped file, by dotted key."""
+    """The comment lines right above each key and table of the shipped file, by dotted key."""
     comments: dict[str, str] = {}
     table = ""
     pending: list[str] = []
     for line in text.splitlines():
         if match := _TABLE_LINE.match(line):
+            comments[match[1]] = " ".join(pending)
             table, pending = f"{match[1]}.", []
         elif line.startswith("# "):
             pending.append(line[2:])

@@ -16,7 +16,6 @@ from piapp.config import PostureConfig
 from piapp.posture.features import Features
 from piapp.types import Posture
 
-
 _LOW_LATE_S = 0.6  # how long after most of the descent somebody may be seen to be low
 _BEFORE_S = 2.0  # how far before a descent is looked at, for what it is a part of
 
@@ -87,19 +86,20 @@ class Floor:
 class FallDetector:
     """Watches one person come down."""
 
-    __slots__ = ("_config", "_floor", "_heights", "_low_ms", "height")
+    __slots__ = ("_config", "_floor", "_heights", "_low_ms", "_told_lost")
 
     def __init__(self, config: PostureConfig) -> None:
         self._config = config
         self._floor = Floor()
         self._heights: deque[Height] = deque()
         self._low_ms: int | None = None
-        self.height: Height | None = None
+        self._told_lost = False
 
     def step(self, features: Features, posture: Posture, ts_ms: int) -> Fall | None:
         """Take what is seen now; `posture` is the judgement of this result alone."""
         self._floor.step(features, posture, ts_ms)
-        height = self.height = self._floor.height(features, ts_ms)
+        self._told_lost = False
+        height = self._floor.height(features, ts_ms)
         oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s + _BEFORE_S) * 1000
         while self._heights and self._heights[0].ts_ms < oldest:
             self._heights.popleft()
@@ -114,22 +114,20 @@ class FallDetector:
         low_s = (ts_ms - self._low_ms) / 1000
         if not self._config.fall_confirm_s <= low_s <= self._config.fall_settle_s:
             return None
-        return self._judge(height, self._low_ms, lost=False)
-
-    def missing(self, ts_ms: int) -> Fall | None:
-        """Say that the person is not seen now; a fall when they were lost on the way down."""
-        if self.height is None or not self._heights or ts_ms - self.height.ts_ms < self._config.fall_lost_s * 1000:
-            return None
-        last = self._heights[-1]
-        fall = self._judge(last, last.ts_ms, lost=True)
-        self.forget()
+        fall = self._judge(height, self._low_ms, lost=False)
+        if fall is not None:
+            self._low_ms = ts_ms - round(self._config.fall_settle_s * 1000)  # told once
         return fall
 
-    def forget(self) -> None:
-        """Start anew, after a fall or when the person is gone."""
-        self._heights.clear()
-        self._low_ms = None
-        self.height = None
+    def missing(self, ts_ms: int) -> Fall | None:
+        """Say that the person is not seen now; a fall, once, when they were lost on the way down."""
+        if self._told_lost or not self._heights:
+            return None
+        last = self._heights[-1]
+        if ts_ms - last.ts_ms < self._config.fall_lost_s * 1000:
+            return None
+        self._told_lost = True
+        return self._judge(last, last.ts_ms, lost=True)
 
     @property
     def vertical_m_s(self) -> float:
@@ -193,3 +191,48 @@ def _speed(heights: deque[Height]) -> float:
             if elapsed_s >= 0.2:  # noqa: PLR2004
                 best = max(best, (start.shoulders_m - end.shoulders_m) / elapsed_s)
     return best
+
+
+class Down:
+    """The time on the floor after a fall.
+
+    Attributes:
+        since_ms: When the fall was told, None while nobody is down.
+    """
+
+    __slots__ = ("_config", "_said", "_up_ms", "since_ms")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._config = config
+        self.since_ms: int | None = None
+        self._said = False
+        self._up_ms: int | None = None
+
+    def begin(self, ts_ms: int) -> None:
+        """The person has fallen."""
+        self.since_ms, self._said, self._up_ms = ts_ms, False, None
+
+    def still(self, ts_ms: int) -> float | None:
+        """Seconds on the floor, once, when it is time to say `fallen`; seen or not."""
+        if self.since_ms is None or self._said:
+            return None
+        down_s = (ts_ms - self.since_ms) / 1000
+        self._said = down_s >= self._config.fallen_after_s
+        return down_s if self._said else None
+
+    def over(self, features: Features, posture: Posture, *, stands: bool, ts_ms: int) -> float | None:
+        """Seconds on the floor when the person is up again; `stands` says that standing is the kept posture."""
+        if self.since_ms is None:
+            return None
+        raised = features.hips_m > self._config.recover_hips_m
+        if posture not in ("standing", "bending") and not (posture in ("sitting", "squatting") and raised):
+            self._up_ms = None
+            return None
+        if self._up_ms is None:
+            self._up_ms = ts_ms
+        wait_s = self._config.recover_dwell_s if stands else self._config.recover_sitting_s
+        if ts_ms - self._up_ms < wait_s * 1000:
+            return None
+        down_s = (ts_ms - self.since_ms) / 1000
+        self.since_ms = self._up_ms = None
+        return down_s

@@ -58,8 +58,8 @@ class Features:
         shank_deg: How far the shanks lean to where the knees point; 0 below a chair, more the deeper a squat.
         elbow_deg: Angle of the elbow of the better seen arm.
         reach_m: Height of that arm's shoulder above its wrist.
-        arms_down: Height of shoulders above wrists in the picture, as a share of the arms' length there: 1 when they hang
-            or stand straight, below 0 when hands are up.
+        arms_down: Height of shoulders above wrists in the picture, as a share of the arms' length there: 1 when they
+            hang or stand straight, below 0 when hands are up.
         straddle_m: Distance between the ankles.
         balance_m: Horizontal distance from the middle of the feet to where the body's weight acts.
         trunk_seen: Lowest visibility of shoulders and hips; legs_seen of hip and knee, feet_seen of the ankle of the

@@ -51,7 +51,7 @@ def read_body(pose: Pose, size: tuple[int, int]) -> Body | None:
     points[:, :2] = pose.landmarks[:, :2]
     points[:, 2:] = pose.world_landmarks[:, :3]
     visibility = pose.landmarks[:, 3].astype(np.float64)
-    finite = np.isfinite(points).all(axis=1)
+    finite: npt.NDArray[np.bool_] = np.all(np.isfinite(points), axis=1)
     if not finite[list(TORSO)].all():
         return None
     if not finite.all():

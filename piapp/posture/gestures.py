@@ -1,48 +1,81 @@
 """What hands say: raised, lowered, waving.
 
-Owns one person's two hands. A raised hand is above the head of somebody who is up; a wave is a hand above its elbow
-that swings to and fro.
+Owns one person's hands. A raised hand is above the head of somebody who is up; a wave is a hand above its elbow that
+swings to and fro.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from piapp.config import PostureConfig
-from piapp.posture.geometry import EARS, ELBOWS, EYES, NOSE, SHOULDERS, WRISTS
+from piapp.posture.geometry import EARS, ELBOWS, EYES, NOSE, SHOULDERS, WRISTS, Body, upright
+from piapp.types import EventType
 
 SIDES = ("left", "right")
+_LOW_M = 0.1  # a waving hand is not further below its shoulder than this
 
 
-class Hand:
-    """One hand."""
+class Hands:
+    """Both hands of one person."""
 
-    __slots__ = ("_config", "_swings", "_index", "_seen", "_since_ms", "_turn", "_way", "_wave_ms", "raised")
+    __slots__ = ("_config", "_hands")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._config = config
+        self._hands = tuple(_Hand(index, config) for index in range(2))
+
+    @property
+    def raised(self) -> tuple[str, ...]:
+        """The sides whose hands are up."""
+        return tuple(side for side, hand in zip(SIDES, self._hands, strict=True) if hand.raised)
+
+    def step(
+        self, body: Body, tilt_deg: float, *, upright_body: bool, ts_ms: int
+    ) -> Iterator[tuple[EventType, dict[str, float | int | str]]]:
+        """Take the body as it is now; yield events with their evidence. Hands of who is not up are never raised."""
+        seen: list[float] = body.visibility.tolist()
+        points = upright(body.points[:, 2:], tilt_deg)
+        up = upright_body and max(seen[NOSE], seen[EARS[0]], seen[EARS[1]]) >= self._config.min_visibility
+        for side, hand in zip(SIDES, self._hands, strict=True):
+            visible = seen[WRISTS[hand.index]] >= self._config.min_visibility
+            height_m = hand.step_raised(points, ts_ms, visible=visible, up=up)
+            if height_m is not None:
+                kind: EventType = "hand_raised" if hand.raised else "hand_lowered"
+                yield kind, {"side": side, "above_eyes_m": round(height_m, 2)}
+            swings = hand.step_wave(points, ts_ms, visible=visible and up)
+            if swings:
+                yield "wave", {"side": side, "swings": swings}
+
+    def drop(self) -> tuple[str, ...]:
+        """Take down what is raised, for the person is gone; returns the sides."""
+        raised = self.raised
+        for hand in self._hands:
+            hand.raised = False
+        return raised
+
+
+class _Hand:
+    """One hand; `points` are the body's in gravity's frame."""
+
+    __slots__ = ("_config", "_since_ms", "_swings", "_turn_m", "_wave_ms", "_way", "index", "raised")
 
     def __init__(self, index: int, config: PostureConfig) -> None:
-        self._index = index
+        self.index = index
+        self.raised = False
         self._config = config
         self._since_ms: int | None = None
         self._swings: deque[int] = deque(maxlen=8)
-        self._turn: float | None = None
+        self._turn_m: float | None = None
         self._way = 0
         self._wave_ms = -(10**9)
-        self._seen = False
-        self.raised = False
 
-    def step_raised(self, points: list[list[float]], seen: list[float], up: bool, ts_ms: int) -> float | None:
-        """Take a body in gravity's frame; return the height above the eyes in metres when `raised` changes."""
-        wrist = WRISTS[self._index]
-        self._seen = seen[wrist] >= self._config.min_visibility
-        if not self._seen:
-            self._since_ms = None
-            return None
-        height_m = points[wrist][1] - max(points[NOSE][1], points[EYES[0]][1], points[EYES[1]][1])
-        if self.raised:
-            change = height_m < self._config.hand_exit_m or not up
-        else:
-            change = height_m > self._config.hand_enter_m and up
-        if not change:
+    def step_raised(self, points: list[list[float]], ts_ms: int, *, visible: bool, up: bool) -> float | None:
+        """The height above the eyes in metres when `raised` has just changed."""
+        height_m = points[WRISTS[self.index]][1] - max(points[NOSE][1], points[EYES[0]][1], points[EYES[1]][1])
+        limit_m = self._config.hand_exit_m if self.raised else self._config.hand_enter_m
+        if not visible or (up and height_m > limit_m) == self.raised:
             self._since_ms = None
             return None
         if self._since_ms is None:
@@ -52,11 +85,11 @@ class Hand:
         self.raised, self._since_ms = not self.raised, None
         return height_m
 
-    def step_wave(self, points: list[list[float]], ts_ms: int) -> int:
-        """Take the same body; return the number of swings when they make a wave, else 0."""
-        wrist, elbow = points[WRISTS[self._index]], points[ELBOWS[self._index]]
-        if not self._seen or wrist[1] < elbow[1] + self._config.wave_lift_m or _low(points, self._index):
-            self._turn, self._way = None, 0
+    def step_wave(self, points: list[list[float]], ts_ms: int, *, visible: bool) -> int:
+        """The number of swings when they have just made a wave, else 0."""
+        wrist, elbow, shoulder = (points[pair[self.index]] for pair in (WRISTS, ELBOWS, SHOULDERS))
+        if not visible or wrist[1] < elbow[1] + self._config.wave_lift_m or wrist[1] < shoulder[1] - _LOW_M:
+            self._turn_m, self._way = None, 0
             self._swings.clear()
             return 0
         self._follow(wrist[0] - elbow[0], ts_ms)
@@ -69,21 +102,11 @@ class Hand:
 
     def _follow(self, across_m: float, ts_ms: int) -> None:
         """Count a swing whenever the hand has come back far enough from where it last turned."""
-        if self._turn is None:
-            self._turn = across_m
-        moved = across_m - self._turn
-        if moved * self._way > 0 or (self._way == 0 and abs(moved) < self._config.wave_swing_m):
-            self._turn = across_m if self._way else self._turn
+        if self._turn_m is None:
+            self._turn_m = across_m
+        moved = across_m - self._turn_m
+        if moved * self._way > 0:
+            self._turn_m = across_m
         elif abs(moved) >= self._config.wave_swing_m:
-            self._way, self._turn = (1 if moved > 0 else -1), across_m
+            self._way, self._turn_m = (1 if moved > 0 else -1), across_m
             self._swings.append(ts_ms)
-
-
-def _low(points: list[list[float]], index: int) -> bool:
-    """Whether the hand is below the shoulder's height by more than half an upper arm."""
-    return points[WRISTS[index]][1] < points[SHOULDERS[index]][1] - 0.1
-
-
-def head_seen(seen: list[float], least: float) -> bool:
-    """Whether enough of the head is seen to say what is above it."""
-    return max(seen[NOSE], seen[EARS[0]], seen[EARS[1]]) >= least

@@ -31,7 +31,9 @@ class Evidence:
         part = score >= self._config.min_presence and _built_like_a_body(features, self._config)
         step_s = min(dt_s, 0.2)
         self._part_s = max(0.0, self._part_s + (step_s if part else -step_s))
-        self._whole_s = max(0.0, self._whole_s + (step_s if part and _whole(features, self._config) else -step_s))
+        self._whole_s = max(
+            0.0, self._whole_s + (step_s if part and _whole(features, score, self._config) else -step_s)
+        )
         enough_s = self._config.enter_after_s
         return self._whole_s >= enough_s or (self._part_s >= enough_s and self._moved_m >= self._config.enter_move_m)
 
@@ -49,5 +51,6 @@ def _built_like_a_body(features: Features, config: PostureConfig) -> bool:
     )
 
 
-def _whole(features: Features, config: PostureConfig) -> bool:
-    return features.feet_seen >= config.enter_visibility and features.leg_m > config.enter_leg_share * features.trunk_m
+def _whole(features: Features, score: float, config: PostureConfig) -> bool:
+    legs = (features.legs_seen + features.feet_seen) / 2
+    return legs * score * score >= config.enter_whole and features.leg_m > config.enter_leg_share * features.trunk_m

@@ -10,7 +10,7 @@ import math
 
 from piapp.config import PostureConfig
 from piapp.posture.features import Features
-from piapp.types import Posture
+from piapp.types import EventType, Posture
 
 _ALL: tuple[Posture, ...] = ("standing", "sitting", "lying", "bending", "squatting", "unknown")
 
@@ -105,3 +105,34 @@ class PostureFilter:
     def share(self) -> float:
         """How much of the recent time agrees with the kept posture, 0..1."""
         return self._shares[self.posture]
+
+
+# The event that leads to a posture at rest, by the one before.
+_RESTS: dict[Posture, dict[Posture | None, EventType]] = {
+    "standing": {"sitting": "stand_up", "lying": "stand_up"},
+    "sitting": {"standing": "sit_down"},
+    "lying": {"standing": "lie_down", "sitting": "lie_down"},
+}
+
+
+class Rest:
+    """The last posture of standing, sitting and lying that has settled: squats and stoops pass, these are meant."""
+
+    __slots__ = ("_config", "posture")
+
+    def __init__(self, config: PostureConfig) -> None:
+        self._config = config
+        self.posture: Posture | None = None
+
+    def step(self, posture: Posture, held_s: float, *, on_floor: bool) -> tuple[EventType | None, Posture | None]:
+        """Take the kept posture and for how long; the event when it has settled anew, and the posture it came from.
+
+        `on_floor` says that the hips are low, where falls pause on their way, so sitting there must last longer.
+        """
+        if posture not in _RESTS or posture == self.posture:
+            return None, None
+        settle_s = self._config.settle_s * (2 if posture == "sitting" and on_floor else 1)
+        if held_s < settle_s and self.posture is not None:
+            return None, None
+        before, self.posture = self.posture, posture
+        return _RESTS[posture].get(before), before

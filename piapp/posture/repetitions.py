@@ -139,6 +139,7 @@ class SquatCounter(RepetitionCounter):
         self._deepest, self._seated = 0.0, False
 
     def interrupt(self) -> None:
+        """Forget a squat that has begun."""
         super().interrupt()
         self._deepest, self._seated = 0.0, False
 

@@ -51,7 +51,7 @@ class Stillness:
         self.still_s = (ts_ms - self._since_ms) / 1000
         return moved
 
-    def change(self, moved: bool) -> Literal["inactive", "active"] | None:
+    def change(self, *, moved: bool) -> Literal["inactive", "active"] | None:
         """What to say now: `inactive` once after long stillness, `active` once when it ends."""
         if self._inactive and moved:
             self._inactive = False

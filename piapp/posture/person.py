@@ -1,0 +1,250 @@
+"""One person through time: what each sight of them changes, and the events that this makes.
+
+Owns the order in which the judgements are asked, and nothing of how they judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from piapp.config import PostureConfig, ZoneConfig
+from piapp.posture.falls import Down, Fall, FallDetector
+from piapp.posture.features import Features, measure
+from piapp.posture.geometry import Body
+from piapp.posture.gestures import Hands
+from piapp.posture.plausibility import Evidence
+from piapp.posture.postures import PostureFilter, Rest, classify
+from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
+from piapp.posture.stillness import Stillness
+from piapp.posture.tilt import Tilt
+from piapp.posture.tracks import Track
+from piapp.posture.zones import ZonePresence, fall_ignored
+from piapp.types import EventType, Person, Posture, PostureEvent
+
+_BENT: tuple[Posture, ...] = ("sitting", "squatting")
+_Place = tuple[float, float]
+_Numbers = dict[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at a person; places are shares of the picture's width and height."""
+
+    ts_ms: int
+    body: Body
+    features: Features
+    tilt_deg: float
+    feet: _Place
+    hips: _Place
+    shoulders: _Place
+
+
+def look(track: Track, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
+    """Measure a track that was seen just now."""
+    features = measure(track.body, tilt.deg)
+    width, height = max(size[0], 1), max(size[1], 1)
+
+    def place(point: _Place) -> _Place:
+        return point[0] / width, point[1] / height
+
+    return Sight(
+        ts_ms,
+        track.body,
+        features,
+        tilt.deg,
+        place(features.feet_px),
+        place(features.hips_px),
+        place(features.shoulders_px),
+    )
+
+
+class Watched:
+    """Somebody, or something that may turn out to be somebody.
+
+    Attributes:
+        entered_ms: When it proved to be a person, None before.
+    """
+
+    def __init__(self, track_id: int, config: PostureConfig, zones: tuple[ZoneConfig, ...], ts_ms: int) -> None:
+        self.id = track_id
+        self.entered_ms: int | None = None
+        self._config = config
+        self._zones = zones
+        self._seen_ms = ts_ms
+        self._places: tuple[_Place, ...] = ()
+        self._evidence = Evidence(config)
+        self._filter = PostureFilter(config)
+        self._rest = Rest(config)
+        self._falls = FallDetector(config)
+        self._down = Down(config)
+        self._hands = Hands(config)
+        self._push_ups = PushUpCounter(config)
+        self._counters = (SquatCounter(config), self._push_ups, JumpingJackCounter(config))
+        self._presence = ZonePresence(config, zones)
+        self._still = Stillness(config, ts_ms)
+
+    @property
+    def posture(self) -> Posture:
+        """The kept posture."""
+        return self._filter.posture
+
+    @property
+    def hold_s(self) -> float:
+        """How long this one may stay unseen; somebody on the floor is not given up soon."""
+        if self.entered_ms is None:
+            return self._config.enter_after_s
+        if self._down.since_ms is not None:
+            return self._config.fallen_gap_s
+        return self._config.lying_gap_s if self.posture == "lying" else self._config.gap_s
+
+    def person(self) -> Person:
+        """The person as `State` shows them."""
+        return Person(
+            self.id,
+            self.posture,
+            self._filter.since_ms,
+            fallen=self._down.since_ms is not None,
+            hands_raised=self._hands.raised,
+            still_s=self._still.still_s,
+            zones=self._presence.inside,
+        )
+
+    def see(self, sight: Sight, score: float) -> Iterator[PostureEvent]:
+        """Take the person as seen now; `score` is the landmarker's. Yields what happened, in order."""
+        elapsed_s = (sight.ts_ms - self._seen_ms) / 1000
+        self._seen_ms = sight.ts_ms
+        moved = self._still.step(sight.body, sight.features, sight.ts_ms)
+        judged = self._judge(sight)
+        previous = self.posture
+        changed = self._filter.step(self._arrived(judged, sight.features), elapsed_s, sight.ts_ms)
+        fall = self._falls.step(sight.features, judged, sight.ts_ms)
+        if self.entered_ms is None:
+            if not self._evidence.step(sight.features, score, elapsed_s):
+                return
+            self.entered_ms = sight.ts_ms
+            yield self._event("person_entered", sight.ts_ms, self._evidence.numbers())
+        yield from self._zone_events(sight)
+        yield from self._fall_events(fall, sight.ts_ms)
+        if changed:
+            yield self._event(
+                "posture_changed",
+                sight.ts_ms,
+                _numbers(sight.features),
+                previous=previous,
+                score=round(self._filter.share, 2),
+            )
+        yield from self._settled(sight)
+        yield from self._recovery(sight, judged)
+        yield from self._hand_events(sight)
+        yield from self._repetition_events(sight, judged)
+        yield from self._still_events(sight.ts_ms, moved=moved)
+
+    def miss(self, ts_ms: int) -> Iterator[PostureEvent]:
+        """Say that the person is not seen now."""
+        if self.entered_ms is None:
+            return
+        yield from self._fall_events(self._falls.missing(ts_ms), ts_ms)
+
+    def leave(self, ts_ms: int) -> Iterator[PostureEvent]:
+        """Close what is open; the track is given up."""
+        if self.entered_ms is None:
+            return
+        for side in self._hands.drop():
+            yield self._event("hand_lowered", ts_ms, {"side": side})
+        for zone in self._presence.inside:
+            yield self._event("zone_left", ts_ms, {"zone": zone}, zones=(zone,))
+        yield self._event("person_left", ts_ms, {"stay_s": round((self._seen_ms - self.entered_ms) / 1000, 1)})
+
+    def _judge(self, sight: Sight) -> Posture:
+        judged = classify(sight.features, self._config, self.posture)
+        if judged == "lying" and self._push_ups.under_way(sight.features, sight.ts_ms):
+            return "bending"  # the low end of a push-up
+        return judged
+
+    def _arrived(self, judged: Posture, features: Features) -> Posture:
+        """The judgement, unless legs bent half-way are on their way up or down: then still what it was."""
+        half = judged in _BENT and features.thigh_deg < self._config.half_thigh_deg
+        passing = half and abs(self._falls.vertical_m_s) > self._config.passing_m_s
+        return self.posture if passing and self.posture not in (*_BENT, "unknown") else judged
+
+    def _zone_events(self, sight: Sight) -> Iterator[PostureEvent]:
+        stands = self.posture in ("standing", "bending") and sight.features.feet_seen >= self._config.min_visibility
+        where = sight.feet if stands else sight.hips
+        self._places = (where, sight.hips, sight.shoulders)
+        for zone, entered in self._presence.step(where, sight.ts_ms):
+            numbers: _Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
+            yield self._event("zone_entered" if entered else "zone_left", sight.ts_ms, numbers, zones=(zone,))
+
+    def _fall_events(self, fall: Fall | None, ts_ms: int) -> Iterator[PostureEvent]:
+        if fall is not None and self._down.since_ms is None and not fall_ignored(self._zones, self._places):
+            self._down.begin(ts_ms)
+            self._rest.posture = "lying"
+            numbers: _Numbers = {name: round(number, 2) for name, number in asdict(fall).items() if name != "score"}
+            yield self._event("fall", ts_ms, numbers, score=round(fall.score, 2))
+        down_s = self._down.still(ts_ms)
+        if down_s is not None:
+            yield self._event("fallen", ts_ms, {"down_s": round(down_s, 1)})
+
+    def _settled(self, sight: Sight) -> Iterator[PostureEvent]:
+        on_floor = sight.features.hips_m < self._config.recover_hips_m
+        held_s = (sight.ts_ms - self._filter.since_ms) / 1000
+        kind, previous = self._rest.step(self.posture, held_s, on_floor=on_floor)
+        if kind is not None and (kind == "stand_up" or self._down.since_ms is None):
+            yield self._event(kind, sight.ts_ms, _numbers(sight.features), previous=previous)
+
+    def _recovery(self, sight: Sight, judged: Posture) -> Iterator[PostureEvent]:
+        stands = self.posture == "standing"
+        down_s = self._down.over(sight.features, judged, stands=stands, ts_ms=sight.ts_ms)
+        if down_s is not None:
+            yield self._event("recovered", sight.ts_ms, {"down_s": round(down_s, 1)})
+
+    def _hand_events(self, sight: Sight) -> Iterator[PostureEvent]:
+        upright = (
+            self._down.since_ms is None
+            and self.posture != "lying"
+            and sight.features.trunk_deg < self._config.lying_trunk_deg
+        )
+        for kind, numbers in self._hands.step(sight.body, sight.tilt_deg, upright_body=upright, ts_ms=sight.ts_ms):
+            yield self._event(kind, sight.ts_ms, numbers)
+
+    def _repetition_events(self, sight: Sight, judged: Posture) -> Iterator[PostureEvent]:
+        for counter in self._counters:
+            if self._down.since_ms is not None:
+                counter.interrupt()
+            elif (done := counter.step(sight.features, judged, sight.ts_ms)) is not None:
+                numbers: _Numbers = {
+                    "kind": done.kind,
+                    "count": done.count,
+                    "duration_s": round(done.duration_s, 2),
+                }
+                yield self._event("repetition", sight.ts_ms, numbers)
+
+    def _still_events(self, ts_ms: int, *, moved: bool) -> Iterator[PostureEvent]:
+        kind = self._still.change(moved=moved)
+        if kind is not None:
+            yield self._event(kind, ts_ms, {"still_s": round(self._still.last_still_s, 1)})
+
+    def _event(
+        self,
+        kind: EventType,
+        ts_ms: int,
+        evidence: _Numbers,
+        *,
+        previous: Posture | None = None,
+        score: float = 1.0,
+        zones: tuple[str, ...] | None = None,
+    ) -> PostureEvent:
+        where = self._presence.inside if zones is None else zones
+        return PostureEvent(kind, ts_ms, self.id, self.posture, previous or self.posture, score, where, evidence)
+
+
+def _numbers(features: Features) -> _Numbers:
+    return {
+        "trunk_deg": round(features.trunk_deg),
+        "thigh_deg": round(features.thigh_deg),
+        "knee_deg": round(features.knee_deg),
+        "hips_m": round(features.hips_m, 2),
+        "shoulders_m": round(features.shoulders_m, 2),
+        "balance_m": round(features.balance_m, 2),
+    }

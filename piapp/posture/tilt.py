@@ -1,0 +1,47 @@
+"""How far the camera looks down: as configured, or learnt from people who stand straight.
+
+Owns the estimate. A standing body's axis is upright, so what it leans to or from the camera is the camera's tilt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+from typing import Literal
+
+from piapp.config import PostureConfig
+from piapp.posture.features import Features
+
+_EVERY_MS = 200  # at most one sample in so long, or one long look would be all there is
+_SAMPLES, _ENOUGH = 50, 10
+_UPWARDS_DEG = -10.0
+
+
+class Tilt:
+    """The camera's tilt.
+
+    Attributes:
+        deg: The tilt in force: the configured one, or the median of what was seen, drawn to level while it was little.
+    """
+
+    __slots__ = ("_config", "_learning", "_samples", "_taken_ms", "deg")
+
+    def __init__(self, config: PostureConfig, tilt_deg: float | Literal["auto"]) -> None:
+        self._config = config
+        self._learning = tilt_deg == "auto"
+        self.deg = 0.0 if tilt_deg == "auto" else float(tilt_deg)
+        self._samples: deque[float] = deque(maxlen=_SAMPLES)
+        self._taken_ms = -_EVERY_MS
+
+    def learn(self, features: Features, ts_ms: int) -> None:
+        """Take a sample when a body stands straight and is seen down to the feet."""
+        tilt = features.axis_tilt_deg
+        if not self._learning or math.isnan(tilt) or features.feet_seen < self._config.min_visibility:
+            return
+        if ts_ms - self._taken_ms < _EVERY_MS or not _UPWARDS_DEG <= tilt <= self._config.tilt_max_deg:
+            return
+        self._taken_ms = ts_ms
+        self._samples.append(tilt)
+        known = min(1.0, len(self._samples) / _ENOUGH)
+        self.deg = known * max(0.0, median(self._samples) - self._config.tilt_bias_deg)
