@@ -46,7 +46,7 @@ _SCHEMA_VERSION = 1
 _SCHEMA = "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL)"
 
 # sqlite.org/rescode.html
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: no such table or column
 
 _decoder = msgspec.json.Decoder(EventPayload)
 
@@ -136,6 +136,7 @@ class EventJournal:
                     self._database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             elif version != _SCHEMA_VERSION:
                 raise CorruptJournalError(f"its version is {version}, expected {_SCHEMA_VERSION}")
+            self._database.execute("SELECT number, payload FROM events LIMIT 1").fetchone()
             (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise CorruptJournalError(verdict)

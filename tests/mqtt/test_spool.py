@@ -1,0 +1,461 @@
+"""Events on disk: order, bounds, numbers that never come twice, and every way in which a disk can fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piapp.config import default_config
+from piapp.mqtt.spool import ACKS_PER_WRITE, RETRY_S, Spool, open_spool, state_folder
+from tests.mosquitto import Subscriber, wait_until
+from tests.mqtt.test_publisher import event, ids, make_publisher
+
+ROOT = Path(__file__).parents[2]
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now_s
+
+
+def make_spool(file: Path | None, **changes) -> Spool:
+    """A spool with room enough."""
+    return Spool(file, **{"max_events": 10_000, "max_bytes": 10_000_000} | changes)
+
+
+def waiting(spool: Spool) -> list[str]:
+    """Ids of all events that wait, in the order in which they leave."""
+    found, number = [], 0
+    while one := spool.peek(number):
+        number = one[0]
+        found.append(one[1].id)
+    return found
+
+
+def named(*numbers: int) -> list[str]:
+    """Ids as `event` makes them."""
+    return [f"b-{number}" for number in numbers]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Where the spool is; its folder is not there yet."""
+    return tmp_path / "state" / "events-hall.db"
+
+
+@pytest.fixture(params=["disk", "memory"])
+def spool(request, file):
+    """With a file and without one."""
+    made = make_spool(file if request.param == "disk" else None)
+    yield made
+    made.close()
+
+
+def test_events_leave_in_order(spool):
+    """Numbers rise; what is acknowledged is gone."""
+    numbers = [spool.append(event(number)) for number in range(3)]
+    assert numbers == [1, 2, 3]
+    assert waiting(spool) == named(0, 1, 2)
+    assert spool.peek(1) == (2, event(1))
+    spool.ack(2)
+    spool.ack(2)
+    spool.ack(77)
+    assert waiting(spool) == named(0, 2)
+    assert (spool.depth, spool.last, spool.dropped, spool.problem) == (2, 3, 0, "")
+
+
+def test_the_oldest_is_dropped_when_there_are_too_many(spool, file, caplog):
+    """And counted; the log is told now and then, not each time."""
+    spool.close()
+    small = make_spool(file, max_events=3)
+    with caplog.at_level(logging.WARNING):
+        for number in range(20):
+            small.append(event(number))
+    assert waiting(small) == named(17, 18, 19)
+    assert small.dropped == 17
+    assert len(caplog.records) == 5
+    assert "spool.max_events" in caplog.text
+    small.close()
+    assert waiting(make_spool(file)) == named(17, 18, 19)
+
+
+def test_the_oldest_is_dropped_when_they_take_too_much(file):
+    """The file keeps to the limit as well; an event larger than all of it is kept as long as it is alone."""
+    max_bytes = 400_000
+    spool = make_spool(file, max_bytes=max_bytes)
+    large = msgspec.structs.replace(event(0), evidence={"reason": "x" * 400})
+    for number in range(4_000):
+        spool.append(msgspec.structs.replace(large, id=f"b-{number}"))
+    assert 500 < spool.depth < max_bytes / 400
+    assert waiting(spool) == named(*range(4_000 - spool.depth, 4_000))
+    spool.close()
+    assert file.stat().st_size < 1.2 * max_bytes
+    tiny = make_spool(None, max_bytes=100)
+    tiny.append(event(1))
+    tiny.append(event(2))
+    assert waiting(tiny) == named(2)
+
+
+def test_a_later_run_goes_on(file):
+    """What waits, in order; and numbers, even of events that are long gone."""
+    first = make_spool(file, first=100)
+    assert [first.append(event(number)) for number in range(4)] == [100, 101, 102, 103]
+    for number in (100, 102, 103):
+        first.ack(number)
+    first.close()
+    second = make_spool(file)
+    assert waiting(second) == named(1)
+    assert second.append(event(4)) == 104
+    for number in (101, 104):
+        second.ack(number)
+    second.close()
+    third = make_spool(file)
+    assert (third.depth, third.last) == (0, 104)
+    third.close()
+    assert make_spool(file, first=500).append(event(5)) == 500
+
+
+def test_nobody_else_may_read_it(file):
+    """It says when somebody was at home; its log as well."""
+    spool = make_spool(file)
+    spool.append(event(1))
+    modes = {path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    assert modes == {0o600}
+    spool.close()
+
+
+def test_nothing_is_written_between_events(file):
+    """An idle node leaves its card alone."""
+    spool = make_spool(file)
+    spool.ack(spool.append(event(1)))
+
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in file.parent.iterdir()}
+
+    before = times()
+    for _ in range(100):
+        spool.peek(0)
+        spool.ack(1)
+        spool.sync()
+    assert times() == before
+    spool.close()
+
+
+def test_an_event_costs_little_disk(file):
+    """Appended and acknowledged: a few pages in the kernel's cache, and no flush."""
+    spool = make_spool(file)
+    wal = Path(f"{file}-wal")
+    spool.ack(spool.append(event(0)))
+    before = wal.stat().st_size
+    for number in range(10):
+        spool.ack(spool.append(event(number)))
+    assert (wal.stat().st_size - before) / 10 <= 5 * 4_200
+    spool.close()
+
+
+def test_acknowledgements_of_a_backlog_are_written_together(file):
+    """After a crash at most so many are sent again."""
+    spool = make_spool(file)
+    count = 3 * ACKS_PER_WRITE + 10
+    for number in range(1, count + 1):
+        spool.append(event(number))
+    for number in range(1, count):
+        spool.ack(number)
+    spool._let_go()  # as a crash would: without writing the rest
+    left = make_spool(file)
+    assert waiting(left) == named(*range(3 * ACKS_PER_WRITE + 1, count + 1))
+    left.close()
+
+
+def test_what_was_appended_survives_sigkill(file):
+    """The moment `append` returns."""
+    code = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from pathlib import Path\n"
+        "from tests.mqtt.test_spool import *\n"
+        "spool = make_spool(Path(sys.argv[1]))\n"
+        "for number in range(1000):\n"
+        "    spool.append(event(number))\n"
+        "    print(number, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, file], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        lines = [process.stdout.readline() for _ in range(100)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    told = len([line for line in lines if line.endswith(b"\n")])
+    spool = make_spool(file)
+    assert waiting(spool)[:told] == named(*range(told))
+    assert spool.depth <= told + 1
+    spool.close()
+
+
+def test_two_processes_do_not_share_it(file, caplog):
+    """The second one has its own memory, and says why."""
+    first = make_spool(file)
+    first.append(event(1))
+    with caplog.at_level(logging.WARNING):
+        second = make_spool(file)
+    assert "another process uses it" in second.problem
+    assert second.problem in caplog.text
+    second.append(event(2))
+    assert waiting(second) == named(2)
+    second.close()
+    first.close()
+    assert waiting(make_spool(file)) == named(1)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "middle", "table", "version"])
+def test_a_corrupt_file_is_set_aside(file, caplog, damage):
+    """Renamed and said; a new one is begun, which works."""
+    spool = make_spool(file)
+    for number in range(1_000):
+        spool.append(event(number))
+    spool.close()
+    if damage == "garbage":
+        file.write_bytes(b"no database at all" * 1000)
+    elif damage == "middle":
+        with file.open("r+b") as raw:
+            raw.seek(file.stat().st_size // 4096 // 2 * 4096)
+            raw.write(os.urandom(8192))
+    elif damage == "table":
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("ALTER TABLE events RENAME TO old")
+    else:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("PRAGMA user_version = 99")
+    with caplog.at_level(logging.ERROR):
+        after = make_spool(file, first=5_000)
+    assert f"{file}.corrupt" in caplog.text
+    assert Path(f"{file}.corrupt").is_file()
+    assert (after.depth, after.problem) == (0, "")
+    assert after.append(event(1)) == 5_000
+    after.close()
+    assert waiting(make_spool(file)) == named(1)
+
+
+def test_a_file_that_breaks_while_in_use_is_replaced(file, caplog):
+    """What waits is in memory, and goes to the new file."""
+    spool = make_spool(file)
+    for number in range(300):
+        spool.append(event(number))
+    spool._journal.close()
+    with file.open("r+b") as raw:
+        raw.write(bytes(4096))
+    spool._journal._database = sqlite3.connect(file, isolation_level=None)
+    with caplog.at_level(logging.ERROR):
+        spool.append(event(300))
+    assert "set aside" in caplog.text or ".corrupt" in caplog.text
+    assert (spool.depth, spool.problem) == (301, "")
+    spool.close()
+    assert waiting(make_spool(file)) == named(*range(301))
+
+
+def test_rows_that_are_no_events_are_left_out(file, caplog):
+    """Such as those of a version to come; the others are sent."""
+    spool = make_spool(file)
+    for number in range(3):
+        spool.append(event(number))
+    spool.close()
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE events SET payload = x'7b7d' WHERE number = 2")
+    with caplog.at_level(logging.WARNING):
+        after = make_spool(file)
+    assert waiting(after) == named(0, 2)
+    assert after.dropped == 1
+    assert "1 events cannot be read" in caplog.text
+    after.close()
+    assert make_spool(file).dropped == 0
+
+
+def test_a_full_disk_is_survived_and_healed(file, caplog):
+    """Events wait in memory, it is said, and all of them reach the disk when there is room again."""
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)
+    spool.append(event(0))
+    full = _size_limit(64 * 1024)
+    with caplog.at_level(logging.INFO), full:
+        for number in range(1, 500):
+            spool.append(event(number))
+        assert spool.problem
+        clock.now_s += RETRY_S
+        spool.append(event(500))
+        assert spool.problem
+    for number in range(1, 101):
+        spool.ack(number)
+    assert len([one for one in caplog.records if one.levelno == logging.WARNING]) <= 2
+    clock.now_s += RETRY_S - 1
+    spool.append(event(501))
+    assert spool.problem
+    clock.now_s += 1
+    spool.append(event(502))
+    assert spool.problem == ""
+    spool._let_go()
+    after = make_spool(file)
+    assert waiting(after) == named(*range(100, 503))
+    after.close()
+
+
+class _size_limit:  # noqa: N801 - reads as a statement
+    """Files cannot grow beyond this: writes then fail as on a full disk."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+
+    def __enter__(self) -> None:
+        self._handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._max_bytes, self._limits[1]))
+
+    def __exit__(self, *_exc: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
+        signal.signal(signal.SIGXFSZ, self._handler)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path, caplog):
+    """Events are kept in memory."""
+    (tmp_path / "state").write_text("a file in its place")
+    with caplog.at_level(logging.WARNING):
+        spool = make_spool(tmp_path / "state" / "events.db")
+    assert spool.append(event(1)) == 1
+    assert waiting(spool) == named(1)
+    assert str(tmp_path) in spool.problem
+    assert "kept in memory" in caplog.text
+    spool.close()
+
+
+def test_nothing_reaches_a_closed_spool(file):
+    """What happens after the end is kept in memory, without a word."""
+    spool = make_spool(file)
+    spool.append(event(1))
+    spool.close()
+    spool.close()
+    spool.append(event(2))
+    spool.ack(1)
+    spool.sync()
+    assert waiting(spool) == named(2)
+    assert waiting(make_spool(file)) == named(1)
+
+
+def test_where_state_goes(tmp_path, monkeypatch, caplog):
+    """As configured, as systemd says, in the usual place if it may be used, or nowhere."""
+    config = default_config().spool
+
+    def folder_of(directory: str = "", **environ: str) -> Path | None:
+        return state_folder(msgspec.structs.replace(config, dir=directory), environ)
+
+    monkeypatch.setattr("piapp.mqtt.spool.STATE_FOLDER", tmp_path)
+    assert folder_of("/x", STATE_DIRECTORY="/y") == Path("/x")
+    assert folder_of(STATE_DIRECTORY="/y:/z") == Path("/y")
+    assert folder_of("off", STATE_DIRECTORY="/y") is None
+    assert folder_of() == tmp_path
+    monkeypatch.setattr("piapp.mqtt.spool.STATE_FOLDER", tmp_path / "absent")
+    with caplog.at_level(logging.INFO):
+        assert folder_of() is None
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+def test_the_configured_bounds_hold(tmp_path):
+    """One file a node."""
+    config = msgspec.structs.replace(default_config().spool, max_events=2)
+    spool = open_spool(config, tmp_path, "hall", first=7)
+    assert [spool.append(event(number)) for number in range(3)] == [7, 8, 9]
+    assert spool.depth == 2
+    assert (tmp_path / "events-hall.db").is_file()
+    spool.close()
+    assert open_spool(config, None, "hall", first=1).problem == ""
+
+
+@pytest.fixture
+def roomy_broker(start_mosquitto):
+    """A broker that drops nothing for a subscriber slower than the drain."""
+    return start_mosquitto(lines=["max_queued_messages 0"])
+
+
+@pytest.fixture
+def subscriber(roomy_broker):
+    """Listens to the node "drain", but not to its frames."""
+    made = Subscriber(roomy_broker.port, "piapp/drain/event")
+    yield made
+    made.close()
+
+
+DRAIN = """
+import sys, time
+sys.path.insert(0, ".")
+from pathlib import Path
+from tests.mqtt.test_spool import *
+publisher = make_publisher(sys.argv[1], node="drain")
+publisher._outbox.events = make_spool(Path(sys.argv[2]))
+wall_s, cpu_s, frames = time.monotonic(), time.process_time(), 0
+with publisher:
+    while publisher.event_depth:
+        frames += publisher.publish_frame(lambda: b"frame")
+        time.sleep(0.002)
+    print(publisher.counts().events_sent, frames, time.monotonic() - wall_s, time.process_time() - cpu_s)
+"""
+
+
+def test_ten_thousand_events_drain_in_order_beside_frames(roomy_broker, subscriber, file):
+    """At a thousand a second or more: by the processor's time, for this machine may do something else besides."""
+    count = 10_000
+    spool = make_spool(file)
+    for number in range(count):
+        spool.append(event(number))
+    spool.close()
+    command = [sys.executable, "-c", DRAIN, roomy_broker.url, file]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    sent, frames, wall_s, cpu_s = (float(word) for word in output.split())
+    print(f"{count / wall_s:.0f} events a second, {cpu_s / count * 1e6:.0f} us each, beside {frames:.0f} frames")  # noqa: T201
+    subscriber.wait_for("event", count)
+    assert ids(subscriber.of("event")) == [(f"b-{number}", True) for number in range(count)]
+    assert sent == count
+    assert frames > 0
+    assert count / cpu_s >= 1_000
+    assert make_spool(file).depth == 0
+
+
+def test_events_are_flushed_while_the_broker_is_away(file, monkeypatch):
+    """Each one soon after it happened, on the publisher's thread; none while the broker is there."""
+    flushed: list[float] = []
+    monkeypatch.setattr(os, "fdatasync", lambda _fd: flushed.append(time.monotonic()))
+    publisher = make_publisher("mqtt://broker.invalid", ("mqtt.reconnect_min_s", "60"), ("mqtt.reconnect_max_s", "60"))
+    publisher._outbox.events = make_spool(file)
+    with publisher:
+        wait_until(lambda: publisher.state.last_error, "a failed attempt")
+        for number in range(3):
+            publisher.publish_event(event(number))
+            wait_until(lambda number=number: len(flushed) == number + 1, "the flush")
+
+
+def test_a_disk_that_cannot_be_flushed_is_said(file, monkeypatch, caplog):
+    """The events are in the kernel's hands all the same."""
+    spool = make_spool(file)
+    spool.append(event(1))
+
+    def fail(_fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with caplog.at_level(logging.WARNING):
+        spool.sync()
+    assert "Input/output error" in spool.problem
+    assert spool.problem in caplog.text
+    assert waiting(spool) == named(1)
+    spool.close()
