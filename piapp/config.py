@@ -248,6 +248,18 @@ class PublishConfig(Section, frozen=True):
     world_landmarks: bool
 
 
+class HomeAssistantConfig(Section, frozen=True):
+    """`[homeassistant]`: how Home Assistant, openHAB and others learn of the node."""
+
+    discovery: Literal["device", "component", "off"]
+    prefix: Annotated[str, Meta(pattern=r"^[^/#+\x00\s][^#+\x00]*$", max_length=128)]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the prefix's end."""
+        if self.prefix.endswith("/"):
+            yield "prefix", "must not end in '/'"
+
+
 class SpoolConfig(Section, frozen=True):
     """`[spool]`: where events wait while the broker is away."""
 
@@ -273,6 +285,7 @@ class Config(Section, frozen=True):
     zones: tuple[ZoneConfig, ...]
     mqtt: MqttConfig
     publish: PublishConfig
+    homeassistant: HomeAssistantConfig
     spool: SpoolConfig
     health: HealthConfig
 
@@ -358,11 +371,35 @@ def load_config(
     for key, text in overrides:
         layers.add_value(key, text, "command line")
     _add_credential(layers, environ)
+    return LoadedConfig(_checked(layers, errors, defaults), layers.origins, file)
+
+
+def changed(config: Config, values: Mapping[str, Any], origin: str) -> Config:
+    """The configuration with other values for some keys, checked as those of a file are.
+
+    Args:
+        config: What it was.
+        values: Dotted key to plain value.
+        origin: Where the values come from, for messages.
+
+    Raises:
+        ConfigError: Naming every problem at once.
+    """
+    errors: list[str] = []
+    layers = _Layers(errors)
+    layers.add_table(msgspec.to_builtins(config), "in force")
+    for key, value in values.items():
+        layers.add_plain(key, value, origin)
+    return _checked(layers, errors, {})
+
+
+def _checked(layers: _Layers, errors: list[str], defaults: Mapping[str, Any]) -> Config:
+    """Convert what was layered; every problem found is raised together."""
     config = _build(Config, layers.tree, _Place("", layers, errors), defaults)
     if errors or config is None:
         count = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
         raise ConfigError(f"configuration: {count}\n" + "\n".join(f"  {error}" for error in errors))
-    return LoadedConfig(config, layers.origins, file)
+    return config
 
 
 def _add_credential(layers: _Layers, environ: Mapping[str, str]) -> None:
@@ -446,15 +483,19 @@ class _Layers:
         self._merge(self.tree, table, "", origin)
 
     def add_value(self, key: str, text: str, origin: str) -> None:
+        if self.add_plain(key, _read_value(text), origin):
+            self.texts[key] = text
+
+    def add_plain(self, key: str, value: Any, origin: str) -> bool:
         parts = key.split(".")
         if len(parts) < 2 or not all(parts):  # noqa: PLR2004 - a section and a key
             self._errors.append(f"{key!r} ({origin}): is not SECTION.KEY, such as mqtt.url")
-            return
-        table: dict[str, Any] = {parts[-1]: _read_value(text)}
+            return False
+        table: dict[str, Any] = {parts[-1]: value}
         for part in reversed(parts[:-1]):
             table = {part: table}
         self.add_table(table, origin)
-        self.texts[key] = text
+        return True
 
     def _merge(self, into: dict[str, Any], table: dict[str, Any], prefix: str, origin: str) -> None:
         for name, value in table.items():
