@@ -148,6 +148,8 @@ class PostureConfig(Section, frozen=True):
     fall_shoulders_m: Metres
     fall_hips_m: Metres
     fall_confirm_s: Seconds
+    fall_level_deg: Degrees
+    fall_folded_s: Seconds
     fall_settle_s: Seconds
     fall_up_m: Metres
     fall_lost_s: Seconds
