@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help demo test check test-fresh bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -25,6 +25,9 @@ test-fresh: setup-test  ## both commands in a minimal Debian root with nothing b
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench
+
+pictures: setup-run  ## render the README's pictures from real runs
+	$(BIN)/python deploy/pictures/render.py
 
 lock:  ## resolve the locked environments anew (needs uv)
 	deploy/lock.sh

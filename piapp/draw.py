@@ -130,6 +130,8 @@ def _text(canvas: ImageArray, pose: Pose, text: str, colour: tuple[int, int, int
     scale, thickness = min(height, width) / 700, max(1, round(min(height, width) / 400))
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
     x = int(np.clip(pose.bbox[0] * width, 0, max(0, width - text_width)))
-    y = int(np.clip(pose.bbox[1] * height - base, text_height, height - base))
+    # The topmost landmarks are the eyes: half a head more leaves the face free.
+    top = pose.bbox[1] * height - base - 0.07 * pose.bbox[3] * height
+    y = int(np.clip(top, text_height, height - base))
     cv2.rectangle(canvas, (x, y - text_height - base // 2), (x + text_width, y + base), (16, 16, 16), cv2.FILLED)
     cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
