@@ -294,6 +294,7 @@ def bench(
     variant: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Measure only this, such as bare or litert-2; repeatable.")
     ] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="F", help="Draw bars with their spread (.png, .svg).")] = None,
 ) -> None:
     """Measure this pipeline beside MediaPipe's own loop, in turns on the same frames: speed, latency, memory."""
     from piapp.bench.session import Options, run_bench  # noqa: PLC0415
@@ -304,6 +305,10 @@ def bench(
         typer.echo(msgspec.json.encode(report).decode())
     else:
         print_report(report, sys.stdout)
+    if picture:
+        from piapp.bench.picture import draw_report  # noqa: PLC0415
+
+        draw_report(picture, report)
 
 
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")

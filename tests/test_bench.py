@@ -216,9 +216,10 @@ def test_brokers(installed, monkeypatch):
 
 
 @pytest.mark.timeout(600)  # four starts of MediaPipe on a machine that may be busy
-def test_one_small_run():
+def test_one_small_run(tmp_path):
     """`piapp bench --json` compares this pipeline with the bare loop, and without the mask's work it is faster."""
     arguments = ["--rounds", "3", "--seconds", "0.4", "--frames", "60", "--variant", "bare", "--variant", "mediapipe-1"]
+    arguments += ["--picture", str(tmp_path / "bench.svg")]
     done = subprocess.run(
         [sys.executable, "-m", "piapp", "bench", "--json", *arguments], capture_output=True, text=True, check=False
     )
@@ -241,6 +242,9 @@ def test_one_small_run():
     for one in report["encodings"]:
         assert 10 < one["wire_bytes"] - one["payload_bytes"] < 128
     assert report["update_ms"]["p50"] > 0
+    picture = (tmp_path / "bench.svg").read_text()
+    assert "<svg" in picture
+    assert "frames a second" in picture
     (soak,) = report["soak"]
     assert soak["frames"] >= 60
     assert {"name", "value", "limit", "least", "met"} == set(report["bars"][0])

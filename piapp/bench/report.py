@@ -139,7 +139,7 @@ def bars(variants: Sequence[VariantFound], parts: PartsFound | None, soak: Seque
             made.append(_most(f"{found.variant.name}: added latency p50, ms", found.added_ms.p50, ADDED_P50_MS))
             made.append(_most(f"{found.variant.name}: added latency p99, ms", found.added_ms.p99, ADDED_P99_MS))
     if parts is not None:
-        made.append(_most("posture update of one person p99, ms", parts.update_ms.p99, UPDATE_MS))
+        made.append(_most("posture update of one person p95, ms", parts.update_ms.p95, UPDATE_MS))
     made += [
         _most(f"{one.variant}: RSS growth over {one.frames} frames, MB", one.growth_mb, RSS_GROWTH_MB) for one in soak
     ]
