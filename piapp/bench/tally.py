@@ -17,7 +17,7 @@ WARM_UP = Measure(seconds=0.3, frames=5)
 # A Pi Zero needs a second a frame; this is for what hangs.
 NO_FRAME_S = 60.0
 
-_POLL_S = 0.005
+_POLL_S = 0.02
 
 
 class Tally:
