@@ -20,11 +20,16 @@ from piapp.camera import Camera, open_camera
 from piapp.camera.base import masked
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config import Config, public_tree
+from piapp.control import Control
 from piapp.errors import CameraError, CameraTimeoutError, LandmarkerTimeoutError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
+from piapp.live_settings import LiveSettings
 from piapp.mqtt.clock import TimeLine
+from piapp.mqtt.commands import Commands
+from piapp.mqtt.discovery import Device
+from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool, state_folder
@@ -36,7 +41,7 @@ from piapp.service.health import Counters, Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
 from piapp.service.power import Power
 from piapp.service.systemd import Supervisor
-from piapp.types import Person, PoseResult, PostureEvent, State
+from piapp.types import Frame, Person, PoseResult, PostureEvent, State
 
 log = logging.getLogger(__name__)
 
@@ -88,15 +93,16 @@ class Node:
     """One camera node, from start to stop. `run` is called once, on the main thread."""
 
     def __init__(self, config: Config, parts: Parts) -> None:
-        self._config = config
         self._parts = parts
         boot = boot_id()
         topics = Topics(config.mqtt.base_topic, node_id(config))
+        folder = state_folder(config.spool)
+        settings = LiveSettings(config, None if folder is None else folder / f"settings-{topics.node}.json")
+        config = self._config = settings.config
         frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
         self._writer = PayloadWriter(
             topics.node, boot, frame_format=frame_format, world_landmarks=config.publish.world_landmarks
         )
-        folder = state_folder(config.spool)
         spool = open_spool(config.spool, folder, topics.node, first=first_event_number())
         # In step with the spool's own numbers, which go on from run to run: each id is given to one event and appended.
         self._event_ids = event_ids(boot, first=spool.last + 1)
@@ -105,12 +111,15 @@ class Node:
         self._capture = CaptureThread(parts.camera, self._slot)
         self._stage = LiveStage(
             parts.factory,
-            self._slot.take,
+            self._take,
             workers=worker_count(config.landmarker),
             max_result_age_s=config.landmarker.max_result_age_s,
         )
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
+        self._commands = Commands(topics, self.publisher.publish)
+        self._control = Control(self._commands, settings, self._settings_changed)
+        self._home = HomeAssistant(config.homeassistant, _device(config, topics), self.publisher)
         self._health = Health()
         self._health_due_s = 0.0
         self._power = Power(config.power, config.camera.fps, time.monotonic())
@@ -143,7 +152,9 @@ class Node:
                 raise
 
     def _start_publisher(self, parts: ExitStack) -> None:
-        self.publisher.retain(self.publisher.topics.info, self._info())
+        self._settings_changed()
+        self._home.start()
+        self.publisher.subscribe(self.publisher.topics.requests, self._commands.hear)
         self.publisher.start()
         parts.callback(self._stop, "publisher", lambda: self.publisher.stop(STOP_PUBLISHER_S))
 
@@ -178,19 +189,34 @@ class Node:
 
     def _loop(self, stop: threading.Event, end_s: float | None) -> None:
         self._health_due_s = time.monotonic() + self._config.health.period_s
-        while not (stop.is_set() or (end_s is not None and time.monotonic() >= end_s)):
+        while not (stop.is_set() or self._control.restart_wanted or (end_s is not None and time.monotonic() >= end_s)):
             ended = self._capture.ended
             result = self._stage.next_result(TICK_S)
             if result is not None:
                 self._process(result)
             self._check_parts()
+            self._control.tick()
+            self._home.tick()
             self._report_health()
             self._feel_heat()
             if ended and result is None and self._slot.empty and not self._stage.busy:
                 log.info("the source has ended")
                 return
 
+    def _take(self, timeout_s: float) -> Frame | None:
+        """The next frame for a landmarker; none while paused. The newest one waits meanwhile, and is not looked at."""
+        return self._slot.take(timeout_s) if self._control.watching.wait(timeout_s) else None
+
+    def _settings_changed(self) -> None:
+        """Tell what is in force, and those parts that were given a copy of it."""
+        self.publisher.limit_frames(self._config.publish.max_frame_hz)
+        self.publisher.retain(self.publisher.topics.info, self._info())
+        settings = self._writer.document(**self._control.state())
+        self.publisher.retain(self.publisher.topics.settings, settings)
+
     def _check_parts(self) -> None:
+        if not self._control.watching.is_set():
+            self._supervisor.alive()
         self._capture.raise_if_failed()
         self.publisher.raise_if_failed()
         if self._capture.silent_s > self._config.camera.frame_timeout_s:
@@ -249,7 +275,9 @@ class Node:
             return
         self._health_due_s += self._config.health.period_s
         report = self._health.report(self._counters())
-        self.publisher.retain(self.publisher.topics.health, self._writer.document(**report), qos=0)
+        requests = {"refused": self._commands.refused, "ignored": self._commands.ignored}
+        document = self._writer.document(**report, requests=requests)
+        self.publisher.retain(self.publisher.topics.health, document, qos=0)
 
     def _feel_heat(self) -> None:
         now_s = time.monotonic()
@@ -291,6 +319,10 @@ class Node:
             hardware=hardware.describe() | {"camera": self._parts.camera.description},
             config=public_tree(self._config),
         )
+
+
+def _device(config: Config, topics: Topics) -> Device:
+    return Device(topics, config.node.name or topics.node, config.node.area, __version__, hardware.board())
 
 
 def _versions() -> Iterator[tuple[str, str]]:

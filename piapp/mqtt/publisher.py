@@ -173,6 +173,10 @@ class Publisher:
             return False
         return self._outbox.add_frame(encode, on_sent)
 
+    def limit_frames(self, max_hz: float) -> None:
+        """Send at most so many frames a second from now on; 0 for all."""
+        self._outbox.limiter = FrameLimiter(max_hz)
+
     def publish_event(self, event: EventPayload) -> None:
         """Queue an event until the broker has acknowledged it."""
         self._outbox.add_event(event)

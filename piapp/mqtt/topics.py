@@ -71,6 +71,11 @@ class Topics:
         return f"{self.root}/health"
 
     @property
+    def settings(self) -> str:
+        """What requests may change, as it is now; retained."""
+        return f"{self.root}/settings"
+
+    @property
     def image(self) -> str:
         """JPEG, when enabled."""
         return f"{self.root}/image"
