@@ -67,13 +67,12 @@ download_wheels() {
   # Newer pip knows that manylinux_2_28 includes the older ones, older pip wants each named.
   for minor in {17..41}; do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
   platforms+=(--platform "manylinux2014_$machine")
+  local select=("$here/.venv/bin/python" "$here/deploy/select_lock.py")
+  "${select[@]}" "$here/deploy/requirements.txt" "$python" "$machine" >"$scratch/lock.txt"
+  # install.sh says why bookworm needs it.
+  [[ $suite != bookworm ]] || "${select[@]}" "$here/tests/requirements.txt" "$python" "$machine" simplejpeg >>"$scratch/lock.txt"
   "${pip[@]}" download --dest "$root/wheels" --no-deps --require-hashes --only-binary=:all: --python-version "$python" \
-    "${platforms[@]}" --requirement "$here/deploy/requirements.txt"
-  if [[ $suite == bookworm ]]; then
-    awk '/^[^ #]/ {take = index($0, "simplejpeg==") == 1} take' "$here/tests/requirements.txt" >"$scratch/simplejpeg.txt"
-    "${pip[@]}" download --dest "$root/wheels" --no-deps --require-hashes --only-binary=:all: --python-version "$python" \
-      "${platforms[@]}" --requirement "$scratch/simplejpeg.txt"
-  fi
+    "${platforms[@]}" --requirement "$scratch/lock.txt"
   "${pip[@]}" wheel --wheel-dir "$root/wheels" --no-deps --no-build-isolation "$here"
 }
 
@@ -90,15 +89,9 @@ download_packages() {
     -o Dir::Etc::parts=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
     -o APT::Sandbox::User=root -o Acquire::Languages=none -o Debug::NoLocking=1)
   "${get[@]}" update
-  "${get[@]}" install --download-only python3-venv python3-systemd libseccomp2 ca-certificates libegl1 libgles2 mosquitto
-  local deb
-  for deb in "$apt"/cache/archives/*.deb; do
-    # What every system has already need not travel.
-    case $(dpkg-deb -f "$deb" Priority)$(dpkg-deb -f "$deb" Essential) in
-      required* | *yes) ;;
-      *) mv "$deb" "$root/debs/" ;;
-    esac
-  done
+  "${get[@]}" install --download-only python3-venv python3-systemd libseccomp2 ca-certificates passwd \
+    libegl1 libgles2 mosquitto
+  mv "$apt"/cache/archives/*.deb "$root/debs/"
   index_packages
 }
 

@@ -148,7 +148,7 @@ check_camera() {
 # --- Packages --------------------------------------------------------------------------------------------------------
 
 choose_packages() {
-  packages=(python3-venv python3-systemd libseccomp2 ca-certificates)
+  packages=(python3-venv python3-systemd libseccomp2 ca-certificates passwd)
   # MediaPipe opens these two even without a GPU.
   [[ $runtime == mediapipe ]] && packages+=(libegl1 libgles2)
   [[ $with_broker ]] && packages+=(mosquitto)

@@ -16,6 +16,9 @@ from typing import Any, Protocol, Self, TextIO
 PINGS_PER_WATCHDOG = 4
 STATUS_PERIOD_S = 5.0
 
+# As in systemd/piapp.service.
+IDENTIFIER = "piapp"
+
 # syslog(3): what the journal calls PRIORITY.
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG_PRIORITY = 7
@@ -137,7 +140,8 @@ class JournalHandler(logging.Handler):
     def __init__(self, send: Callable[..., Any], fields: Mapping[str, str]) -> None:
         super().__init__()
         self._send = send
-        self._fields = dict(fields)
+        self._fields = {"SYSLOG_IDENTIFIER": IDENTIFIER, **fields}
+        self.setFormatter(logging.Formatter("%(message)s"))  # the journal knows time, level and logger by itself
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; what goes wrong is `logging`'s to report."""

@@ -1,0 +1,36 @@
+"""The service on fakes, which hang on command: SIGUSR1 freezes the camera, SIGUSR2 the landmarkers."""
+
+import signal
+import sys
+import threading
+
+from piapp.app import Node, Parts
+from piapp.cli import LogLevel, start_logging
+from piapp.config import load_config
+from piapp.errors import PiappError
+from piapp.landmarker.live import AsyncLandmarker, OnResult
+from piapp.landmarker.model import find_model
+from piapp.testing.camera import FakeCamera
+from piapp.testing.landmarker import FakeLandmarker
+
+config = load_config().config
+stop = threading.Event()
+camera = FakeCamera(frame_timeout_s=config.camera.frame_timeout_s)
+landmarkers: list[FakeLandmarker] = []
+
+
+def create(on_result: OnResult) -> AsyncLandmarker:
+    """Make a landmarker, and keep it for its switch."""
+    landmarkers.append(FakeLandmarker(on_result))
+    return landmarkers[-1]
+
+
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+signal.signal(signal.SIGUSR1, lambda *_: camera.freeze())
+signal.signal(signal.SIGUSR2, lambda *_: [landmarker.hang() for landmarker in landmarkers])
+start_logging(LogLevel.INFO)
+try:
+    Node(config, Parts(camera, create, find_model("lite", masks=False))).run(stop)
+except PiappError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(error.exit_code)

@@ -1,0 +1,347 @@
+"""The appliance on a whole machine of its own: installed, supervised, locked in, and taken away again.
+
+Slow and for root: `make test-appliance` runs it. The tests share one guest and run in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.appliance import guest as machine
+from tests.e2e.appliance.guest import Guest, wait_until
+
+WANTED = "PIAPP_TEST_APPLIANCE"
+CLIP = "/opt/piapp/current/lib/python3.13/site-packages/piapp/media/room_demo.mp4"
+INSTALL = ("/root/bundle/deploy/install.sh", "--with-broker", "--source", f"file:{CLIP}?loop=0")
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get(WANTED), reason="boots a whole system: `make test-appliance` runs it"),
+    pytest.mark.timeout(600),
+]
+
+# What a machine may keep after the appliance has come and gone: logs, caches and the package manager's own books.
+KEPT = re.compile(
+    r"/(proc|sys|dev|run|tmp|root)(/|$)|/var/(log|cache|tmp|lib/(dpkg|apt|systemd|ucf|pam|dbus))(/|$)|/var/backups|"
+    r"/etc/((passwd|shadow|group|gshadow)-|ld\.so\.cache|\.pwd\.lock|\.updated|subuid-?|subgid-?|mailcap)|"
+    r"/(usr/lib/python3|usr/share/python3)/.*__pycache__|/etc/(rc\d\.d|default|init\.d)(/|$)"
+)
+
+
+def files(guest: Guest) -> set[str]:
+    """Every file of the guest that the appliance should not have changed."""
+    listed = guest.output("find", "/", "-xdev", "-path", "/proc", "-prune", "-o", "-print").splitlines()
+    return {path for path in listed if not KEPT.match(path)}
+
+
+def users(guest: Guest) -> set[str]:
+    """Names of users and groups."""
+    return {line.split(":")[0] for line in guest.output("getent", "passwd", "group").splitlines()}
+
+
+class Installed:
+    """The guest with the appliance on it, and what it was before."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.files_before = files(guest)
+        self.packages_before = guest.output("dpkg-query", "-W")
+        self.said = guest.run(*INSTALL).stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """A fresh machine on which install.sh has run, from the offline bundle and without any network."""
+    if reason := machine.missing():
+        pytest.skip(f"the appliance tests cannot boot a system on this machine: {reason}")
+    guest = Guest(tmp_path_factory.mktemp("guest"))
+    try:
+        yield Installed(guest)
+    finally:
+        guest.close()
+
+
+@pytest.fixture
+def guest(installed: Installed) -> Guest:
+    """The machine with the service running."""
+    installed.guest.wait_for_state("active")
+    return installed.guest
+
+
+@pytest.fixture
+def change_unit(guest: Guest) -> Iterator[Callable[[str], None]]:
+    """Put a drop-in in place for one test."""
+    dropped: list[Path] = []
+    yield lambda text: dropped.append(guest.drop_in(text))
+    for file in dropped:
+        file.unlink(missing_ok=True)
+    guest.reload()
+
+
+def driven(**limits: str) -> str:
+    """The drop-in that runs the service on fakes with switches."""
+    environment = "\n".join(f"Environment=PIAPP_{name}={value}" for name, value in limits.items())
+    return (
+        "[Service]\nExecStart=\nExecStart=/opt/piapp/current/bin/python /srv/inside/driver.py\n"
+        f"WatchdogSec=4\n{environment}\n"
+    )
+
+
+def main_pid(guest: Guest) -> str:
+    """The service's process, "0" when there is none."""
+    return guest.property("MainPID")
+
+
+def restarts(guest: Guest) -> int:
+    """How often systemd has started it again by itself."""
+    return int(guest.property("NRestarts"))
+
+
+def wait_for_restart(guest: Guest, before: int) -> None:
+    """Wait until it is up again after one more restart."""
+    wait_until(lambda: restarts(guest) > before, "systemd to start the service again")
+    guest.wait_for_state("active")
+
+
+def heard(guest: Guest, leaf: str, value: str = "") -> list[dict[str, str]]:
+    """Messages of a topic until the wanted one came."""
+    python = "/opt/piapp/current/bin/python"
+    lines = guest.output(python, "/root/inside/listen.py", leaf, value).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_install_ends_with_a_running_service(installed: Installed) -> None:
+    """install.sh says what it found, and ends only when a first frame went through the model."""
+    assert "runtime: mediapipe" in installed.said
+    assert "install: done" in installed.said
+    assert installed.guest.property("ActiveState") == "active"
+    assert installed.guest.output("piapp", "--version").startswith("piapp ")
+
+
+def test_events_arrive_at_the_broker(guest: Guest) -> None:
+    """What the camera sees comes out of a broker on the same machine as events."""
+    events = [json.loads(message["payload"]) for message in heard(guest, "event", '"fall"')]
+    assert events[-1]["event_type"] == "fall"
+    assert heard(guest, "status", "online")
+
+
+def test_status_line_tells_how_it_goes(guest: Guest) -> None:
+    """`systemctl status` shows rate, latency and people."""
+    line = wait_until(lambda: re.search(r"[\d.]+ frames/s, \d+ ms, \w+", guest.property("StatusText")), "a status line")
+    assert float(line.group().split()[0]) > 1
+
+
+def test_journal_has_fields(guest: Guest) -> None:
+    """Events can be selected in the journal by their type."""
+    wait_until(lambda: guest.output("journalctl", "PIAPP_EVENT=fall", "--output=json", "--lines=1"), "a fall logged")
+    entry = json.loads(guest.output("journalctl", "PIAPP_EVENT=fall", "--output=json", "--lines=1"))
+    assert entry["SYSLOG_IDENTIFIER"] == "piapp"
+    assert entry["PIAPP_PERSON"].isdecimal()
+    assert re.fullmatch("[a-z0-9-]{1,32}", entry["PIAPP_NODE"])
+    assert entry["PRIORITY"] == "6"
+
+
+def test_installing_again_changes_nothing(guest: Guest) -> None:
+    """A second run finds everything in place."""
+    folder = guest.output("readlink", "/opt/piapp/current")
+    said = guest.run(*INSTALL).stderr
+    assert "system packages: all there" in said
+    assert "is there and intact" in said
+    assert "piapp.toml is kept" in said
+    assert guest.output("readlink", "/opt/piapp/current") == folder
+
+
+def test_it_survives_a_reboot(guest: Guest) -> None:
+    """It starts on boot, without a network."""
+    before = guest.output("cat", "/proc/sys/kernel/random/boot_id"), guest.output("uptime", "-s")
+    guest.reboot()
+    guest.wait_for_state("active")
+    assert restarts(guest) == 0, before
+
+
+def test_killed_it_comes_back(guest: Guest) -> None:
+    """SIGKILL, as the kernel sends it when memory runs out."""
+    before, pid = restarts(guest), main_pid(guest)
+    guest.run("systemctl", "kill", "--signal=SIGKILL", "piapp")
+    wait_for_restart(guest, before)
+    assert main_pid(guest) != pid
+
+
+def test_stopped_process_is_restarted_by_the_watchdog(guest: Guest, change_unit: Callable[[str], None]) -> None:
+    """A process that does nothing at all is killed and started again."""
+    change_unit("[Service]\nWatchdogSec=4\n")
+    guest.wait_for_state("active")
+    before = restarts(guest)
+    guest.run("systemctl", "kill", "--signal=SIGSTOP", "piapp")
+    wait_for_restart(guest, before)
+    assert "Watchdog timeout" in guest.journal()
+
+
+@pytest.mark.parametrize(("part", "switch"), [("camera", "SIGUSR1"), ("landmarker", "SIGUSR2")])
+def test_hung_part_is_restarted_by_the_watchdog(
+    guest: Guest, change_unit: Callable[[str], None], part: str, switch: str
+) -> None:
+    """Where the program does not notice by itself that a part hangs, the missing pings tell systemd."""
+    (guest.root / "srv/inside").mkdir(exist_ok=True)
+    shutil.copy(machine.HERE / "inside" / "driver.py", guest.root / "srv/inside")
+    change_unit(driven(CAMERA__FRAME_TIMEOUT_S="600", LANDMARKER__MAX_RESULT_AGE_S="600"))
+    guest.wait_for_state("active")
+    before, cursor = restarts(guest), guest.output("date", "+%s")
+    guest.run("systemctl", "kill", f"--signal={switch}", "piapp")
+    wait_for_restart(guest, before)
+    assert "Watchdog timeout" in guest.journal(f"--since=@{cursor}"), part
+
+
+@pytest.mark.parametrize(
+    ("switch", "limit", "words"),
+    [
+        ("SIGUSR1", {"CAMERA__FRAME_TIMEOUT_S": "1"}, "no frame for"),
+        ("SIGUSR2", {"LANDMARKER__MAX_RESULT_AGE_S": "1"}, "gave no result for"),
+    ],
+)
+def test_hung_part_is_named(
+    guest: Guest, change_unit: Callable[[str], None], switch: str, limit: dict[str, str], words: str
+) -> None:
+    """Before the watchdog strikes the program ends by itself, and says which part hangs."""
+    (guest.root / "srv/inside").mkdir(exist_ok=True)
+    shutil.copy(machine.HERE / "inside" / "driver.py", guest.root / "srv/inside")
+    change_unit(driven(**limit))
+    guest.wait_for_state("active")
+    before, since = restarts(guest), guest.output("date", "+%s")
+    guest.run("systemctl", "kill", f"--signal={switch}", "piapp")
+    wait_for_restart(guest, before)
+    assert words in guest.journal(f"--since=@{since}")
+
+
+def test_broken_configuration_stays_down_and_says_why(guest: Guest) -> None:
+    """A mistake in the file is not retried; the status names key and value."""
+    file = guest.root / "etc/piapp/piapp.toml"
+    good = file.read_text()
+    try:
+        file.write_text(f"{good}\n[landmarker]\nnum_poses = 99\n")
+        guest.reload()
+        guest.wait_for_state("failed")
+        assert guest.property("ExecMainStatus") == "78"
+        assert "num_poses" in guest.run("systemctl", "status", "piapp", check=False).stdout
+        assert restarts(guest) == 0
+    finally:
+        file.write_text(good)
+        guest.reload()
+
+
+def test_it_stops_in_time_and_says_goodbye(guest: Guest) -> None:
+    """`systemctl stop` takes under 5 s, without a kill, and subscribers hear `offline`."""
+    started = time.monotonic()
+    guest.run("systemctl", "stop", "piapp")
+    assert time.monotonic() - started < 5
+    assert guest.property("Result") == "success"
+    assert heard(guest, "status")[-1]["payload"] == "offline"
+    guest.reload()
+
+
+def test_sandbox_denies_what_it_should(guest: Guest) -> None:
+    """The unit's own rules, tried from within: what it needs works, and nothing else does."""
+    unit = (guest.root / "etc/systemd/system/piapp.service").read_text()
+    unit = re.sub(r"(?m)^(Type|NotifyAccess|Restart|WatchdogSec|ExecStart)=.*\n", "", unit)
+    unit = unit.replace("[Service]", "[Service]\nType=oneshot\nExecStart=/usr/bin/python3 /srv/probe.py")
+    unit = unit.replace("SyslogIdentifier=piapp", "SyslogIdentifier=probe")
+    shutil.copy(machine.HERE / "inside" / "probe.py", guest.root / "srv/probe.py")
+    (guest.root / "etc/systemd/system/probe.service").write_text(unit)
+    for address in ("192.168.77.1/32", "203.0.113.1/32", "2001:db8::1/128"):
+        guest.add_address(address)
+    # Misc devices without a driver: opening one that is allowed answers ENODEV, one that is not EPERM.
+    guest.add_device("vcio", 250)
+    guest.add_device("stranger", 251)
+    guest.run("systemctl", "daemon-reload")
+    guest.run("systemctl", "start", "probe")
+    printed = guest.output("journalctl", "--unit=probe", "--identifier=probe", "--output=cat")
+    result = json.loads(printed.splitlines()[-1])
+    (guest.root / "etc/systemd/system/probe.service").unlink()
+    (guest.root / "srv/probe.py").unlink()
+    guest.run("systemctl", "daemon-reload")
+    assert result == {
+        "write /etc": "EROFS",
+        "write /opt": "EROFS",
+        "write /usr": "EROFS",
+        "write /sys": "EROFS",
+        "write own state": "done",
+        "list /root": "EACCES",
+        "read password file": "EACCES",
+        "read shadow": "EACCES",
+        "see process 1": "ENOENT",
+        "ptrace": "EPERM",
+        "new user namespace": "EPERM",
+        "mount": "EPERM",
+        "become root": "EPERM",
+        "memory to write and execute": "EPERM",
+        "packet socket": "EAFNOSUPPORT",
+        "set the clock": "EPERM",
+        "device that is allowed": "ENODEV",
+        "device that is not": "EPERM",
+        "send to this machine": "done",
+        "send to a local network": "done",
+        "send elsewhere": "EPERM",
+        "send elsewhere by IPv6": "EPERM",
+        "user": guest.output("id", "-u", "piapp"),
+        "capabilities": "0000000000000000",
+        "credential": "done",
+    }
+
+
+def test_an_upgrade_that_fails_goes_back(guest: Guest) -> None:
+    """A new version that does not come up is removed, and the old one runs again."""
+    folder = guest.output("readlink", "/opt/piapp/current")
+    make_broken_bundle(guest.root / "root/broken", machine.bundle())
+    done = guest.run("/root/broken/deploy/install.sh", check=False, timeout_s=400)
+    assert done.returncode != 0
+    assert "broken on purpose" in done.stderr
+    assert f"version {folder} runs again" in done.stderr
+    assert guest.output("readlink", "/opt/piapp/current") == folder
+    assert guest.output("ls", "/opt/piapp").split() == sorted([folder, "current", "packages"])
+    guest.wait_for_state("active")
+
+
+def make_broken_bundle(target: Path, source: Path) -> None:
+    """A bundle of version 99.0.0 whose daemon refuses to start."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("debs", "wheels", "SHA256SUMS"))
+    version = target / "piapp" / "__init__.py"
+    version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0.0"', version.read_text()))
+    (target / "wheels").mkdir()
+    for wheel in (source / "wheels").glob("*.whl"):
+        if wheel.name.startswith("piapp-"):
+            rewrite_wheel(wheel, target / "wheels" / "piapp-99.0.0-py3-none-any.whl")
+        else:
+            (target / "wheels" / wheel.name).symlink_to(Path("/root/bundle/wheels") / wheel.name)
+
+
+def rewrite_wheel(source: Path, target: Path) -> None:
+    """The same package under another version, with a daemon that does not start."""
+    old = source.name.split("-")[1]
+    with zipfile.ZipFile(source) as wheel, zipfile.ZipFile(target, "w") as changed:
+        for name in wheel.namelist():
+            data = wheel.read(name)
+            if ".dist-info/" in name:
+                data = data.replace(f"Version: {old}".encode(), b"Version: 99.0.0")
+                data = data.replace(f"piapp-{old}.dist-info".encode(), b"piapp-99.0.0.dist-info")
+            if name == "piapp/app.py":
+                data = b"from piapp.errors import ConfigError\nraise ConfigError('broken on purpose')\n"
+            changed.writestr(name.replace(f"piapp-{old}.dist-info", "piapp-99.0.0.dist-info"), data)
+
+
+def test_uninstall_leaves_nothing(installed: Installed, guest: Guest) -> None:
+    """Every file, user and package that came with the appliance goes with it."""
+    guest.run("rm", "-rf", "/root/broken", "/srv/inside")
+    guest.run("/root/bundle/deploy/uninstall.sh")
+    assert files(guest) - installed.files_before == set()
+    assert installed.files_before - files(guest) == set()
+    assert "piapp" not in users(guest)
+    assert guest.output("dpkg-query", "-W") == installed.packages_before
+    assert not guest.output("systemctl", "list-units", "--all", "--no-legend", "piapp*")
