@@ -16,7 +16,8 @@ from piapp.config import PostureConfig
 from piapp.posture.features import Features
 from piapp.types import Posture
 
-_LOW_LATE_S = 0.6  # how long after most of the descent somebody may be seen to be low
+_LOW_LATE_S = 1.0  # how long after most of the descent somebody may be seen to be low
+_AWAY_M = 1.5  # farther than anybody falls
 _BEFORE_S = 2.0  # how far before a descent is looked at, for what it is a part of
 
 
@@ -51,32 +52,35 @@ class Fall:
 
 
 class Floor:
-    """Where the feet are while somebody is up, and how large they look: what heights in the picture refer to."""
+    """Where the feet are while somebody is up, and how large they look: what heights in the picture refer to.
 
-    __slots__ = ("_feet_y", "_scale", "_seated", "_seen_ms")
+    The place holds until they stand again, or are somewhere else without having stood, as in a wheelchair.
+    """
+
+    __slots__ = ("_feet_y", "_scale", "_seated", "_x")
 
     def __init__(self) -> None:
-        self._seen_ms: int | None = None
+        self._x: float | None = None
         self._seated = False
-        self._feet_y = 0.0
-        self._scale = 1.0
+        self._feet_y, self._scale = 0.0, 1.0
 
-    def step(self, features: Features, posture: Posture, ts_ms: int) -> None:
-        """Follow somebody who stands, or sits without having stood just before; keep the place of others."""
-        fresh = self._seen_ms is not None and ts_ms - self._seen_ms <= 4000  # noqa: PLR2004
+    def step(self, features: Features, posture: Posture) -> None:
+        """Follow somebody who stands, or sits without having stood before."""
+        if self._x is not None and abs(features.hips_px[0] - self._x) > _AWAY_M * self._scale:
+            self._x = None
         upright = features.trunk_deg < 40 and features.hips_m > 0.4  # noqa: PLR2004
-        if not upright or not (posture == "standing" or (posture == "sitting" and (self._seated or not fresh))):
+        known = self._x is not None and not self._seated
+        if not upright or not (posture == "standing" or (posture == "sitting" and not known)):
             return
+        share = 0.3 if self._x is not None else 1.0
         self._seated = posture == "sitting"
-        share = 0.3 if self._seen_ms is not None and ts_ms - self._seen_ms < 1000 else 1.0  # noqa: PLR2004
-        feet_y = features.hips_px[1] + features.hips_m * features.scale
-        self._feet_y += share * (feet_y - self._feet_y)
+        self._x = features.hips_px[0]
+        self._feet_y += share * (features.hips_px[1] + features.hips_m * features.scale - self._feet_y)
         self._scale += share * (features.scale - self._scale)
-        self._seen_ms = ts_ms
 
     def height(self, features: Features, ts_ms: int) -> Height:
         """Fused heights of shoulders and hips."""
-        if self._seen_ms is None or ts_ms - self._seen_ms > 4000:  # noqa: PLR2004 - they may have walked since
+        if self._x is None:
             return Height(ts_ms, features.shoulders_m, features.hips_m)
         shoulders = (self._feet_y - features.shoulders_px[1]) / self._scale
         hips = (self._feet_y - features.hips_px[1]) / self._scale
@@ -97,7 +101,7 @@ class FallDetector:
 
     def step(self, features: Features, posture: Posture, ts_ms: int) -> Fall | None:
         """Take what is seen now; `posture` is the judgement of this result alone."""
-        self._floor.step(features, posture, ts_ms)
+        self._floor.step(features, posture)
         self._told_lost = False
         height = self._floor.height(features, ts_ms)
         oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s + _BEFORE_S) * 1000
@@ -112,7 +116,9 @@ class FallDetector:
         if self._low_ms is None or not low:
             return None
         low_s = (ts_ms - self._low_ms) / 1000
-        if not self._config.fall_confirm_s <= low_s <= self._config.fall_settle_s:
+        level = posture == "lying" and features.trunk_deg > self._config.fall_level_deg
+        confirm_s = self._config.fall_confirm_s if level else self._config.fall_folded_s
+        if not confirm_s <= low_s <= self._config.fall_settle_s:
             return None
         fall = self._judge(height, self._low_ms, lost=False)
         if fall is not None:

@@ -127,11 +127,12 @@ class Rest:
     def step(self, posture: Posture, held_s: float, *, on_floor: bool) -> tuple[EventType | None, Posture | None]:
         """Take the kept posture and for how long; the event when it has settled anew, and the posture it came from.
 
-        `on_floor` says that the hips are low, where falls pause on their way, so sitting there must last longer.
+        `on_floor` says that the hips are low. Falls lead there, and take longer to be told, so sitting there, and
+        lying, must last longer.
         """
         if posture not in _RESTS or posture == self.posture:
             return None, None
-        settle_s = self._config.settle_s * (2 if posture == "sitting" and on_floor else 1)
+        settle_s = self._config.settle_s * (2 if posture == "lying" or (posture == "sitting" and on_floor) else 1)
         if held_s < settle_s and self.posture is not None:
             return None, None
         before, self.posture = self.posture, posture
