@@ -311,6 +311,24 @@ def bench(
         draw_report(picture, report)
 
 
+@app.command(epilog="Example: piapp provision --node hall --broker mqtts://broker.lan:8884 --out hall")
+def provision(
+    node: Annotated[str, typer.Option(metavar="ID", help="The node; becomes the certificate's common name.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go; made if need be.")],
+    broker: Annotated[str, typer.Option(metavar="URL", help="The broker, mqtts://host[:port].")],
+    base: Annotated[str, typer.Option(metavar="TOPIC", help="mqtt.base_topic of the node.")] = "piapp",
+) -> None:
+    """Make a node's private key, certificate request, configuration snippet and access rules (deploy/mosquitto)."""
+    from piapp import provision as provisioning  # noqa: PLC0415
+    from piapp.mqtt.topics import Topics  # noqa: PLC0415
+
+    made = provisioning.provision(Topics(base, node), out, url=broker)
+    typer.echo(f"{made.key}: private key; for the node alone")
+    typer.echo(f"{made.request}: certificate request; have the broker's authority sign it")
+    typer.echo(f"{made.config}: belongs into the node's /etc/piapp/piapp.toml")
+    typer.echo(f"{made.rules}: belongs into the broker's access rules")
+
+
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""
