@@ -300,6 +300,8 @@ def bench(
     from piapp.bench.session import Options, run_bench  # noqa: PLC0415
     from piapp.bench.table import print_report  # noqa: PLC0415
 
+    # As Ctrl-C does, so that the processes that it has started end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = run_bench(Options(rounds, seconds, frames, tuple(variant or ())), _say_to_people)
     if json_:
         typer.echo(msgspec.json.encode(report).decode())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 
 from piapp import cli
@@ -27,6 +29,7 @@ from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.demo import clip
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
+from tests.mosquitto import DEADLINE_S, wait_until
 
 BARE = Variant("bare", "bare", "bare", "mediapipe", 1)
 OURS = Variant("mediapipe-1", "ours", "pipeline", "mediapipe", 1)
@@ -248,6 +251,17 @@ def test_one_small_run(tmp_path):
     (soak,) = report["soak"]
     assert soak["frames"] >= 60
     assert {"name", "value", "limit", "least", "met"} == set(report["bars"][0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_process(number):
+    """Whoever stops a benchmark halfway finds neither its broker nor its variants running."""
+    bench = psutil.Popen([sys.executable, "-m", "piapp", "bench", "--variant", "bare", "--rounds", "1000"])
+    wait_until(lambda: len(bench.children()) >= 2, "broker and first variant")
+    started = bench.children(recursive=True)
+    bench.send_signal(number)
+    assert bench.wait(DEADLINE_S) == 130
+    wait_until(lambda: not any(process.is_running() for process in started), "its processes to end")
 
 
 def test_bench_says_what_is_wrong(capsys):

@@ -177,10 +177,12 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
+        if kind is not None:
+            self._process.kill()  # it may be in the middle of a measurement that nobody waits for any more
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
