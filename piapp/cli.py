@@ -331,6 +331,22 @@ def provision(
     typer.echo(f"{made.rules}: belongs into the broker's access rules")
 
 
+@app.command(epilog="Example: sudo piapp check")
+def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOption = LogLevel.ERROR) -> None:
+    """Look at camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails."""
+    loaded = _load(config, set_, {})
+    start_logging(log_level)
+    from piapp import check as doctor  # noqa: PLC0415
+
+    typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
+    failed = False
+    for finding in doctor.check(loaded.config):
+        typer.echo(finding.line())
+        failed = failed or finding.verdict == "FAIL"
+    if failed:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""

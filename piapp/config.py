@@ -405,13 +405,15 @@ def _checked(layers: _Layers, errors: list[str], defaults: Mapping[str, Any]) ->
 
 
 def _add_credential(layers: _Layers, environ: Mapping[str, str]) -> None:
-    """Take the password that systemd hands over (LoadCredential), when there is a user name and no file is named."""
+    """Take the password that systemd hands over (LoadCredential), when there is a user name and no file is named.
+
+    Outside the service the file that it hands over does as well, for whoever may read it.
+    """
     mqtt = layers.tree["mqtt"]
-    folder = environ.get(CREDENTIALS_FOLDER)
-    if not folder or not isinstance(mqtt, dict) or mqtt.get("password_file") or not mqtt.get("username"):
+    if not isinstance(mqtt, dict) or mqtt.get("password_file") or not mqtt.get("username"):
         return
-    file = Path(folder, PASSWORD_CREDENTIAL)
-    if file.is_file() and file.stat().st_size:
+    file = Path(environ.get(CREDENTIALS_FOLDER) or DEFAULT_FILE.parent, PASSWORD_CREDENTIAL)
+    if os.access(file, os.R_OK) and file.stat().st_size:
         layers.add_table({"mqtt": {"password_file": str(file)}}, "systemd credential")
 
 
