@@ -173,24 +173,20 @@ class Script:
         if posture == "transition":
             return
         before, self._held = self._held, posture
-        name = _event_between(before, posture, fallen=self._down)
-        if name:
+        for name in _events_between(before, posture, fallen=self._down):
             self.event(name)
         if posture == "standing":
             self._down = False
 
 
-def _event_between(before: str, after: str, *, fallen: bool) -> str | None:
-    if after == "standing" and fallen:
-        return "recovered"
+def _events_between(before: str, after: str, *, fallen: bool) -> tuple[str, ...]:
     if fallen:
-        return None
+        return ("recovered", "stand_up") if after == "standing" else ()
     events = {
         ("standing", "sitting"): "sit_down", ("sitting", "standing"): "stand_up", ("lying", "standing"): "stand_up",
-        ("standing", "lying"): "lie_down", ("sitting", "lying"): "lie_down", ("squatting", "lying"): "lie_down",
-        ("squatting", "sitting"): "sit_down",
+        ("standing", "lying"): "lie_down", ("sitting", "lying"): "lie_down",
     }  # fmt: skip
-    return events.get((before, after))
+    return (events[before, after],) if (before, after) in events else ()
 
 
 @dataclass(frozen=True)

@@ -284,7 +284,7 @@ def _hard_falls() -> list[Scene]:
         Scene(
             "fall_behind_sofa_front",
             [(WOMAN, falling(side, SIDE, 0.75, at=(-0.2, -0.7)))],
-            still=room.moved(room.sofa(), 0.3, 0.5),
+            still=room.moved(room.sofa(), -0.8, 0.4),
         ),
         Scene("fall_walking_frame_front", [(OLD_WOMAN, aided)], LOW, carried=pushed_frame()),
     ]
@@ -342,8 +342,8 @@ def _exercise() -> list[Scene]:
 def _company() -> list[Scene]:
     left = Script(at=(-1.7, 0.45), yaw=90).walk(4.0).hold(1.5)
     right = Script(at=(1.9, -0.75), yaw=-90).walk(4.2).hold(1.3)
-    falls = falling(st.LIE_SIDE, SIDE, 0.8, at=(-0.95, 0.1), yaw=170, before=2.5)
-    watches = Script(at=(0.75, -0.3), yaw=-20).hold(4.0).go(st.STAND, 0.8, yaw=-50).hold(2.4)
+    falls = falling(st.LIE_SIDE, SIDE, 0.8, at=(-1.25, -0.1), yaw=10, before=2.5)
+    watches = Script(at=(1.15, -0.6), yaw=-20).hold(4.0).go(st.STAND, 0.8, yaw=-50).hold(2.4)
     return [
         Scene("two_crossing_front", [(MAN, left), (WOMAN, right)]),
         Scene("two_one_falls_front", [(OLD_MAN, falls), (WOMAN, watches)]),
