@@ -56,6 +56,7 @@ class Tally:
         started_s, cpu_s = time.perf_counter(), time.process_time()
         self._wait(wanted, done, before, check)
         elapsed_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
+        memory_mb = rss_mb()  # before the samples become objects
         return Window(
             frames=len(done) - before,
             lost=0,
@@ -63,7 +64,7 @@ class Tally:
             cpu_s=cpu_s,
             latency_ms=self._latency_ms[latencies:].tolist(),
             added_ms=self._added_ms[added:].tolist(),
-            rss_mb=rss_mb(),
+            rss_mb=memory_mb,
         )
 
     def clear(self) -> None:
