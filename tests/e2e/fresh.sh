@@ -98,7 +98,10 @@ targets=("$@")
 ((${#targets[@]})) || targets=(demo test)
 build_base
 root=$(mktemp --directory "$PWD/.cache/fresh-XXXXXX")
-trap 'rm --recursive --force --one-file-system "$root"' EXIT
-# A process namespace, too: whatever a target leaves running ends with it.
-unshare --mount --propagation private --pid --fork --kill-child tests/e2e/fresh.sh --in-namespace "$root" "${targets[@]}"
+# A process namespace, too: whatever a target leaves running ends with it, and all of it when this script is ended.
+unshare --mount --propagation private --pid --fork --kill-child tests/e2e/fresh.sh --in-namespace "$root" "${targets[@]}" &
+unshared=$!
+trap 'kill -KILL "$unshared" 2>/dev/null || true; rm --recursive --force --one-file-system "$root"' EXIT
+trap 'exit 143' INT TERM
+wait "$unshared"
 say "passed: ${targets[*]}"
