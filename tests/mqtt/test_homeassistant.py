@@ -1,0 +1,139 @@
+"""Announcing to Home Assistant through a real broker: at the start, at its birth, and taking back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from piapp.config import HomeAssistantConfig, load_config
+from piapp.mqtt import discovery
+from piapp.mqtt.homeassistant import MAX_DELAY_S, HomeAssistant
+from piapp.mqtt.publisher import Publisher
+from piapp.mqtt.topics import Topics
+from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        """The time now."""
+        return self.now_s
+
+
+class Home:
+    """A node that announces itself under a prefix of its own, and somebody who listens there."""
+
+    def __init__(self, broker, prefix: str, form: str) -> None:
+        self.prefix = prefix
+        self.clock = Clock()
+        overrides = [("mqtt.url", broker.url), ("homeassistant.prefix", prefix), ("homeassistant.discovery", form)]
+        config = load_config(None, overrides=overrides, environ={}).config
+        self.device = discovery.Device(Topics("piapp", prefix), "Hall", "", "0.1.0", "board")
+        self.publisher = Publisher(config.mqtt, config.publish, self.device.topics)
+        self.assistant = HomeAssistant(config.homeassistant, self.device, self.publisher, clock=self.clock)
+        self.listener = Subscriber(broker.port, f"{prefix}/#")
+
+    def __enter__(self):
+        self.assistant.start()
+        self.publisher.start()
+        assert self.publisher.wait_connected(DEADLINE_S)
+        return self
+
+    def __exit__(self, *_):
+        self.publisher.stop()
+        self.listener.close()
+
+    def announced(self) -> dict[str, bytes]:
+        """The newest message of each discovery topic that was heard."""
+        return {message.topic: message.payload for message in self.listener.of("config")}
+
+    def expected(self) -> set[str]:
+        """Topics that should hold something."""
+        return {topic for topic, payload in self.announced().items() if payload}
+
+
+def topics_of(home: Home, form: str) -> set[str]:
+    """What a form announces."""
+    return set(discovery.messages(HomeAssistantConfig(discovery=form, prefix=home.prefix), home.device))
+
+
+@pytest.mark.parametrize("form", ["device", "component"])
+def test_announces_retained(mosquitto, form):
+    """Home Assistant finds the node however late it comes."""
+    with Home(mosquitto, f"ha-{form}", form) as home:
+        wait_until(lambda: home.expected() == topics_of(home, form), "the announcement")
+    late = Subscriber(mosquitto.port, f"{home.prefix}/#")
+    wait_until(lambda: len(late.of("config")) == len(topics_of(home, form)), "retained announcements")
+    assert all(message.retain for message in late.of("config"))
+    late.close()
+
+
+def test_announces_again_at_home_assistants_birth(mosquitto):
+    """After a random delay of at most five seconds, not before its time, and once."""
+    with Home(mosquitto, "ha-birth", "device") as home:
+        home.listener.wait_for("config")
+        home.assistant.tick()
+        assert len(home.listener.of("config")) == 1
+        home.listener.publish("ha-birth/status", b"online")
+        wait_until(lambda: home.assistant._due_s is not None, "the birth to be heard")
+        assert 0.0 <= home.assistant._due_s - home.clock.now_s <= MAX_DELAY_S
+        home.assistant._due_s = home.clock.now_s + 1.0
+        home.assistant.tick()
+        home.clock.now_s += 1.0
+        home.assistant.tick()
+        home.listener.wait_for("config", 2)
+        home.assistant.tick()
+        home.listener.publish("ha-birth/marker", b"")
+        home.listener.wait_for("marker")
+        assert len(home.listener.of("config")) == 2
+
+
+def test_other_words_are_no_birth(mosquitto):
+    """`offline`, nonsense, and a retained `online` from before change nothing."""
+    early = Subscriber(mosquitto.port, "ha-other/#")
+    early._client.publish("ha-other/status", b"online", qos=1, retain=True).wait_for_publish(DEADLINE_S)
+    with Home(mosquitto, "ha-other", "device") as home:
+        for payload in (b"offline", b"\xff" * 1000, b""):
+            early.publish("ha-other/status", payload)
+        early.publish("ha-other/device/piapp_ha-other/config", b"not retained")  # heard after the others
+        home.listener.wait_for("config", payload=b"not retained")
+        assert home.assistant._due_s is None
+    early.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("device", "component"), ("component", "device"), ("device", "off"), ("component", "off")]
+)
+def test_takes_back_what_another_form_announced(mosquitto, before, after):
+    """After a change of form nothing of the old one stays at the broker."""
+    prefix = f"ha-{before}-{after}"
+    with Home(mosquitto, prefix, before) as home:
+        wait_until(lambda: home.expected() == topics_of(home, before), "the old form")
+    with Home(mosquitto, prefix, after) as home:
+        wait_until(
+            lambda: set(home.announced()) >= topics_of(home, before) and home.expected() == topics_of(home, after),
+            "the old form to go",
+        )
+
+
+def test_leaves_what_others_announced(mosquitto):
+    """A device of another program in the same place stays, and so does what only looks like ours."""
+    others = Subscriber(mosquitto.port, "ha-others/#")
+    foreign = {
+        "ha-others/sensor/piapp_ha-others/x/config": json.dumps({"o": {"name": "esphome"}}).encode(),
+        "ha-others/sensor/esp/x/config": json.dumps({"o": {"name": "piapp"}}).encode(),
+        "ha-others/device/piapp_other/config": json.dumps({"o": {"name": "piapp"}}).encode(),
+    }
+    for topic, payload in foreign.items():
+        others._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(DEADLINE_S)
+    outdated = "ha-others/sensor/piapp_ha-others/old/config"
+    others._client.publish(outdated, b'{"o":{"name":"piapp"}}', qos=1, retain=True).wait_for_publish(DEADLINE_S)
+    with Home(mosquitto, "ha-others", "off") as home:
+        wait_until(lambda: home.announced().get(outdated) == b"", "our outdated entity to go")
+        assert {topic: home.announced()[topic] for topic in foreign} == foreign
+    others.close()
