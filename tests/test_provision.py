@@ -294,6 +294,21 @@ def test_a_node_with_a_password_has_the_same_rights(hardened, hall, authority, p
     assert TOPICS.event not in dashboard.heard
 
 
+def test_a_node_cannot_throw_another_one_out(hardened, hall, person):
+    """Whatever client id it asks for, on the nodes' port it has its own; people may connect as often as they like."""
+    url = f"mqtts://localhost:{hardened.certificate_port}"
+    client_id = ("mqtt.client_id", "the-same")
+    people = [person("dashboard", "d") for _ in range(2)]
+    with hall(url, client_id) as first, hall(url, client_id, node="bath") as second:
+        assert first.wait_connected(DEADLINE_S)
+        assert second.wait_connected(DEADLINE_S)
+        for node in (first, second):
+            node.publish_event(event(4))
+        heard = {"piapp/hall/event", "piapp/bath/event"}
+        wait_until(lambda: all(heard <= set(one.heard) for one in people), "both events, at both people")
+        assert (first.state.connects, second.state.connects) == (1, 1)
+
+
 def failure_of(node: Publisher):
     """What a node says after its first failed attempt."""
     with node:
