@@ -94,9 +94,9 @@ def suppress(found: Detections, max_overlap: float = SUPPRESSION_OVERLAP) -> Det
             points.append(found.points[left[0]])
             break
         weights = found.scores[same]
-        total = running_total(weights, axis=0)
-        boxes.append(running_total(found.boxes[same] * weights[:, np.newaxis], axis=0) / total)
-        points.append(running_total(found.points[same] * weights[:, np.newaxis, np.newaxis], axis=0) / total)
+        total = running_total(weights)
+        boxes.append(running_total(found.boxes[same] * weights[:, np.newaxis]) / total)
+        points.append(running_total(found.points[same] * weights[:, np.newaxis, np.newaxis]) / total)
         left = left[overlaps <= max_overlap]
     return Detections(
         np.array(scores, np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from piapp.errors import LandmarkerError
 from piapp.landmarker.litert.network import open_networks
 from piapp.landmarker.litert.pipeline import PosePipeline, checked
 from piapp.types import Frame, ImageArray, Pose
+
+log = logging.getLogger(__name__)
 
 # One thread an inference gives most frames a second for the electricity; more cores are used by more workers.
 AUTO_THREADS = 1
@@ -74,11 +77,6 @@ class LiveLandmarker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the landmarker's thread before its time; no result comes after it."""
-        return self._error
-
     def detect_async(self, frame: Frame) -> None:
         """Hand over one frame; the result comes by the callback. Call only when the last result is in.
 
@@ -115,7 +113,9 @@ class LiveLandmarker:
                 with self._changed:
                     self._frame = None  # before the callback: the next frame may come while it runs
                 self._on_result(frame.ts_ms, poses)
-        except BaseException as error:  # noqa: BLE001 - told to whoever hands over the next frame
+        except BaseException as error:
+            # The frame gets no result, which counts as stuck after a while; the log has the reason by then.
+            log.exception("the landmarker failed and gives no more results")
             self._error = error
         finally:
             del self._pipeline

@@ -21,8 +21,9 @@ INPUT_SIZE = 256
 KERNEL = 7
 MIN_REFINE_CONFIDENCE = 0.5
 
-_OFFSETS = np.arange(KERNEL) - KERNEL // 2
-_CHANNELS = np.arange(USED)[:, np.newaxis, np.newaxis]
+# (49, 1): the cells of the kernel, row by row.
+_ROW_STEPS, _COLUMN_STEPS = (np.indices((KERNEL, KERNEL)) - KERNEL // 2).reshape(2, -1, 1)
+_CHANNELS = np.arange(USED)
 
 
 def decode(raw: FloatArray) -> FloatArray:
@@ -47,19 +48,15 @@ def refine(points: FloatArray, heatmap: FloatArray) -> None:
     cells = np.array([width, height], np.float32)
     columns, rows = np.trunc(points[:, :2] * cells).astype(np.intp).T
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    near_columns = (columns[:, np.newaxis] + _OFFSETS)[:, np.newaxis, :]
-    near_rows = (rows[:, np.newaxis] + _OFFSETS)[:, :, np.newaxis]
-    near = heatmap[np.clip(near_rows, 0, height - 1), np.clip(near_columns, 0, width - 1), _CHANNELS]
-    confidence = sigmoid(near)
-    confidence *= (near_rows >= 0) & (near_rows < height)
-    confidence *= (near_columns >= 0) & (near_columns < width)
-    weighted = np.stack(
-        [confidence, confidence * near_columns.astype(np.float32), confidence * near_rows.astype(np.float32)]
-    )
-    total, x, y = running_total(weighted.reshape(3, USED, KERNEL * KERNEL), axis=2)
-    sure = inside & (confidence.max(axis=(1, 2)) >= MIN_REFINE_CONFIDENCE)
-    points[sure, 0] = x[sure] / cells[0] / total[sure]
-    points[sure, 1] = y[sure] / cells[1] / total[sure]
+    near_columns, near_rows = columns + _COLUMN_STEPS, rows + _ROW_STEPS
+    nearest = near_rows.clip(0, height - 1) * width + near_columns.clip(0, width - 1)
+    confidence = sigmoid(heatmap.reshape(-1)[nearest * MODELLED + _CHANNELS])
+    confidence *= (near_rows >= 0) & (near_rows < height) & (near_columns >= 0) & (near_columns < width)
+    total = running_total(confidence)
+    sure = inside & (confidence.max(axis=0) >= MIN_REFINE_CONFIDENCE)
+    for axis, near, length in ((0, near_columns, cells[0]), (1, near_rows, cells[1])):
+        heat = running_total(confidence * near.astype(np.float32))
+        points[sure, axis] = heat[sure] / length / total[sure]
 
 
 def project(points: FloatArray, region: Region) -> None:

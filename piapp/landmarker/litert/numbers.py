@@ -9,7 +9,6 @@ so the arithmetic between them must too.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from piapp.types import FloatArray
 
@@ -24,7 +23,7 @@ def sigmoid(values: FloatArray) -> FloatArray:
     return result
 
 
-def running_total(values: npt.NDArray[np.float32], axis: int) -> FloatArray:
-    """The sum along an axis, added up from first to last; `np.sum` adds in another order."""
-    total: FloatArray = np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
+def running_total(values: FloatArray) -> FloatArray:
+    """The sum along the first axis, added up from first to last; `np.sum` adds in another order."""
+    total: FloatArray = np.add.accumulate(values)[-1]
     return total

@@ -1,0 +1,67 @@
+"""Which runtime is chosen, and that both come through the same two functions."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from piapp.config import default_config
+from piapp.landmarker import runtime
+from piapp.landmarker.runtime import chosen_runtime, mediapipe_runs_here
+
+CONFIG = default_config().landmarker
+PI_4 = "Features\t: fp asimd evtstrm crc32 cpuid\n"
+PI_5 = "Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid\n"
+
+
+@pytest.mark.parametrize(
+    ("machine", "text", "runs"),
+    [
+        ("x86_64", "", True),
+        ("aarch64", PI_4, False),
+        ("aarch64", PI_5, True),
+        ("aarch64", "Model\t: atomics\n", False),
+        ("armv7l", PI_5, False),
+    ],
+)
+def test_where_mediapipe_runs(machine, text, runs, tmp_path):
+    """ARMv8.0 lacks the atomics without which its wheels abort."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(text)
+    assert mediapipe_runs_here(machine=machine, cpuinfo=cpuinfo) is runs
+
+
+def test_an_unreadable_cpuinfo_is_no_promise(tmp_path):
+    """Without it, the runtime that always works."""
+    assert not mediapipe_runs_here(machine="aarch64", cpuinfo=tmp_path / "gone")
+
+
+def test_auto_prefers_the_reference(monkeypatch):
+    """MediaPipe where it runs and is installed, LiteRT elsewhere; a name is taken at its word."""
+    auto = msgspec.structs.replace(CONFIG, runtime="auto")
+    monkeypatch.setattr(runtime, "mediapipe_runs_here", lambda: True)
+    assert chosen_runtime(auto) == "mediapipe"
+    monkeypatch.setattr(runtime, "mediapipe_runs_here", lambda: False)
+    assert chosen_runtime(auto) == "litert"
+    monkeypatch.setattr(runtime, "mediapipe_runs_here", lambda: True)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    assert chosen_runtime(auto) == "litert"
+    for name in ("mediapipe", "litert"):
+        assert chosen_runtime(msgspec.structs.replace(CONFIG, runtime=name)) == name
+
+
+def test_litert_imports_no_mediapipe():
+    """Nor matplotlib or anything else of its company: start-up and memory are the point."""
+    code = (
+        "import sys, msgspec; from piapp.config import default_config; from piapp.landmarker.model import find_model\n"
+        "from piapp.landmarker.runtime import offline_landmarker\n"
+        "config = msgspec.structs.replace(default_config().landmarker, runtime='litert')\n"
+        "offline_landmarker(config, find_model('lite', masks=False).path, video=True).close()\n"
+        "print(sorted({'mediapipe', 'matplotlib', 'ai_edge_litert'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    assert done.stdout.strip() == "['ai_edge_litert']"
