@@ -1,0 +1,115 @@
+"""Drawing and writing pictures and videos."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from piapp import draw
+from piapp.camera.media import VideoFile, read_image
+from piapp.testing.landmarker import standing_pose
+from piapp.types import Pose, PoseLabel
+
+
+def grey(width=320, height=240):
+    """A grey picture."""
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def test_the_picture_given_is_left_alone_and_the_copy_shows_the_pose():
+    """A skeleton where the landmarks are, in the person's colour."""
+    picture, pose = grey(), standing_pose()
+    drawn = draw.annotate(picture, (pose,), (PoseLabel(0, "standing"),))
+    assert (picture == 90).all()
+    x, y = (pose.landmarks[23, :2] * (320, 240)).astype(int)
+    assert tuple(drawn[y, x]) == draw.COLOURS[0]
+    changed = np.abs(drawn.astype(int) - picture).any(axis=2)
+    assert not changed[:, :80].any()
+    assert not changed[:, 240:].any()
+
+
+def test_people_have_colours_of_their_own():
+    """By id where there is one, so that a person keeps it from frame to frame."""
+    poses = (standing_pose(0.25), standing_pose(0.75))
+
+    def colours(labels):
+        drawn = draw.annotate(grey(), poses, labels)
+        spots = [(pose.landmarks[23, :2] * (320, 240)).astype(int) for pose in poses]
+        return [tuple(drawn[y, x]) for x, y in spots]
+
+    assert colours(()) == [draw.COLOURS[0], draw.COLOURS[1]]
+    assert colours((PoseLabel(3, "unknown"), PoseLabel(1, "unknown"))) == [draw.COLOURS[3], draw.COLOURS[1]]
+    assert len(set(draw.COLOURS)) == len(draw.COLOURS)
+
+
+def test_hidden_landmarks_are_left_out():
+    """What the model itself thinks hidden; unknown visibility is drawn."""
+    pose = standing_pose()
+    for visibility, shown in ((0.1, False), (np.nan, True), (0.9, True)):
+        landmarks = pose.landmarks.copy()
+        landmarks[:, 3] = visibility
+        drawn = draw.annotate(grey(), (Pose(landmarks, pose.world_landmarks),))
+        assert (drawn != 90).any() == shown
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -5.0])
+def test_landmarks_far_outside_do_no_harm(value):
+    """A model may place what it cannot see anywhere."""
+    pose = standing_pose()
+    landmarks = pose.landmarks.copy()
+    landmarks[25:, :2] = value
+    drawn = draw.annotate(grey(), (Pose(landmarks, pose.world_landmarks),), (PoseLabel(1, "standing"),))
+    assert (drawn != 90).any()
+
+
+def test_a_mask_tints_the_body_only():
+    """Half of the picture masked, half not; weight by the mask's own value."""
+    mask = np.zeros((240, 320), np.float32)
+    mask[:, 290:] = 1.0
+    pose = standing_pose()
+    drawn = draw.annotate(grey(), (Pose(pose.landmarks, pose.world_landmarks, mask),))
+    assert (drawn[:, 300] != 90).any()
+    assert (drawn[:, 20] == 90).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 3), (3, 16), (40, 40)])
+def test_tiny_pictures(size):
+    """The label has no room and must not fail."""
+    drawn = draw.annotate(grey(*size), (standing_pose(),), (PoseLabel(1, "standing"),))
+    assert drawn.shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tiff", "a.jpg", "a.webp"])
+def test_pictures_are_written_in_rgb(tmp_path, name):
+    """Channels keep their order; lossless kinds keep every value."""
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[..., 0] = 250
+    draw.write_image(tmp_path / name, picture)
+    found = read_image(tmp_path / name)
+    np.testing.assert_allclose(found, picture, atol=0 if name.endswith(("png", "bmp", "tiff")) else 12)
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a", "gone/a.png"])
+def test_pictures_that_cannot_be_written(tmp_path, name):
+    """With the path and a reason; exit code 1."""
+    with pytest.raises(draw.OutputError, match=name) as caught:
+        draw.write_image(tmp_path / name, grey())
+    assert caught.value.exit_code == 1
+
+
+def test_videos_are_written(tmp_path):
+    """Every picture, at the rate given."""
+    path = tmp_path / "a.mp4"
+    with draw.VideoWriter(path, 10.0, (64, 48)) as writer:
+        for level in range(0, 250, 25):
+            writer.write(np.full((48, 64, 3), level, np.uint8))
+    with VideoFile(path) as video:
+        levels = [int(image.mean()) for _, image in video.frames()]
+        assert video.fps == 10.0
+    np.testing.assert_allclose(levels, range(0, 250, 25), atol=6)
+
+
+def test_a_video_that_cannot_be_written(tmp_path):
+    """Said at once."""
+    with pytest.raises(draw.OutputError, match="cannot be written"):
+        draw.VideoWriter(tmp_path / "gone" / "a.mp4", 10.0, (64, 48))
