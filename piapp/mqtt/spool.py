@@ -7,7 +7,7 @@ An event has happened when `append` returns, and from then on it survives `kill 
 in WAL mode, one small write into the kernel's cache. Nothing is flushed to the card while the broker is there, because
 an event then waits for milliseconds only; what a power cut can take are events of the last seconds that nobody
 acknowledged. While the broker is away, `sync` flushes, off the main thread. Between events nothing is written, and the
-disk is read once, at the start.
+disk is read once, at the start. About every 200 events SQLite folds its log into the file, which flushes both.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ class EventJournal:
             (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise CorruptJournalError(verdict)
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            # A log that a crash left is folded in now; on a full disk that waits, for reading works there.
+            with suppress(sqlite3.OperationalError):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.DatabaseError as error:
             if _is_corrupt(error):
                 raise CorruptJournalError(str(error)) from error
@@ -185,13 +187,15 @@ class Spool:
         self._gone: list[int] = []  # bounded: written when ACKS_PER_WRITE long
         self._journal: EventJournal | None = None
         self._retry_s = 0.0
-        self._closed = False
+        self._given_up = False
         self.last = first - 1
         self.dropped = 0
         self.problem = ""
         self._journal = self._opened()
         if self._journal is not None:
             self._take_over(self._journal)
+        else:
+            self._given_up = True  # writing to it later would overwrite what an earlier run left
 
     @property
     def depth(self) -> int:
@@ -234,7 +238,7 @@ class Spool:
 
     def close(self) -> None:
         """Write what is left to write and let go of the file; what comes later is kept in memory."""
-        self._closed = True
+        self._given_up = True
         if self._journal is not None:
             self._write([])
         self._let_go()
@@ -244,6 +248,7 @@ class Spool:
             rows = journal.read()
             self.last = max(self.last, journal.last)
         except sqlite3.Error as error:
+            self._given_up = not _is_corrupt(error)
             self._lose(error)
             return
         for number, payload in rows:
@@ -296,7 +301,7 @@ class Spool:
             self._say_problem(f"spool {self._file}: {error}; events are kept in memory until the disk works again")
 
     def _try_disk_again(self) -> None:
-        if self._file is None or self._closed or self._monotonic_s() < self._retry_s:
+        if self._file is None or self._given_up or self._monotonic_s() < self._retry_s:
             return
         journal = self._opened()
         if journal is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ import msgspec
 import pytest
 
 from piapp.config import default_config
-from piapp.mqtt.spool import ACKS_PER_WRITE, RETRY_S, Spool, open_spool, state_folder
+from piapp.mqtt.spool import ACKS_PER_WRITE, RETRY_S, EventJournal, Spool, open_spool, state_folder
 from tests.mosquitto import Subscriber, wait_until
 from tests.mqtt.test_publisher import event, ids, make_publisher
 
@@ -310,6 +311,54 @@ def test_a_full_disk_is_survived_and_healed(file, caplog):
     after = make_spool(file)
     assert waiting(after) == named(*range(100, 503))
     after.close()
+
+
+def test_a_disk_that_is_full_at_the_start_keeps_what_it_has(file):
+    """What an earlier run left is sent; what is new joins it when there is room."""
+    earlier = make_spool(file)
+    for number in range(300):
+        earlier.append(event(number))
+    process_death = file.parent.with_name("dead")
+    shutil.copytree(file.parent, process_death)  # with the log that a crash leaves
+    earlier.close()
+    clock = Clock()
+    with _size_limit(4096):
+        spool = make_spool(process_death / file.name, monotonic_s=clock)
+        assert waiting(spool) == named(*range(300))
+        spool.append(event(300))
+        assert spool.problem
+    clock.now_s += RETRY_S
+    spool.append(event(301))
+    assert spool.problem == ""
+    spool.close()
+    assert waiting(make_spool(process_death / file.name)) == named(*range(302))
+
+
+def test_a_file_that_could_not_be_read_is_left_alone(file, monkeypatch):
+    """A disk that fails at the start and heals later has what an earlier run left for the next one."""
+    earlier = make_spool(file)
+    earlier.append(event(1))
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)  # the other one holds it
+    earlier.close()
+    clock.now_s += 10 * RETRY_S
+    spool.append(event(2))
+    assert waiting(spool) == named(2)
+    assert "lost when the program ends" in spool.problem
+    spool.close()
+    broken = EventJournal.read
+
+    def fail(_journal: EventJournal) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(EventJournal, "read", fail)
+    spool = make_spool(file, monotonic_s=clock)
+    clock.now_s += 10 * RETRY_S
+    spool.append(event(3))
+    assert waiting(spool) == named(3)
+    assert "disk I/O error" in spool.problem
+    monkeypatch.setattr(EventJournal, "read", broken)
+    assert waiting(make_spool(file)) == named(1)
 
 
 class _size_limit:  # noqa: N801 - reads as a statement
