@@ -129,9 +129,10 @@ def _text(canvas: ImageArray, pose: Pose, text: str, colour: tuple[int, int, int
     height, width = canvas.shape[:2]
     scale, thickness = min(height, width) / 700, max(1, round(min(height, width) / 400))
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    x = int(np.clip(pose.bbox[0] * width, 0, max(0, width - text_width)))
+    left, upper, _, tall = np.nan_to_num(pose.bbox)
+    x = int(np.clip(left * width, 0, max(0, width - text_width)))
     # The topmost landmarks are the eyes: half a head more leaves the face free.
-    top = pose.bbox[1] * height - base - 0.07 * pose.bbox[3] * height
+    top = (upper - 0.07 * tall) * height - base
     y = int(np.clip(top, text_height, height - base))
     cv2.rectangle(canvas, (x, y - text_height - base // 2), (x + text_width, y + base), (16, 16, 16), cv2.FILLED)
     cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
