@@ -347,6 +347,22 @@ def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOpt
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+@app.command("forget", epilog="Example: piapp forget --node hall --broker mqtt://broker.lan")
+def forget_node(
+    node: Annotated[str, typer.Option("--node", metavar="ID", help="The node that is no more.")],
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even while it is online.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Take what a node has left at the broker, and with it its device in Home Assistant."""
+    loaded = _load(config, set_, {"mqtt.url": broker})
+    from piapp.mqtt.forget import forget  # noqa: PLC0415
+
+    for topic in forget(loaded.config, node, force=force):
+        typer.echo(topic)
+
+
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""
