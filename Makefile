@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -22,6 +22,9 @@ check: setup-test  ## format, lint, types, layering
 
 test-fresh: setup-test  ## both commands in a minimal Debian root with nothing but git, make and python3
 	tests/e2e/fresh.sh
+
+test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian (root, 4 min; SUITE=bookworm)
+	PIAPP_TEST_APPLIANCE=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest tests/e2e/appliance
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench

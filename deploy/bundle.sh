@@ -10,6 +10,7 @@ usage: deploy/bundle.sh [options]
   --suite NAME   bookworm or trixie (default: trixie)
   --arch NAME    arm64 or amd64 (default: arm64)
   --mirror URL   where system packages come from (default: http://deb.debian.org/debian)
+  --keep DIR     keep downloads there and take them from there, as long as the lock is the same
   --output FILE  default: dist/piapp-VERSION-SUITE-ARCH.tar
 Needs pip of the project's environment (.venv) and apt. python3-picamera2 is not in it: Raspberry Pi OS brings it along.
 TEXT
@@ -20,12 +21,13 @@ fail() {
   exit 1
 }
 
-suite=trixie arch=arm64 mirror=http://deb.debian.org/debian output=''
+suite=trixie arch=arm64 mirror=http://deb.debian.org/debian output='' keep=''
 while (($#)); do
   case $1 in
     --suite) suite=${2:?--suite needs a name}; shift ;;
     --arch) arch=${2:?--arch needs a name}; shift ;;
     --mirror) mirror=${2:?--mirror needs a URL}; shift ;;
+    --keep) keep=${2:?--keep needs a folder}; shift ;;
     --output) output=${2:?--output needs a file}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; fail "unknown option $1" ;;
@@ -33,8 +35,8 @@ while (($#)); do
   shift
 done
 case $suite in
-  bookworm) python=3.11 ;;
-  trixie) python=3.13 ;;
+  bookworm) python=3.11 glibc=36 ;;
+  trixie) python=3.13 glibc=41 ;;
   *) fail "$suite: expected bookworm or trixie" ;;
 esac
 case $arch in
@@ -61,19 +63,36 @@ copy_project() {
   cp "$here/tests/requirements.txt" "$root/tests/"
 }
 
-download_wheels() {
-  say "wheels for Python $python on $machine"
-  local platforms=() minor
-  # Newer pip knows that manylinux_2_28 includes the older ones, older pip wants each named.
-  for minor in {17..41}; do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
-  platforms+=(--platform "manylinux2014_$machine")
+# fetch KEY FOLDER COMMAND: COMMAND fills FOLDER, or what it did last time for this KEY is taken.
+fetch() {
+  local kept=$keep/$1 folder=$2
+  if [[ $keep && -d $kept ]]; then
+    cp -r "$kept" "$folder"
+    return
+  fi
+  "$3"
+  if [[ $keep ]]; then
+    mkdir -p "$keep"
+    cp -r "$folder" "$kept.$$"
+    mv -T "$kept.$$" "$kept"
+  fi
+}
+
+select_wheels() {
   local select=("$here/.venv/bin/python" "$here/deploy/select_lock.py")
   "${select[@]}" "$here/deploy/requirements.txt" "$python" "$machine" >"$scratch/lock.txt"
   # install.sh says why bookworm needs it.
   [[ $suite != bookworm ]] || "${select[@]}" "$here/tests/requirements.txt" "$python" "$machine" simplejpeg >>"$scratch/lock.txt"
+}
+
+download_wheels() {
+  say "wheels for Python $python on $machine"
+  local platforms=() minor
+  # Newer pip knows that manylinux_2_28 includes the older ones, older pip wants each named.
+  for ((minor = 17; minor <= glibc; minor++)); do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
+  platforms+=(--platform "manylinux2014_$machine")
   "${pip[@]}" download --dest "$root/wheels" --no-deps --require-hashes --only-binary=:all: --python-version "$python" \
     "${platforms[@]}" --requirement "$scratch/lock.txt"
-  "${pip[@]}" wheel --wheel-dir "$root/wheels" --no-deps --no-build-isolation "$here"
 }
 
 # apt with folders of its own, so that it can look at another release and processor than this machine's.
@@ -104,8 +123,10 @@ index_packages() { # the Packages file by which apt knows the folder as a reposi
 }
 
 copy_project
-download_wheels
-download_packages
+select_wheels
+fetch "wheels-$suite-$arch-$(sha256sum "$scratch/lock.txt" | cut -c1-16)" "$root/wheels" download_wheels
+"${pip[@]}" wheel --wheel-dir "$root/wheels" --no-deps --no-build-isolation "$here"
+fetch "debs-$suite-$arch-$(sha256sum "$here/deploy/bundle.sh" | cut -c1-16)" "$root/debs" download_packages
 (cd "$root" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >"$scratch/sums" && mv "$scratch/sums" SHA256SUMS)
 mkdir -p "$(dirname "$output")"
 tar -C "$scratch" --owner=0 --group=0 --sort=name -cf "$output" "$name"

@@ -1,4 +1,4 @@
-"""A Debian 13 with its own systemd beside this one, made from nothing, for the length of a test session."""
+"""A Debian with its own systemd beside this one, made from nothing, for the length of a test session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
 CACHE = PROJECT / ".cache" / "appliance"
-SUITE = "trixie"
+SUITE = os.environ.get("PIAPP_TEST_SUITE", "trixie")
 
 # What a Debian has before anybody installs anything: no pip, no venv, no graphics. libbpf1 enforces the allow-lists.
 PACKAGES = "systemd,systemd-sysv,dbus,python3,libbpf1,ca-certificates,passwd,kmod,procps"
@@ -71,7 +71,7 @@ def bundle() -> Path:
             shutil.rmtree(old, ignore_errors=True)
         architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
         tar = CACHE / "bundle.tar"
-        options = ["--suite", SUITE, "--arch", architecture.stdout.strip(), "--output", str(tar)]
+        options = ["--suite", SUITE, "--arch", architecture.stdout.strip(), "--output", tar, "--keep", CACHE / "keep"]
         subprocess.run([PROJECT / "deploy" / "bundle.sh", *options], check=True)
         unpacked = CACHE / "unpacked"
         shutil.rmtree(unpacked, ignore_errors=True)

@@ -20,12 +20,13 @@ from tests.e2e.appliance import guest as machine
 from tests.e2e.appliance.guest import Guest, wait_until
 
 WANTED = "PIAPP_TEST_APPLIANCE"
-CLIP = "/opt/piapp/current/lib/python3.13/site-packages/piapp/media/room_demo.mp4"
+PYTHON = {"bookworm": "python3.11", "trixie": "python3.13"}[machine.SUITE]
+CLIP = f"/opt/piapp/current/lib/{PYTHON}/site-packages/piapp/media/room_demo.mp4"
 INSTALL = ("/root/bundle/deploy/install.sh", "--with-broker", "--source", f"file:{CLIP}?loop=0")
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get(WANTED), reason="boots a whole system: `make test-appliance` runs it"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
 ]
 
 # What a machine may keep after the appliance has come and gone: logs, caches and the package manager's own books.
@@ -267,8 +268,11 @@ def test_sandbox_denies_what_it_should(guest: Guest) -> None:
     (guest.root / "etc/systemd/system/probe.service").unlink()
     (guest.root / "srv/probe.py").unlink()
     guest.run("systemctl", "daemon-reload")
+    # Newer kernels refuse by themselves, older ones by a filter of systemd.
+    assert result.pop("memory to write and execute") in ("EACCES", "EPERM")
     assert result == {
         "write /etc": "EROFS",
+        "write own configuration": "EACCES",
         "write /opt": "EROFS",
         "write /usr": "EROFS",
         "write /sys": "EROFS",
@@ -281,7 +285,6 @@ def test_sandbox_denies_what_it_should(guest: Guest) -> None:
         "new user namespace": "EPERM",
         "mount": "EPERM",
         "become root": "EPERM",
-        "memory to write and execute": "EPERM",
         "packet socket": "EAFNOSUPPORT",
         "set the clock": "EPERM",
         "device that is allowed": "ENODEV",

@@ -51,7 +51,8 @@ def send(address: str) -> Callable[[], object]:
 
 
 attempts: dict[str, Callable[[], object]] = {
-    "write /etc": write("/etc/piapp/x"),
+    "write /etc": write("/etc/x"),
+    "write own configuration": write("/etc/piapp/x"),
     "write /opt": write("/opt/piapp/x"),
     "write /usr": write("/usr/x"),
     "write /sys": write("/sys/kernel/uevent_helper"),
