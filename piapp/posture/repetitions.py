@@ -170,7 +170,7 @@ class PushUpCounter(RepetitionCounter):
         """Whether a push-up has begun and not been given up."""
         if self._start_ms is None or ts_ms - self._start_ms > self._config.repetition_max_s * 1000:
             return False
-        return self._hands_stayed(features)
+        return self._hands_moved_m(features) < 2 * self._config.push_up_hands_m
 
     def _possible(self, features: Features) -> bool:
         level = self._config.push_up_trunk_deg < features.trunk_deg < 180 - self._config.push_up_trunk_deg
@@ -187,15 +187,15 @@ class PushUpCounter(RepetitionCounter):
         return self._held_ms >= self._config.push_up_hold_s * 1000
 
     def _whole(self, features: Features) -> bool:
-        return self._hands_stayed(features) and super()._whole(features)
+        return self._hands_moved_m(features) < self._config.push_up_hands_m and super()._whole(features)
 
     def _at_start(self, features: Features, ts_ms: int) -> Repetition | None:
         done = super()._at_start(features, ts_ms)
         self._hands_px = features.hands_px
         return done
 
-    def _hands_stayed(self, features: Features) -> bool:
-        return math.dist(self._hands_px, features.hands_px) < self._config.push_up_hands_m * features.scale
+    def _hands_moved_m(self, features: Features) -> float:
+        return math.dist(self._hands_px, features.hands_px) / features.scale
 
 
 class JumpingJackCounter(RepetitionCounter):

@@ -1,0 +1,40 @@
+"""Shared by the tests of the posture logic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from piapp.config import PostureConfig, default_config
+from piapp.posture import Monitor
+from piapp.types import PoseResult, PostureEvent, State
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `import stick`; tests are no package
+
+Watched = tuple[list[State], list[PostureEvent]]
+
+
+@pytest.fixture(scope="session")
+def config() -> PostureConfig:
+    """The shipped thresholds."""
+    return default_config().posture
+
+
+@pytest.fixture
+def watch(config: PostureConfig) -> Callable[..., Watched]:
+    """Feed results to a new monitor; states and events come back."""
+
+    def run(results: Iterable[PoseResult], **options: object) -> Watched:
+        monitor = Monitor(config, **options)
+        states: list[State] = []
+        events: list[PostureEvent] = []
+        for result in results:
+            state, new = monitor.update(result)
+            states.append(state)
+            events += new
+        return states, events
+
+    return run
