@@ -31,8 +31,9 @@ class Cropper:
     def __init__(self, size: int, *, repeat_border: bool) -> None:
         self._border = cv2.BORDER_REPLICATE if repeat_border else cv2.BORDER_CONSTANT
         self._corners = _corners(size)
-        steps = np.arange(size, dtype=np.float64)
-        self._grid = np.stack(np.meshgrid(steps, steps), axis=-1)
+        columns = np.arange(size, dtype=np.float64)
+        self._rows = np.arange(_BAND, dtype=np.float64)[:, np.newaxis]
+        self._grid = np.stack(np.broadcast_arrays(columns, self._rows), axis=-1)
         self._places = np.empty((_BAND, size, 2), np.float64)
         self._rounded = np.empty((_BAND, size, 2), np.float32)
         self._whole = np.empty((_BAND, size, 2), np.int16)
@@ -54,7 +55,8 @@ class Cropper:
         _, matrix = cv2.invert(cv2.getPerspectiveTransform(square.corners(), self._corners))
         for row in range(0, len(self._pixels), _BAND):
             band = slice(row, row + _BAND)
-            cv2.perspectiveTransform(self._grid[band], matrix, dst=self._places)
+            np.add(self._rows, row, out=self._grid[..., 1])
+            cv2.perspectiveTransform(self._grid, matrix, dst=self._places)
             self._places += _ROUNDING
             np.subtract(self._places, _ROUNDING, out=self._rounded, casting="same_kind")
             cv2.convertMaps(self._rounded, None, cv2.CV_16SC2, dstmap1=self._whole, dstmap2=self._fraction)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from piapp.errors import LandmarkerError, ModelError
-from piapp.landmarker.bundle import DETECTOR_ENTRY, LANDMARKS_ENTRY, read_bundle
 from piapp.types import FloatArray, ImageArray
+
+# As in `bundle`, which imports more than an inference needs.
+DETECTOR_ENTRY = "pose_detector.tflite"
+LANDMARKS_ENTRY = "pose_landmarks_detector.tflite"
 
 
 class Network:
@@ -87,15 +94,26 @@ def open_networks(path: Path, threads: int) -> tuple[Network, Network]:
     Raises:
         ModelError: The bundle cannot be read or has other models.
     """
+    with _archive(path) as archive:
+        return (
+            _network(archive, path, DETECTOR_ENTRY, threads=threads, scale=1 / 127.5, offset=-1.0, outputs=2),
+            _network(archive, path, LANDMARKS_ENTRY, threads=threads, scale=1 / 255, offset=0.0, outputs=5),
+        )
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    # Not `read_bundle`, which holds the whole file twice.
     try:
-        bundle = path.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except KeyError as error:
+        raise ModelError(f"{path}: {error.args[0]}; expected {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}") from error
+    except zipfile.BadZipFile as error:
+        raise ModelError(f"{path}: expected a bundle, which is a zip file: {error}") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        detector, landmarks = read_bundle(bundle)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    return (
-        Network(detector, f"{path}: {DETECTOR_ENTRY}", threads=threads, scale=1 / 127.5, offset=-1.0, outputs=2),
-        Network(landmarks, f"{path}: {LANDMARKS_ENTRY}", threads=threads, scale=1 / 255, offset=0.0, outputs=5),
-    )
+
+
+def _network(archive: zipfile.ZipFile, path: Path, entry: str, **form: Any) -> Network:
+    return Network(archive.read(entry), f"{path}: {entry}", **form)
