@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-nodered test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -25,6 +25,13 @@ test-fresh: setup-test  ## both commands in a minimal Debian root with nothing b
 
 test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian (root, 4 min; SUITE=bookworm)
 	PIAPP_TEST_APPLIANCE=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest tests/e2e/appliance
+
+test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the wheels that they get (5 min)
+	PIAPP_TEST_ARM64=1 $(BIN)/pytest tests/e2e/arm64
+
+test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, which npm brings, and run it
+	npm install --prefix .cache/nodered --silent --no-audit --no-fund node-red@4
+	$(BIN)/pytest -rs tests/deploy/test_nodered.py
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench
