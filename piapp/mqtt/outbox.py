@@ -66,6 +66,10 @@ class EventQueue(Protocol):
         """Forget an event: the broker has it. Unknown numbers are ignored."""
         ...
 
+    def doubt(self) -> None:
+        """The connection broke: the broker may have crashed and forgotten what it acknowledged a moment before."""
+        ...
+
     def sync(self) -> None:
         """Have what waits reach the disk; blocks for it. Called without the lock, from the publisher thread."""
         ...
@@ -106,6 +110,9 @@ class MemoryEventQueue:
     def ack(self, number: int) -> None:
         """Forget an event."""
         self._events.pop(number, None)
+
+    def doubt(self) -> None:
+        """What was acknowledged is gone."""
 
     def sync(self) -> None:
         """There is no disk."""
@@ -303,6 +310,11 @@ class Outbox:
     def sync_events(self) -> None:
         """Have events that wait reach the disk; blocks for it, and nobody else."""
         self.events.sync()
+
+    def doubt_events(self) -> None:
+        """The connection broke: send again what was acknowledged a moment before."""
+        with self._lock:
+            self.events.doubt()
 
     def close_events(self) -> None:
         """Let go of the disk that holds events."""

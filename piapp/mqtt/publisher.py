@@ -278,6 +278,8 @@ class Publisher:
             self._serve(connection)
             self._say_goodbye(connection)
         except ConnectionFailedError as failure:
+            if connected_at is not None:
+                self._outbox.doubt_events()
             held_s = None if connected_at is None else time.monotonic() - connected_at
             return None if self._stopping.is_set() else failure, held_s
         else:

@@ -8,6 +8,9 @@ in WAL mode, one small write into the kernel's cache. Nothing is flushed to the 
 an event then waits for milliseconds only; what a power cut can take are events of the last seconds that nobody
 acknowledged. While the broker is away, `sync` flushes, off the main thread. Between events nothing is written, and the
 disk is read once, at the start. About every 200 events SQLite folds its log into the file, which flushes both.
+
+Acknowledged events are kept for some seconds more: a broker that is killed forgets what it had in memory for its
+subscribers, so what it acknowledged just before the connection broke is sent again, with the same id.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ OFF = "off"
 
 # Acknowledged events are deleted when none waits, and this many at a time while a backlog drains.
 ACKS_PER_WRITE = 256
+
+# How long an acknowledged event is kept in case the broker crashes, and how many at most. A guess: seen lost with a
+# killed mosquitto were events of the last second.
+DOUBT_S = 5.0
+MAX_DOUBTED = 1_000
 
 # A disk that failed is tried again with the first event after so many seconds.
 RETRY_S = 60.0
@@ -183,6 +191,7 @@ class Spool:
         self._max_events, self._max_bytes = max_events, max_bytes
         self._monotonic_s = monotonic_s
         self._waiting: OrderedDict[int, bytes] = OrderedDict()  # bounded: append drops the oldest
+        self._acked: OrderedDict[int, tuple[float, bytes]] = OrderedDict()  # bounded by MAX_DOUBTED: oldest forgotten
         self._bytes = 0
         self._gone: list[int] = []  # bounded: written when ACKS_PER_WRITE long
         self._journal: EventJournal | None = None
@@ -204,6 +213,7 @@ class Spool:
 
     def append(self, event: EventPayload) -> int:
         """Add an event and return its number."""
+        self._settle()
         self.last += 1
         self._hold(self.last, event.encoded(historical=False))
         self._make_room()
@@ -214,17 +224,24 @@ class Spool:
         return self.last
 
     def peek(self, after: int) -> tuple[int, EventPayload] | None:
-        """The oldest waiting event with a number above `after`; quick because acknowledged ones are gone."""
+        """The oldest waiting event with a number above `after`; quick because acknowledged ones are elsewhere."""
+        self._settle()
         found = next(((number, payload) for number, payload in self._waiting.items() if number > after), None)
         return None if found is None else (found[0], _decoder.decode(found[1]))
 
     def ack(self, number: int) -> None:
-        """Forget an event."""
-        if number not in self._waiting:
-            return
-        self._forget(number)
-        if not self._waiting or len(self._gone) >= ACKS_PER_WRITE:
-            self._write([])
+        """Forget an event, though not at once; see `doubt`."""
+        payload = self._waiting.pop(number, None)
+        if payload is not None:
+            self._acked[number] = self._monotonic_s(), payload
+            self._settle()
+
+    def doubt(self) -> None:
+        """Let what was acknowledged in the last seconds wait again."""
+        self._settle()
+        again = [(number, payload) for number, (_, payload) in self._acked.items()]
+        self._acked.clear()
+        self._waiting = OrderedDict(sorted([*again, *self._waiting.items()]))
 
     def sync(self) -> None:
         """Have what waits reach the disk; needs no lock, blocks for the disk."""
@@ -239,6 +256,8 @@ class Spool:
     def close(self) -> None:
         """Write what is left to write and let go of the file; what comes later is kept in memory."""
         self._given_up = True
+        for number in list(self._acked):
+            self._forget(number)
         if self._journal is not None:
             self._write([])
         self._let_go()
@@ -268,15 +287,32 @@ class Spool:
         self._bytes += len(payload) + ROW_BYTES
 
     def _forget(self, number: int) -> None:
-        self._bytes -= len(self._waiting.pop(number)) + ROW_BYTES
+        payload = self._acked.pop(number)[1] if number in self._acked else self._waiting.pop(number)
+        self._bytes -= len(payload) + ROW_BYTES
         self._gone.append(number)
 
+    def _settle(self) -> None:
+        """Forget acknowledged events that are beyond doubt; they leave the disk when it is worth a write."""
+        old_s = self._monotonic_s() - DOUBT_S
+        while self._acked:
+            number, (acked_s, _) = next(iter(self._acked.items()))
+            if acked_s > old_s and len(self._acked) <= MAX_DOUBTED:
+                break
+            self._forget(number)
+        if len(self._gone) >= ACKS_PER_WRITE or (self._gone and not self._waiting and not self._acked):
+            self._write([])
+
     def _make_room(self) -> None:
-        while len(self._waiting) > 1 and (len(self._waiting) > self._max_events or self._bytes > self._max_bytes):
+        while self._acked and self._is_full(len(self._acked) + len(self._waiting)):
+            self._forget(next(iter(self._acked)))
+        while len(self._waiting) > 1 and self._is_full(len(self._waiting)):
             self._forget(next(iter(self._waiting)))
             self.dropped += 1
             if self.dropped & (self.dropped - 1) == 0:  # the first, and then ever more rarely
                 _log.warning("spool is full (spool.max_events, spool.max_mb): %d oldest events dropped", self.dropped)
+
+    def _is_full(self, events: int) -> bool:
+        return events > self._max_events or self._bytes > self._max_bytes
 
     def _write(self, added: Sequence[tuple[int, bytes]]) -> None:
         """Bring the journal up to date; does nothing without one."""
@@ -307,7 +343,8 @@ class Spool:
         if journal is None:
             return
         try:
-            journal.replace(self._waiting.items())
+            doubted = ((number, payload) for number, (_, payload) in self._acked.items())
+            journal.replace([*doubted, *self._waiting.items()])
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 journal.close()

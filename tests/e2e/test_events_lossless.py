@@ -25,9 +25,10 @@ ROOT = Path(__file__).parents[2]
 EVENTS = 500
 KILLS = 10
 
-# A broker that forgets what it acknowledged cannot be helped from outside: as deploy/mosquitto has it, but sooner.
+# A broker that forgets what it acknowledged cannot be helped from outside: as deploy/mosquitto has it, but saved sooner.
 REMEMBERING = (
     "persistence true", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0",
+    "max_inflight_messages 0",
 )  # fmt: skip
 
 
@@ -208,3 +209,17 @@ def test_a_lost_camera_is_told_and_its_return_by_a_later_run(broker, run_node, s
 
     assert lose_camera() == ["camera_lost"]
     assert lose_camera() == ["camera_back", "camera_lost"]
+
+
+def test_a_spool_that_cannot_be_used_is_said_in_health(broker, run_node, subscribe, tmp_path):
+    """The node runs all the same, and keeps its events in memory."""
+    (tmp_path / "state").write_text("a file where a folder should be")
+    subscriber = subscribe(broker)
+    node = run_node(
+        broker.port, "--set", f"spool.dir={tmp_path / 'state'}", "--set", "health.period_s=1", program=FAKES
+    )
+    health = json.loads(subscriber.wait_for("health")[0].payload)
+    assert str(tmp_path / "state") in health["spool_problem"]
+    assert health["spool_depth"] == 0
+    assert health["spool_problem"] in node.log
+    assert node.running

@@ -18,7 +18,16 @@ import msgspec
 import pytest
 
 from piapp.config import default_config
-from piapp.mqtt.spool import ACKS_PER_WRITE, RETRY_S, EventJournal, Spool, open_spool, state_folder
+from piapp.mqtt.spool import (
+    ACKS_PER_WRITE,
+    DOUBT_S,
+    MAX_DOUBTED,
+    RETRY_S,
+    EventJournal,
+    Spool,
+    open_spool,
+    state_folder,
+)
 from tests.mosquitto import Subscriber, wait_until
 from tests.mqtt.test_publisher import event, ids, make_publisher
 
@@ -144,14 +153,18 @@ def test_nobody_else_may_read_it(file):
 
 def test_nothing_is_written_between_events(file):
     """An idle node leaves its card alone."""
-    spool = make_spool(file)
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)
     spool.ack(spool.append(event(1)))
+    clock.now_s += DOUBT_S
+    spool.peek(0)
 
     def times() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in file.parent.iterdir()}
 
     before = times()
     for _ in range(100):
+        clock.now_s += 1
         spool.peek(0)
         spool.ack(1)
         spool.sync()
@@ -160,29 +173,83 @@ def test_nothing_is_written_between_events(file):
 
 
 def test_an_event_costs_little_disk(file):
-    """Appended and acknowledged: a few pages in the kernel's cache, and no flush."""
-    spool = make_spool(file)
+    """Appended, acknowledged and deleted: a few pages in the kernel's cache, and no flush."""
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)
     wal = Path(f"{file}-wal")
     spool.ack(spool.append(event(0)))
     before = wal.stat().st_size
     for number in range(10):
         spool.ack(spool.append(event(number)))
+        clock.now_s += DOUBT_S
+        spool.peek(0)
     assert (wal.stat().st_size - before) / 10 <= 5 * 4_200
     spool.close()
 
 
 def test_acknowledgements_of_a_backlog_are_written_together(file):
-    """After a crash at most so many are sent again."""
-    spool = make_spool(file)
+    """After a crash at most so many are sent again, and those that are in doubt."""
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)
     count = 3 * ACKS_PER_WRITE + 10
     for number in range(1, count + 1):
         spool.append(event(number))
     for number in range(1, count):
         spool.ack(number)
+    clock.now_s += DOUBT_S
+    spool.peek(0)
     spool._let_go()  # as a crash would: without writing the rest
     left = make_spool(file)
-    assert waiting(left) == named(*range(3 * ACKS_PER_WRITE + 1, count + 1))
+    assert waiting(left)[-1] == f"b-{count}"
+    assert left.depth <= ACKS_PER_WRITE + 1
     left.close()
+
+
+def test_what_a_crashed_broker_may_have_forgotten_waits_again(file):
+    """In order, before what nobody has acknowledged; what is older is beyond doubt, and so is all after a clean end."""
+    clock = Clock()
+    spool = make_spool(file, monotonic_s=clock)
+    for number in range(6):
+        spool.append(event(number))
+    spool.ack(1)
+    clock.now_s += DOUBT_S
+    for number in (2, 3, 5):
+        spool.ack(number)
+    assert (spool.depth, waiting(spool)) == (2, named(3, 5))
+    spool.doubt()
+    assert (spool.depth, waiting(spool)) == (5, named(1, 2, 3, 4, 5))
+    for number in (2, 3):
+        spool.ack(number)
+    spool.close()
+    assert waiting(make_spool(file)) == named(3, 4, 5)
+
+
+def test_doubted_events_survive_a_crash_and_give_way_to_new_ones(file):
+    """The node may die together with the broker; but nobody new is dropped for their sake."""
+    spool = make_spool(file, max_events=10)
+    for number in range(10):
+        spool.ack(spool.append(event(number)))
+    spool._let_go()
+    after = make_spool(file, max_events=10)
+    assert waiting(after) == named(*range(10))
+    for number in range(1, 11):
+        after.ack(number)
+    for number in range(10, 18):
+        after.append(event(number))
+    after.doubt()
+    assert waiting(after) == named(*range(8, 18))
+    assert after.dropped == 0
+    after.close()
+
+
+def test_few_are_doubted_of_a_long_backlog():
+    """A connection that breaks right after a drain does not begin from the start."""
+    spool = make_spool(None)
+    for number in range(3 * MAX_DOUBTED):
+        spool.ack(spool.append(event(number)))
+    spool.doubt()
+    assert spool.depth == MAX_DOUBTED
+    assert waiting(spool)[-1] == f"b-{3 * MAX_DOUBTED - 1}"
 
 
 def test_what_was_appended_survives_sigkill(file):
