@@ -33,6 +33,9 @@ test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, whic
 	npm install --prefix .cache/nodered --silent --no-audit --no-fund node-red@4
 	$(BIN)/pytest -rs tests/deploy/test_nodered.py
 
+soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has a minute
+	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py
+
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench
 

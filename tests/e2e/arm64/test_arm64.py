@@ -1,0 +1,109 @@
+"""The processors of Raspberry Pis, emulated, with the very wheels that the installer puts on them.
+
+Slow: `make test-arm64` runs it, about 5 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from piapp.camera.media import VideoFile
+from piapp.demo import clip
+from tests.e2e.arm64.emulated import PROJECT, Emulated, missing
+
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("PIAPP_TEST_ARM64"), reason="emulates other processors: `make test-arm64` runs it"
+    ),
+    pytest.mark.timeout(1800),
+]
+
+# Raspberry Pi 3 and Zero 2 W, Pi 4, Pi 5: and what install.sh must choose there.
+PROCESSORS = {"cortex-a53": "litert", "cortex-a72": "litert", "cortex-a76": "mediapipe"}
+
+# Where somebody stands in the bundled clip.
+FRAME = 75
+
+# Other vector units round differently.
+TOLERANCE = 0.003
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Emulated:
+    """The arm64 system."""
+    if reason := missing():
+        pytest.skip(f"the arm64 tests cannot emulate on this machine: {reason}")
+    return Emulated()
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of somebody."""
+    path = tmp_path_factory.mktemp("still") / "still.png"
+    with VideoFile(clip()) as video:
+        image = next(image for number, (_, image) in enumerate(video.frames()) if number == FRAME)
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return path
+
+
+def landmarks(printed: str) -> np.ndarray:
+    """The one person's landmarks in what `piapp detect` printed."""
+    (pose,) = json.loads(printed)["poses"]
+    return np.array(pose["landmarks"])
+
+
+@pytest.mark.parametrize(("processor", "runtime"), PROCESSORS.items())
+def test_installer_and_program_choose_what_runs(
+    emulated: Emulated, tmp_path: Path, processor: str, runtime: str
+) -> None:
+    """By the features that the kernel lists, both come to the same choice, and the installer gives its reason."""
+    code = (
+        "from piapp.config import default_config; from piapp.landmarker.runtime import chosen_runtime\n"
+        "print(chosen_runtime(default_config().landmarker)); print(open('/proc/cpuinfo').read())"
+    )
+    done = emulated.run(processor, "-c", code)
+    assert done.returncode == 0, done.stderr
+    chosen, _, cpuinfo = done.stdout.partition("\n")
+    assert chosen == runtime
+    for name, text in {
+        "proc/cpuinfo": cpuinfo,
+        "proc/meminfo": "MemTotal: 4000000 kB\n",
+        "etc/os-release": "VERSION_CODENAME=trixie\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    installer = subprocess.run(
+        [PROJECT / "deploy" / "install.sh", "--dry-run"],
+        env=os.environ | {"PIAPP_FACTS": str(tmp_path), "PIAPP_MACHINE": "aarch64"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"runtime: {runtime}" in installer.stderr
+    assert ("LSE" in installer.stderr) == (runtime == "litert")
+
+
+@pytest.mark.parametrize(("processor", "runtime"), PROCESSORS.items())
+def test_inference_agrees_with_this_machine(emulated: Emulated, still: Path, processor: str, runtime: str) -> None:
+    """The whole of `piapp detect`, from the picture to the landmarks, gives what it gives here."""
+    options = ["-m", "piapp", "detect", still, "--set", f"landmarker.runtime={runtime}"]
+    here = subprocess.run([sys.executable, "-P", *options], capture_output=True, text=True, check=True)
+    there = emulated.run(processor, *options)
+    assert there.returncode == 0, there.stderr
+    assert np.abs(landmarks(there.stdout) - landmarks(here.stdout))[:, :2].max() < TOLERANCE
+
+
+@pytest.mark.parametrize("processor", [name for name, runtime in PROCESSORS.items() if runtime == "litert"])
+def test_the_reason_for_the_choice_still_holds(emulated: Emulated, still: Path, processor: str) -> None:
+    """MediaPipe's wheel aborts where the installer leaves it out; when it no longer does, this test says so."""
+    done = emulated.run(processor, "-m", "piapp", "detect", still, "--set", "landmarker.runtime=mediapipe")
+    assert done.returncode != 0
+    assert '"poses"' not in done.stdout
