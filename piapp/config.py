@@ -111,6 +111,7 @@ class PostureConfig(Section, frozen=True):
     enter_whole: Fraction
     enter_leg_share: Annotated[float, Meta(ge=0.0, le=3.0)]
     enter_move_m: Metres
+    enter_arms: Fraction
     gap_s: Seconds
     lying_gap_s: Seconds
     fallen_gap_s: Seconds
@@ -129,6 +130,7 @@ class PostureConfig(Section, frozen=True):
     lying_extension: Fraction
     lying_balance_m: Metres
     propped_reach_m: Metres
+    propped_arms_down: Fraction
     bending_trunk_deg: Degrees
     bending_knee_deg: Degrees
     kneeling_knee_deg: Degrees

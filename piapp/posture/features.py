@@ -62,8 +62,9 @@ class Features:
             hang or stand straight, below 0 when hands are up.
         straddle_m: Distance between the ankles.
         balance_m: Horizontal distance from the middle of the feet to where the body's weight acts.
-        trunk_seen: Lowest visibility of shoulders and hips; legs_seen of hip and knee, feet_seen of the ankle of the
-            better seen leg; arms_seen of the better seen arm.
+        trunk_seen: Lowest visibility of shoulders and hips; shoulders_seen of the shoulders alone.
+        legs_seen: Lowest visibility of hip and knee, feet_seen of knee and ankle, of the better seen leg; arms_seen of
+            elbow and wrist of the better seen arm.
         axis_tilt_deg: Camera tilt at which this body would be upright, NaN when it is not straight.
     """
 
@@ -89,6 +90,7 @@ class Features:
     straddle_m: float
     balance_m: float
     trunk_seen: float
+    shoulders_seen: float
     legs_seen: float
     feet_seen: float
     arms_seen: float
@@ -139,6 +141,7 @@ def measure(body: Body, tilt_deg: float) -> Features:
         straddle_m=length(minus(points[ANKLES[0]], points[ANKLES[1]])),
         balance_m=_balance_m(points, shoulders, hips),
         trunk_seen=min(seen[11], seen[12], seen[23], seen[24]),
+        shoulders_seen=min(seen[11], seen[12]),
         legs_seen=max(min(seen[23], seen[25]), min(seen[24], seen[26])),
         feet_seen=max(min(seen[25], seen[27]), min(seen[26], seen[28])),
         arms_seen=min(seen[ELBOWS[arm]], seen[WRISTS[arm]]),

@@ -44,13 +44,15 @@ def _level(features: Features, config: PostureConfig) -> bool:
 
 
 def propped(features: Features, config: PostureConfig) -> bool:
-    """Whether the arms hold the trunk up, as on all fours or in a push-up."""
-    return (
-        features.arms_seen >= config.min_visibility
-        and features.reach_m > config.propped_reach_m
-        and features.shoulders_m > config.propped_reach_m
-        and features.hips_m > config.floor_hips_m
-    )
+    """Whether the arms hold the trunk up, as on all fours or in a push-up.
+
+    They do when the shoulders are well above hands and feet, or well above hands on arms that stand straight in the
+    picture: the feet's height is unsure for bodies that point at the camera.
+    """
+    if features.arms_seen < config.min_visibility or features.reach_m < config.propped_reach_m:
+        return False
+    above_feet = features.shoulders_m > config.propped_reach_m and features.hips_m > config.floor_hips_m
+    return above_feet or features.arms_down > config.propped_arms_down
 
 
 def _seated(features: Features, config: PostureConfig, held: Posture) -> Posture:

@@ -23,6 +23,8 @@ _PUSH_UP_UP, _PUSH_UP_DOWN = 1.0, 0.56
 # Height of the shoulders above the wrists, and distance of the ankles, in metres; guesses from an adult's build.
 _JACK_HANDS_M = 0.3
 _JACK_TOGETHER_M, _JACK_APART_M = 0.25, 0.55
+# Squats and jumping jacks keep the trunk steeper than this; measured: squats up to 58, getting up from a push-up 70.
+_LEVEL_DEG = 63.0
 # An exercise that was impossible for so long has been given up.
 _GIVEN_UP_MS = 1000
 # Longest time that one result may stand for, so that a gap does not count as a phase.
@@ -78,7 +80,7 @@ class RepetitionCounter:
         """Take what is seen now, and the judgement of it alone; a repetition when it has just become whole."""
         elapsed_ms, self._step_ms = min(ts_ms - self._step_ms, _STEP_MS), ts_ms
         if not self._possible(features):
-            if ts_ms - self._possible_ms > _GIVEN_UP_MS or posture == "lying":
+            if ts_ms - self._possible_ms > _GIVEN_UP_MS or self._over(features, posture):
                 self.interrupt()
             return None
         self._possible_ms = ts_ms
@@ -95,7 +97,11 @@ class RepetitionCounter:
 
     def _possible(self, features: Features) -> bool:
         """Whether the body is in a position for the exercise at all."""
-        return features.legs_seen >= self._config.min_visibility and features.trunk_deg < self._config.lying_trunk_deg
+        return features.legs_seen >= self._config.min_visibility and features.trunk_deg < _LEVEL_DEG
+
+    def _over(self, features: Features, posture: Posture) -> bool:
+        """Whether the body does something else, not just hard to see."""
+        return posture == "lying" or features.trunk_deg > _LEVEL_DEG
 
     def _depth(self, features: Features) -> float:
         raise NotImplementedError
@@ -136,12 +142,12 @@ class SquatCounter(RepetitionCounter):
 
     def __init__(self, config: PostureConfig) -> None:
         super().__init__(config)
-        self._deepest, self._seated = 0.0, False
+        self._deepest, self._seated, self._seated_ms = 0.0, False, 0
 
     def interrupt(self) -> None:
         """Forget a squat that has begun."""
         super().interrupt()
-        self._deepest, self._seated = 0.0, False
+        self._deepest, self._seated, self._seated_ms = 0.0, False, 0
 
     def _depth(self, features: Features) -> float:
         return squat_depth(features)
@@ -149,11 +155,13 @@ class SquatCounter(RepetitionCounter):
     def _at_far(self, features: Features, posture: Posture, elapsed_ms: int) -> None:
         super()._at_far(features, posture, elapsed_ms)
         depth = squat_depth(features)
+        self._seated_ms += elapsed_ms if posture == "sitting" else 0
         if depth > self._deepest:
             self._deepest, self._seated = depth, posture == "sitting"
 
     def _whole(self, features: Features) -> bool:
-        return not self._seated and super()._whole(features)
+        seated = self._seated and 2 * self._seated_ms > self._far_ms  # for most of the time, and at the bottom
+        return not seated and super()._whole(features)
 
 
 class PushUpCounter(RepetitionCounter):
@@ -176,6 +184,10 @@ class PushUpCounter(RepetitionCounter):
         level = self._config.push_up_trunk_deg < features.trunk_deg < 180 - self._config.push_up_trunk_deg
         straight = features.hip_deg > self._config.push_up_hip_deg
         return level and straight and features.arms_seen >= self._config.min_visibility
+
+    def _over(self, features: Features, posture: Posture) -> bool:
+        del features
+        return posture == "lying"
 
     def _depth(self, features: Features) -> float:
         return push_up_depth(features)

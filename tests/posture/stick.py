@@ -78,13 +78,13 @@ def _joints(stance: Stance) -> np.ndarray:
         shoulder = _along(hip, _TRUNK, stance.trunk)
         shoulder = (shoulder[0], shoulder[1], side * 0.17)
         outwards, forwards, bend = stance.left if left else stance.right
-        elbow = _arm(shoulder, _UPPER_ARM, outwards, forwards, stance.trunk, side)
-        wrist = _arm(elbow, _FOREARM, outwards + bend, forwards, stance.trunk, side)
+        elbow = _arm(shoulder, _UPPER_ARM, (outwards, forwards), stance.trunk, side)
+        wrist = _arm(elbow, _FOREARM, (outwards + bend, forwards), stance.trunk, side)
         for index, point in ((11, shoulder), (13, elbow), (15, wrist), (23, hip), (25, knee), (27, ankle)):
             out[index + k] = point
         for index in (17, 19, 21):
             out[index + k] = wrist
-        flat = stance.shank if abs(stance.shank) > 60 else 0.0  # noqa: PLR2004 - feet lie when shanks do
+        flat = stance.shank if abs(stance.shank) > 60 else 0.0
         out[29 + k] = _along(ankle, 0.06, flat - 120)
         out[31 + k] = _along(ankle, 0.17, flat + 100)
     head = _along(tuple((out[11] + out[12]) / 2), 0.2, stance.trunk)
@@ -92,15 +92,15 @@ def _joints(stance: Stance) -> np.ndarray:
     out[0] = face
     out[1:7] = face + (np.array(_along((0, 0, 0), 0.04, stance.trunk)))
     out[1:4, 2], out[4:7, 2] = 0.03, -0.03
-    out[7], out[8] = np.array(head) + (0, 0, 0.07), np.array(head) - (0, 0, 0.07)
-    out[9], out[10] = face + (0, -0.03, 0.02), face + (0, -0.03, -0.02)
+    out[7], out[8] = np.add(head, (0, 0, 0.07)), np.subtract(head, (0, 0, 0.07))
+    out[9], out[10] = np.add(face, (0, -0.03, 0.02)), np.add(face, (0, -0.03, -0.02))
     out[:, 1] += max(0.0, 0.03 - out[:, 1].min()) + stance.lift
     out[:, 0] += stance.x
     return out
 
 
-def _arm(start: Point, length: float, outwards: float, forwards: float, trunk: float, side: int) -> Point:
-    out, ahead = math.radians(outwards), math.radians(forwards)
+def _arm(start: Point, length: float, angles: tuple[float, float], trunk: float, side: int) -> Point:
+    out, ahead = (math.radians(angle) for angle in angles)
     across, down = math.sin(out), -math.cos(out)
     x, y = -down * math.sin(ahead), down * math.cos(ahead)
     lean = math.radians(trunk)

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 import stick
+from stick import BEND, KNEEL, LIE_BACK, LIE_FRONT, PLANK, PLANK_LOW, SIT, SIT_FLOOR, SQUAT, STAND, film, plunge, smooth
+
 from piapp.config import PostureConfig, ZoneConfig
 from piapp.types import PoseResult, PostureEvent
-from stick import BEND, KNEEL, LIE_BACK, LIE_FRONT, PLANK, PLANK_LOW, SIT, SIT_FLOOR, SQUAT, STAND, film, plunge, smooth
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

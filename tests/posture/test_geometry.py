@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import stick
+
 from piapp.posture.geometry import inclination_deg, inside, joint_deg, pixels_per_metre, read_body, upright
 from piapp.types import Pose
 

@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import pytest
 import stick
-from piapp.types import PostureEvent
 from stick import JACK, LIE_BACK, RAISE_RIGHT, STAND, WAVE_IN, WAVE_OUT, film, plunge
+
+from piapp.types import PostureEvent
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 GESTURES = ("hand_raised", "hand_lowered", "wave")

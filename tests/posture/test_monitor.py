@@ -10,10 +10,11 @@ import pytest
 import stick
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
+
 from piapp.config import ZoneConfig, default_config
 from piapp.posture import Monitor
 from piapp.types import Pose, PoseResult, PostureEvent, State
-from stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
 
 CONFIG = default_config().posture
 ZONES = (

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import stick
+from stick import STAND, film
+
 from piapp.config import PostureConfig
 from piapp.types import Pose, PoseResult, PostureEvent
-from stick import STAND, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import stick
+
 from piapp.config import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body

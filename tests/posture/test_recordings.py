@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from piapp.recording import read_recording
 from piapp.types import PostureEvent, State
 

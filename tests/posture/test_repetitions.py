@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import stick
+from stick import HALF_SQUAT, JACK, PLANK, PLANK_LOW, SIT, SQUAT, STAND, WAVE_OUT, film
+
 from piapp.posture.features import TRUNK_M, Features, measure
 from piapp.posture.geometry import read_body
 from piapp.posture.repetitions import push_up_depth, squat_depth
 from piapp.types import Pose, PostureEvent
-from stick import HALF_SQUAT, JACK, PLANK, PLANK_LOW, SIT, SQUAT, STAND, WAVE_OUT, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 SAMPLES = Path(__file__).parents[3] / "shared/media/expected/mlkit_fitness_pose_samples.csv"
@@ -25,11 +26,10 @@ def _counted(events: list[PostureEvent]) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("fps", [30, 10, 5])
 @pytest.mark.parametrize("view", stick.VIEWS)
-@pytest.mark.parametrize(("kind", "stance", "half_s"), [("squat", SQUAT, 0.7), ("jumping_jack", JACK, 0.5)])
-def test_repetitions_are_counted(
-    kind: str, stance: stick.Stance, half_s: float, view: str, fps: int, watch: Watch
-) -> None:
+@pytest.mark.parametrize("exercise", [("squat", SQUAT, 0.7), ("jumping_jack", JACK, 0.5)], ids=["squat", "jack"])
+def test_repetitions_are_counted(exercise: tuple[str, stick.Stance, float], view: str, fps: int, watch: Watch) -> None:
     """Each once, when it is whole."""
+    kind, stance, half_s = exercise
     steps = [(1.5, STAND), *[(half_s, stance), (0.1, stance), (half_s, STAND), (0.2, STAND)] * 4]
     _, events = watch(film(steps, camera=stick.VIEWS[view], fps=fps))
     assert _counted(events) == [(kind, count) for count in (1, 2, 3, 4)]

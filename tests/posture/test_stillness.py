@@ -3,10 +3,11 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 import stick
+from stick import SIT, STAND, Stance, film
+
 from piapp.config import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PostureEvent
-from stick import SIT, STAND, Stance, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

@@ -2,12 +2,13 @@ from collections.abc import Callable
 
 import pytest
 import stick
+from stick import SIT, SQUAT, STAND, film
+
 from piapp.config import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from piapp.posture.tilt import Tilt
 from piapp.types import PostureEvent
-from stick import SIT, SQUAT, STAND, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

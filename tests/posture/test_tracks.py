@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import stick
+
 from piapp.config import PostureConfig
 from piapp.posture.geometry import Body, read_body
 from piapp.posture.tracks import OneEuro, Tracks

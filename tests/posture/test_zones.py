@@ -1,10 +1,11 @@
 from collections.abc import Callable
 
 import stick
+from stick import Stance, film
+
 from piapp.config import PostureConfig, ZoneConfig
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import PostureEvent
-from stick import Stance, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 
