@@ -26,9 +26,12 @@ class Cropper:
     Args:
         size: Width and height of the cut pictures; a multiple of 32.
         repeat_border: Beyond a picture its edge goes on; else it is black.
+        scale: What pixels are multiplied by.
+        offset: What is added to them then.
     """
 
-    def __init__(self, size: int, *, repeat_border: bool) -> None:
+    def __init__(self, size: int, *, repeat_border: bool, scale: float, offset: float = 0.0) -> None:
+        self._scale, self._offset = np.float32(scale), np.float32(offset)
         self._border = cv2.BORDER_REPLICATE if repeat_border else cv2.BORDER_CONSTANT
         self._corners = _corners(size)
         columns = np.arange(size, dtype=np.float64)
@@ -40,7 +43,7 @@ class Cropper:
         self._fraction = np.empty((_BAND, size), np.uint16)
         self._pixels = np.empty((size, size, 3), np.uint8)
 
-    def cut(self, image: ImageArray, square: Square) -> ImageArray:
+    def cut(self, image: ImageArray, square: Square, into: FloatArray) -> None:
         """A region of the picture, turned upright; nothing else of the picture is touched.
 
         ImageToTensorCalculator on the processor: bilinear, without averaging when it shrinks.
@@ -48,21 +51,20 @@ class Cropper:
         Args:
             image: (height, width, 3) uint8.
             square: Where to look; it may reach beyond the picture.
-
-        Returns:
-            (size, size, 3) uint8; overwritten by the next call.
+            into: (size, size, 3) float32, overwritten.
         """
         _, matrix = cv2.invert(cv2.getPerspectiveTransform(square.corners(), self._corners))
-        for row in range(0, len(self._pixels), _BAND):
-            band = slice(row, row + _BAND)
+        for row in range(0, len(into), _BAND):
             np.add(self._rows, row, out=self._grid[..., 1])
             cv2.perspectiveTransform(self._grid, matrix, dst=self._places)
             self._places += _ROUNDING
             np.subtract(self._places, _ROUNDING, out=self._rounded, casting="same_kind")
             cv2.convertMaps(self._rounded, None, cv2.CV_16SC2, dstmap1=self._whole, dstmap2=self._fraction)
-            pixels = self._pixels[band]
+            pixels = self._pixels[row : row + _BAND]
             cv2.remap(image, self._whole, self._fraction, cv2.INTER_LINEAR, dst=pixels, borderMode=self._border)
-        return self._pixels
+        np.multiply(self._pixels, self._scale, out=into)
+        if self._offset:
+            into += self._offset
 
 
 def full_mask(logits: FloatArray, square: Square, width: int, height: int) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from piapp.landmarker.litert.numbers import running_total, sigmoid
 from piapp.landmarker.litert.region import Region
@@ -21,8 +22,8 @@ INPUT_SIZE = 256
 KERNEL = 7
 MIN_REFINE_CONFIDENCE = 0.5
 
-# (49, 1): the cells of the kernel, row by row.
-_ROW_STEPS, _COLUMN_STEPS = (np.indices((KERNEL, KERNEL)) - KERNEL // 2).reshape(2, -1, 1)
+# (2, 49, 1): x and y of the kernel's cells from its middle, row by row.
+_STEPS = (np.indices((KERNEL, KERNEL), np.float32)[::-1] - np.float32(KERNEL // 2)).reshape(2, -1, 1)
 _CHANNELS = np.arange(USED)
 
 
@@ -46,17 +47,22 @@ def refine(points: FloatArray, heatmap: FloatArray) -> None:
     """
     height, width = heatmap.shape[:2]
     cells = np.array([width, height], np.float32)
-    columns, rows = np.trunc(points[:, :2] * cells).astype(np.intp).T
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    near_columns, near_rows = columns + _COLUMN_STEPS, rows + _ROW_STEPS
-    nearest = near_rows.clip(0, height - 1) * width + near_columns.clip(0, width - 1)
-    confidence = sigmoid(heatmap.reshape(-1)[nearest * MODELLED + _CHANNELS])
-    confidence *= (near_rows >= 0) & (near_rows < height) & (near_columns >= 0) & (near_columns < width)
-    total = running_total(confidence)
-    sure = inside & (confidence.max(axis=0) >= MIN_REFINE_CONFIDENCE)
-    for axis, near, length in ((0, near_columns, cells[0]), (1, near_rows, cells[1])):
-        heat = running_total(confidence * near.astype(np.float32))
-        points[sure, axis] = heat[sure] / length / total[sure]
+    cell = np.trunc(points[:, :2] * cells).T
+    near = cell[:, np.newaxis] + _STEPS
+    valid = _within(near, cells[:, np.newaxis, np.newaxis])
+    places = np.where(valid, near[1] * np.float32(width) + near[0], 0).astype(np.intp)
+    confidence = sigmoid(heatmap.reshape(-1)[places * MODELLED + _CHANNELS]) * valid
+    sure = _within(cell, cells[:, np.newaxis]) & (confidence.max(axis=0) >= MIN_REFINE_CONFIDENCE)
+    total, x, y = (running_total(values)[sure] for values in (confidence, near[0] * confidence, near[1] * confidence))
+    points[sure, 0] = x / cells[0] / total
+    points[sure, 1] = y / cells[1] / total
+
+
+def _within(cell: FloatArray, cells: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which (x, y), along the first axis, are cells of the map."""
+    x, y = (cell >= 0) & (cell < cells)
+    inside: npt.NDArray[np.bool_] = x & y
+    return inside
 
 
 def project(points: FloatArray, region: Region) -> None:

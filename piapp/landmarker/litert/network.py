@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from piapp.errors import LandmarkerError, ModelError
-from piapp.types import FloatArray, ImageArray
+from piapp.types import FloatArray
 
 # As in `bundle`, which imports more than an inference needs.
 DETECTOR_ENTRY = "pose_detector.tflite"
@@ -26,8 +25,6 @@ class Network:
         model: The TFLite model.
         name: What messages call it.
         threads: How many threads share one inference.
-        scale: What a pixel's value is multiplied by on its way in.
-        offset: What is added to it then.
         outputs: How many outputs the model must have.
 
     Attributes:
@@ -37,9 +34,8 @@ class Network:
         ModelError: LiteRT cannot load the model, or it has another form.
     """
 
-    def __init__(self, model: bytes, name: str, *, threads: int, scale: float, offset: float, outputs: int) -> None:
+    def __init__(self, model: bytes, name: str, *, threads: int, outputs: int) -> None:
         self._name = name
-        self._scale, self._offset = np.float32(scale), np.float32(offset)
         try:
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -57,16 +53,17 @@ class Network:
         self._outputs = [self._interpreter.tensor(output["index"]) for output in found]
         self.size: int = shape[1]
 
-    def run(self, pixels: ImageArray) -> None:
+    def run(self, fill: Callable[[FloatArray], None]) -> None:
         """Infer; blocks, with Python's lock released while the network computes.
 
         Args:
-            pixels: (size, size, 3) uint8.
+            fill: Writes the input, (size, size, 3) float32, and keeps no reference to it: LiteRT refuses to run while
+                anybody refers to its memory.
 
         Raises:
             LandmarkerError: The inference failed.
         """
-        self._fill(pixels)
+        fill(self._input()[0])
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
@@ -77,27 +74,17 @@ class Network:
         view: FloatArray = self._outputs[index]()[0]
         return view
 
-    def _fill(self, pixels: ImageArray) -> None:
-        # A function of its own, because LiteRT refuses to run while anybody refers to its memory.
-        view = self._input()[0]
-        np.multiply(pixels, self._scale, out=view)
-        if self._offset:
-            view += self._offset
-
 
 def open_networks(path: Path, threads: int) -> tuple[Network, Network]:
     """The bundle's (detector, landmark model).
-
-    Input ranges are those of mediapipe/modules/pose_detection (-1..1) and pose_landmark (0..1), which the bundles state
-    in their metadata as well.
 
     Raises:
         ModelError: The bundle cannot be read or has other models.
     """
     with _archive(path) as archive:
         return (
-            _network(archive, path, DETECTOR_ENTRY, threads=threads, scale=1 / 127.5, offset=-1.0, outputs=2),
-            _network(archive, path, LANDMARKS_ENTRY, threads=threads, scale=1 / 255, offset=0.0, outputs=5),
+            _network(archive, path, DETECTOR_ENTRY, threads=threads, outputs=2),
+            _network(archive, path, LANDMARKS_ENTRY, threads=threads, outputs=5),
         )
 
 

@@ -58,8 +58,9 @@ class PosePipeline:
         self._detector = person_detector
         self._landmarks = landmark_model
         # Borders: BORDER_ZERO in pose_detector_graph.cc; none named in pose_landmarks_detector_graph.cc, which repeats.
-        self._detector_crop = Cropper(person_detector.size, repeat_border=False)
-        self._landmarks_crop = Cropper(landmark_model.size, repeat_border=True)
+        # Ranges: -1..1 in mediapipe/modules/pose_detection, 0..1 in pose_landmark; bundles say so in their metadata.
+        self._detector_crop = Cropper(person_detector.size, repeat_border=False, scale=1 / 127.5, offset=-1.0)
+        self._landmarks_crop = Cropper(landmark_model.size, repeat_border=True, scale=1 / 255)
         self._anchors = detector.anchors()
         self._tracking = tracking
         self._regions: list[Region] = []
@@ -93,7 +94,8 @@ class PosePipeline:
 
     def _detect(self, image: ImageArray) -> list[Region]:
         height, width = image.shape[:2]
-        self._detector.run(self._detector_crop.cut(image, Square.around_picture(width, height)))
+        square = Square.around_picture(width, height)
+        self._detector.run(lambda into: self._detector_crop.cut(image, square, into))
         found = detector.decode(
             self._detector.output(_BOXES),
             self._detector.output(_SCORES),
@@ -107,7 +109,7 @@ class PosePipeline:
         """What is in the region; None when it is nobody."""
         height, width = image.shape[:2]
         square = region.in_pixels(width, height)
-        self._landmarks.run(self._landmarks_crop.cut(image, square))
+        self._landmarks.run(lambda into: self._landmarks_crop.cut(image, square, into))
         if not float(self._landmarks.output(_PRESENCE)[0]) > self._config.min_pose_presence_confidence:
             return None
         points = landmarks.decode(self._landmarks.output(_LANDMARKS))

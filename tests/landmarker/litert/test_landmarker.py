@@ -150,7 +150,7 @@ def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
         runs = []
         detector = landmarker._pipeline._detector
         run = detector.run
-        monkeypatch.setattr(detector, "run", lambda pixels, run=run, runs=runs: (runs.append(1), run(pixels)))
+        monkeypatch.setattr(detector, "run", lambda fill, run=run, runs=runs: (runs.append(1), run(fill)))
         for number, picture in enumerate(pictures):
             assert len(landmarker.detect(picture, number + 1)) == 1
         assert len(runs) == expected

@@ -23,19 +23,19 @@ def test_the_two_networks(bundle, tmp_path):
     path.write_bytes(write_bundle(*bundle))
     detector, landmarks = open_networks(path, 1)
     assert (detector.size, landmarks.size) == (224, 256)
-    detector.run(np.zeros((224, 224, 3), np.uint8))
-    landmarks.run(np.zeros((256, 256, 3), np.uint8))
+    detector.run(lambda into: into.fill(0))
+    landmarks.run(lambda into: into.fill(0))
     assert [detector.output(index).shape for index in range(2)] == [(2254, 12), (2254, 1)]
     assert [landmarks.output(index).shape for index in range(5)] == [(195,), (1,), (256, 256, 1), (64, 64, 39), (117,)]
 
 
 def test_threads_do_not_change_the_result(bundle):
     """An inference shared by two threads gives what one gives."""
-    pixels = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)
+    picture = np.random.default_rng(1).random((256, 256, 3), np.float32)
     results = []
     for threads in (1, 2):
-        network = Network(bundle[1], "landmarks", threads=threads, scale=1 / 255, offset=0.0, outputs=5)
-        network.run(pixels)
+        network = Network(bundle[1], "landmarks", threads=threads, outputs=5)
+        network.run(lambda into: np.copyto(into, picture))
         results.append(network.output(0).copy())
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-3)
 
