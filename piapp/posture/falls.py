@@ -231,7 +231,7 @@ class Down:
         if self.since_ms is None:
             return None
         raised = features.hips_m > self._config.recover_hips_m
-        if posture not in ("standing", "bending") and not (posture in ("sitting", "squatting") and raised):
+        if posture in ("lying", "unknown") or (posture != "standing" and not raised):
             self._up_ms = None
             return None
         if self._up_ms is None:

@@ -202,16 +202,13 @@ _SIDEWAYS_DEG = 15.0
 
 def _axis_tilt_deg(body: Body) -> float:
     points: list[list[float]] = body.points[:, 2:].tolist()
-    straight = min(
+    shoulders, hips, knees = middle(points, SHOULDERS), middle(points, HIPS), middle(points, KNEES)
+    stretched = min(
+        angle_deg(minus(shoulders, hips), minus(knees, hips)),
         *(joint_deg(points, hip, knee, ankle) for hip, knee, ankle in zip(HIPS, KNEES, ANKLES, strict=True)),
-        angle_deg(
-            minus(middle(points, SHOULDERS), middle(points, HIPS)), minus(middle(points, HIPS), middle(points, KNEES))
-        )
-        * -1
-        + 180,
     )
-    if straight < _STRAIGHT_DEG:
+    if stretched < _STRAIGHT_DEG:
         return math.nan
-    axis = minus(middle(points, SHOULDERS), middle(points, ANKLES))
+    axis = minus(shoulders, middle(points, ANKLES))
     sideways = math.degrees(math.atan2(abs(axis[0]), math.hypot(axis[1], axis[2])))
     return math.degrees(math.atan2(-axis[2], -axis[1])) if sideways < _SIDEWAYS_DEG else math.nan
