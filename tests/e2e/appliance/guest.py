@@ -101,7 +101,8 @@ class Guest:
         self._work = work
         self.leader = 0
         boot = HERE / "boot.sh"
-        binds = [f"--bind-ro={bundle()}:/root/bundle", f"--bind-ro={HERE / 'inside'}:/root/inside"]
+        self.bundle = bundle()  # once: the working tree may change meanwhile
+        binds = [f"--bind-ro={self.bundle}:/root/bundle", f"--bind-ro={HERE / 'inside'}:/root/inside"]
         with (work / "boot.log").open("wb") as log:
             self._boot = subprocess.Popen([boot, base_root(), work, *binds], stdout=log, stderr=log)
         self.wait_for_boot()

@@ -302,7 +302,7 @@ def test_sandbox_denies_what_it_should(guest: Guest) -> None:
 def test_an_upgrade_that_fails_goes_back(guest: Guest) -> None:
     """A new version that does not come up is removed, and the old one runs again."""
     folder = guest.output("readlink", "/opt/piapp/current")
-    make_broken_bundle(guest.root / "root/broken", machine.bundle())
+    make_broken_bundle(guest.root / "root/broken", guest.bundle)
     done = guest.run("/root/broken/deploy/install.sh", check=False, timeout_s=400)
     assert done.returncode != 0
     assert "broken on purpose" in done.stderr
