@@ -139,5 +139,5 @@ def _shared(centre: np.float32, length: np.float32, other: np.float32, other_len
 
 def _half_turns(angle: np.float32) -> np.float32:
     """The same angle within -pi to pi."""
-    turns = math.floor((float(angle) + math.pi) / (2 * math.pi))
+    turns = np.floor((float(angle) + math.pi) / (2 * math.pi))
     return np.float32(float(angle) - 2 * math.pi * turns)

@@ -74,6 +74,8 @@ def test_a_region_without_extent_is_not_looked_at():
     assert region(0.5, 0.5).usable
     assert not region(0.5, 0.5, 0.0).usable
     assert not region(math.nan, 0.5).usable
+    assert not Region.around(np.full((2, 2), np.nan, np.float32), 64, 48).usable
+    assert not Region.around(np.full((2, 2), 0.5, np.float32), 64, 48).usable
 
 
 def test_a_detection_renews_the_region_it_falls_on():
