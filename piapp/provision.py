@@ -6,6 +6,7 @@ OpenSSL's own command makes both: it comes with ca-certificates, without which n
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,21 +72,23 @@ def provision(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_key(made, node)
-        _write(made.config, config_snippet(node, url, on_node))
+        _write(made.config, config_snippet(topics, url, on_node))
         _write(made.rules, access_rules(topics, discovery_prefix))
     except OSError as error:
         raise ProvisionError(f"{error.filename or folder}: {error.strerror}") from error
     return made
 
 
-def config_snippet(node: str, url: str, on_node: Path) -> str:
+def config_snippet(topics: Topics, url: str, on_node: Path) -> str:
     """The keys of piapp.toml that make a node use its certificate."""
+    node = topics.node
     values = {name: msgspec.json.encode(str(on_node / file)).decode() for name, file in _files(node).items()}
     return (
         f"# Of `piapp provision --node {node}`: a part of /etc/piapp/piapp.toml. The files below belong to the user\n"
         f"# piapp: install -o piapp -g piapp -m 0600 {node}.key {node}.crt ca.crt {on_node}/\n"
         f'[node]\nid = "{node}"\n\n'
-        f"[mqtt]\nurl = {msgspec.json.encode(url).decode()}\n\n"
+        f"[mqtt]\nurl = {msgspec.json.encode(url).decode()}\n"
+        f"base_topic = {msgspec.json.encode(topics.base).decode()}\n\n"
         "[mqtt.tls]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
     )
 
@@ -95,7 +98,7 @@ def access_rules(topics: Topics, discovery_prefix: str) -> str:
 
     A pattern replaces a whole level by the user name, and discovery topics only contain it.
     """
-    device = f"{topics.base}_{topics.node}".replace("/", "_")
+    device = re.sub(r"[^a-zA-Z0-9_-]", "_", f"{topics.base}_{topics.node}")
     return (
         f"# Of `piapp provision --node {topics.node}`: append to the broker's access rules.\n"
         f"user {topics.node}\n"

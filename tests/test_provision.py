@@ -62,11 +62,12 @@ def test_the_snippet_is_a_configuration(tmp_path):
     config = load_config(made.config, environ={}).config
     assert (config.node.id, config.mqtt.url) == ("hall", URL)
     assert (config.mqtt.tls.ca, config.mqtt.tls.key) == (str(tmp_path / "ca.crt"), str(made.key))
-    elsewhere = tomllib.loads(provisioning.config_snippet("hall", URL, provisioning.NODE_FOLDER))
+    elsewhere = tomllib.loads(provisioning.config_snippet(Topics("home/x", "hall"), URL, provisioning.NODE_FOLDER))
+    assert elsewhere["mqtt"]["base_topic"] == "home/x"
     assert elsewhere["mqtt"]["tls"]["cert"] == "/etc/piapp/tls/hall.crt"
 
 
-@pytest.mark.parametrize("base", ["piapp", "home/sensors"])
+@pytest.mark.parametrize("base", ["piapp", "home/my sensors.x"])
 def test_the_rules_cover_discovery(base):
     """Every topic that announces the node, in either form."""
     topics = Topics(base, "hall")
