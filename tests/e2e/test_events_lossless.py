@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 EVENTS = 500
 KILLS = 10
 
-# A broker that forgets what it acknowledged cannot be helped from outside: as deploy/mosquitto has it, but saved sooner.
+# A broker that forgets what it acknowledged cannot be helped for long: as deploy/mosquitto has it, but saved sooner.
 REMEMBERING = (
     "persistence true", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0",
     "max_inflight_messages 0",
