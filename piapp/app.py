@@ -97,7 +97,7 @@ class Node:
         boot = boot_id()
         topics = Topics(config.mqtt.base_topic, node_id(config))
         folder = state_folder(config.spool)
-        settings = LiveSettings(config, None if folder is None else folder / f"settings-{topics.node}.json")
+        settings = LiveSettings(config, folder / f"settings-{topics.node}.json" if folder else None)
         config = self._config = settings.config
         frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
         self._writer = PayloadWriter(
@@ -119,7 +119,8 @@ class Node:
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
         self._commands = Commands(topics, self.publisher.publish)
         self._control = Control(self._commands, settings, self._settings_changed)
-        self._home = HomeAssistant(config.homeassistant, _device(config, topics), self.publisher)
+        device = _device(config, topics, keeps_settings=folder is not None)
+        self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self._health = Health()
         self._health_due_s = 0.0
         self._power = Power(config.power, config.camera.fps, time.monotonic())
@@ -321,8 +322,9 @@ class Node:
         )
 
 
-def _device(config: Config, topics: Topics) -> Device:
-    return Device(topics, config.node.name or topics.node, config.node.area, __version__, hardware.board())
+def _device(config: Config, topics: Topics, *, keeps_settings: bool) -> Device:
+    name = config.node.name or topics.node
+    return Device(topics, name, config.node.area, __version__, hardware.board(), keeps_settings)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -32,6 +32,10 @@ TRIGGERS: tuple[EventType, ...] = (
     "fall", "fallen", "recovered", "hand_raised", "wave", "person_entered", "person_left",
 )  # fmt: skip
 
+# Sent to a topic of the old form before the new one is announced, so that Home Assistant keeps what people have set;
+# "Migration from single component to device-based discovery" in its MQTT pages.
+MIGRATE = b'{"migrate_discovery":true}'
+
 # As power.idle_fps allows.
 MAX_IDLE_FPS = 240
 
@@ -48,6 +52,7 @@ class Device:
         area: The room to suggest; empty for none.
         version: piapp's.
         board: The machine.
+        keeps_settings: It has a place for what is set while it runs.
     """
 
     topics: Topics
@@ -55,6 +60,7 @@ class Device:
     area: str
     version: str
     board: str
+    keeps_settings: bool = True
 
     @property
     def id(self) -> str:
@@ -185,7 +191,7 @@ def _diagnostics(device: Device) -> dict[str, Component]:
     health = {"state_topic": device.topics.health, "entity_category": "diagnostic"}
     measured = health | {"platform": "sensor", "state_class": "measurement"}
     return {
-        "fps": measured | {
+        "frame_rate": measured | {
             "name": "Frame rate",
             "icon": "mdi:speedometer",
             "unit_of_measurement": "fps",
@@ -223,6 +229,7 @@ def _diagnostics(device: Device) -> dict[str, Component]:
 def _controls(device: Device) -> dict[str, Component]:
     """What may be asked of the node."""
     topics = device.topics
+    keep = "true" if device.keeps_settings else "false"
     return {
         "pause": {
             "platform": "switch",
@@ -237,7 +244,7 @@ def _controls(device: Device) -> dict[str, Component]:
             "payload_off": '{"paused":false}',
             "qos": 1,
         },
-        "idle_fps": {
+        "idle_frame_rate": {
             "platform": "number",
             "name": "Idle frame rate",
             "icon": "mdi:speedometer-slow",
@@ -250,7 +257,7 @@ def _controls(device: Device) -> dict[str, Component]:
             "state_topic": topics.settings,
             "value_template": "{{ value_json['values']['power.idle_fps'] }}",
             "command_topic": topics.request("set"),
-            "command_template": '{"values":{"power.idle_fps":{{ value }}},"persist":true}',
+            "command_template": f'{{"values":{{"power.idle_fps":{{{{ value }}}}}},"persist":{keep}}}',
             "qos": 1,
         },
         "restart": {

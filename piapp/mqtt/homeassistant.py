@@ -6,18 +6,23 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from piapp.config import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.client import Incoming
+from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 
 # CONTRACT section 4: so that a fleet does not answer Home Assistant's birth all at once.
 MAX_DELAY_S = 5.0
 
 # More than both forms of any version have; what else is there is not of our making.
-MAX_OUTDATED = 64
+MAX_OUTDATED = 30
+
+# Home Assistant needs a moment for each step of a move; the first one also lets all that is outdated come in.
+STEP_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +54,10 @@ class HomeAssistant:
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - a delay needs no secrecy
         self._clock = clock
         self._lock = threading.Lock()
-        self._due_s: float | None = None
+        self._announce_s: float | None = None
         self._outdated: set[str] = set()  # bounded by MAX_OUTDATED
+        self._steps: deque[Callable[[], None]] = deque()  # at most three: filled when it is empty
+        self._step_s = 0.0
 
     def start(self) -> None:
         """Announce the node, and listen for Home Assistant's birth and for what earlier runs have announced."""
@@ -62,25 +69,52 @@ class HomeAssistant:
             self._publisher.subscribe(f"{self._config.prefix}/status", self._status)
 
     def tick(self) -> None:
-        """Announce again when that is due."""
+        """Do what is due: announce again, or the next step of a move from another form."""
+        now_s = self._clock()
         with self._lock:
-            due = self._due_s is not None and self._clock() >= self._due_s
-            if due:
-                self._due_s = None
-        if due:
+            announce = self._announce_s is not None and now_s >= self._announce_s
+            if announce:
+                self._announce_s = None
+            step = self._steps.popleft() if self._steps and now_s >= self._step_s else None
+            if step:
+                self._step_s = now_s + STEP_S
+        if announce:
             _log.info("Home Assistant has started: announcing the node again")
             self._publisher.announce()
+        if step:
+            step()
 
     def _status(self, incoming: Incoming) -> None:
         """Home Assistant's birth; a retained one is old news, for everything is announced after connecting."""
         if incoming.payload == b"online" and not incoming.retain:
             with self._lock:
-                self._due_s = self._clock() + self._rng.uniform(0.0, MAX_DELAY_S)
+                self._announce_s = self._clock() + self._rng.uniform(0.0, MAX_DELAY_S)
 
     def _found(self, incoming: Incoming) -> None:
-        """Take back what the other form, or another version, has left at the broker."""
-        topic = incoming.topic
-        kept = topic in self._messages or topic in self._outdated or len(self._outdated) >= MAX_OUTDATED
-        if incoming.retain and incoming.payload and not kept and discovery.is_ours(incoming.payload):
-            self._outdated.add(topic)
-            self._publisher.retain(topic, b"")
+        """Begin to take back what the other form, or another version, has left at the broker."""
+        outdated = incoming.retain and incoming.payload and incoming.topic not in self._messages
+        if not outdated or not discovery.is_ours(incoming.payload):
+            return
+        with self._lock:
+            if len(self._outdated) < MAX_OUTDATED:
+                self._outdated.add(incoming.topic)
+            if not self._steps:
+                self._step_s = self._clock() + STEP_S
+                moving = (self._let_go, self._announce) if self._messages else ()
+                self._steps.extend((*moving, self._take_back))
+
+    def _let_go(self) -> None:
+        """Tell Home Assistant that what it knows from the outdated topics comes from elsewhere now."""
+        for topic in self._outdated:
+            self._publisher.publish(Message(topic, discovery.MIGRATE, qos=1))
+
+    def _announce(self) -> None:
+        for topic, payload in self._messages.items():
+            self._publisher.publish(Message(topic, payload, qos=1, retain=True))
+
+    def _take_back(self) -> None:
+        """Empty the outdated topics. What gets lost with a connection is found again after the next one."""
+        with self._lock:
+            outdated, self._outdated = self._outdated, set()
+        for topic in outdated:
+            self._publisher.publish(Message(topic, b"", qos=1, retain=True))

@@ -75,7 +75,7 @@ def test_every_channel_is_read():
     ("name", "expected"),
     [
         ("posture", "sitting"), ("occupancy", True), ("fallen", False), ("people", 1), ("pause", False),
-        ("idle_fps", 2.0), ("fps", 0.0),
+        ("idle_fps", default_config().power.idle_fps), ("fps", 0.0),
     ],
 )  # fmt: skip
 def test_channel_shows(name, expected):

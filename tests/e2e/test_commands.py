@@ -13,6 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from piapp.config import default_config
 from tests.e2e.node import FAKES, NODE
 from tests.mosquitto import wait_until
 
@@ -149,7 +150,7 @@ def test_kept_settings_survive_a_restart(start):
     _, remote = start()
     posture = remote.data("get_config")["posture"]
     assert posture["fallen_after_s"] == 33.0
-    assert posture["inactive_after_s"] == 300.0
+    assert posture["inactive_after_s"] == default_config().posture.inactive_after_s
 
 
 def test_snapshot_says_that_there_are_no_pictures(start):

@@ -98,7 +98,7 @@ RENDERED = [
     ("people", SITTING, "2"),
     ("event", event(historical=True), ""),
     ("event", event(historical=False), event(historical=False).decode()),
-    ("fps", health(fps_out=14.97), "14.97"),
+    ("frame_rate", health(fps_out=14.97), "14.97"),
     ("latency", health(latency_ms=41.25), "41.25"),
     ("latency", health(), "None"),
     ("temperature", health(temperature_c=61.2), "61.2"),
@@ -109,7 +109,7 @@ RENDERED = [
     ("problem", health(throttled_now=[], spool_problem="disk full"), "ON"),
     ("pause", settings(), "OFF"),
     ("pause", settings(paused=True), "ON"),
-    ("idle_fps", settings(), "2.0"),
+    ("idle_frame_rate", settings(), str(default_config().power.idle_fps)),
 ]
 
 
@@ -241,17 +241,17 @@ def test_what_people_see_is_unavailable_while_paused():
         assert render(paused["value_template"], settings()) == "online"
         assert render(paused["value_template"], settings(paused=True)) == "offline"
         assert components()[name]["availability_mode"] == "all"
-    assert all("availability" not in components()[name] for name in ("pause", "fps", "restart"))
+    assert all("availability" not in components()[name] for name in ("pause", "frame_rate", "restart"))
 
 
 def requests() -> list[tuple[str, bytes]]:
     """(command, payload) of everything that the entities can ask for."""
     parts = components()
-    number = jinja2.Template(parts["idle_fps"]["command_template"]).render(value=7.5)
+    number = jinja2.Template(parts["idle_frame_rate"]["command_template"]).render(value=7.5)
     return [
         (parts["pause"]["command_topic"], parts["pause"]["payload_on"]),
         (parts["pause"]["command_topic"], parts["pause"]["payload_off"]),
-        (parts["idle_fps"]["command_topic"], number),
+        (parts["idle_frame_rate"]["command_topic"], number),
         (parts["restart"]["command_topic"], parts["restart"]["payload_press"]),
     ]
 
@@ -269,9 +269,17 @@ def test_controls_ask_what_the_node_understands(topic, payload):
     assert type(request.parameters) is COMMANDS[request.command]
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_number_is_kept_where_it_can_be(keeps):
+    """A node without a place for its state would refuse to keep a setting."""
+    device = Device(TOPICS, "x", "", "0.1.0", "board", keeps_settings=keeps)
+    template = components(device)["idle_frame_rate"]["command_template"]
+    assert json.loads(render(template, b"3"))["persist"] is keeps
+
+
 def test_number_has_the_configuration_s_range():
     """Home Assistant offers what the configuration allows."""
-    part = components()["idle_fps"]
+    part = components()["idle_frame_rate"]
     live = LiveSettings(default_config(), None)
     for value in (part["min"], part["max"]):
         live.change({"power.idle_fps": value}, persist=False)

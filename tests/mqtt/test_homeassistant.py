@@ -8,7 +8,7 @@ import pytest
 
 from piapp.config import HomeAssistantConfig, load_config
 from piapp.mqtt import discovery
-from piapp.mqtt.homeassistant import MAX_DELAY_S, HomeAssistant
+from piapp.mqtt.homeassistant import MAX_DELAY_S, STEP_S, HomeAssistant
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
@@ -52,6 +52,13 @@ class Home:
         """The newest message of each discovery topic that was heard."""
         return {message.topic: message.payload for message in self.listener.of("config")}
 
+    def moved(self, old: set[str], new: set[str]) -> bool:
+        """Let time pass; whether all old topics were emptied by now, and the new ones were not."""
+        self.clock.now_s += STEP_S
+        self.assistant.tick()
+        announced = self.announced()
+        return all(announced.get(topic) == b"" for topic in old) and all(announced.get(topic) for topic in new)
+
     def expected(self) -> set[str]:
         """Topics that should hold something."""
         return {topic for topic, payload in self.announced().items() if payload}
@@ -80,9 +87,9 @@ def test_announces_again_at_home_assistants_birth(mosquitto):
         home.assistant.tick()
         assert len(home.listener.of("config")) == 1
         home.listener.publish("ha-birth/status", b"online")
-        wait_until(lambda: home.assistant._due_s is not None, "the birth to be heard")
-        assert 0.0 <= home.assistant._due_s - home.clock.now_s <= MAX_DELAY_S
-        home.assistant._due_s = home.clock.now_s + 1.0
+        wait_until(lambda: home.assistant._announce_s is not None, "the birth to be heard")
+        assert 0.0 <= home.assistant._announce_s - home.clock.now_s <= MAX_DELAY_S
+        home.assistant._announce_s = home.clock.now_s + 1.0
         home.assistant.tick()
         home.clock.now_s += 1.0
         home.assistant.tick()
@@ -102,7 +109,7 @@ def test_other_words_are_no_birth(mosquitto):
             early.publish("ha-other/status", payload)
         early.publish("ha-other/device/piapp_ha-other/config", b"not retained")  # heard after the others
         home.listener.wait_for("config", payload=b"not retained")
-        assert home.assistant._due_s is None
+        assert home.assistant._announce_s is None
     early.close()
 
 
@@ -115,10 +122,28 @@ def test_takes_back_what_another_form_announced(mosquitto, before, after):
     with Home(mosquitto, prefix, before) as home:
         wait_until(lambda: home.expected() == topics_of(home, before), "the old form")
     with Home(mosquitto, prefix, after) as home:
-        wait_until(
-            lambda: set(home.announced()) >= topics_of(home, before) and home.expected() == topics_of(home, after),
-            "the old form to go",
-        )
+        wait_until(lambda: home.moved(topics_of(home, before), topics_of(home, after)), "the old form to go")
+        first = next(iter(topics_of(home, before)))
+        heard = [message.payload for message in home.listener.of("config") if message.topic == first]
+    late = Subscriber(mosquitto.port, f"{prefix}/#")
+    late.publish(f"{prefix}/marker", b"")
+    late.wait_for("marker")
+    assert {message.topic for message in late.of("config")} == topics_of(home, after)
+    late.close()
+    # Home Assistant is told to let go before the topic is emptied, and keeps the entity.
+    assert heard[-1] == b""
+    assert (discovery.MIGRATE in heard) == (after != "off")
+
+
+def test_new_form_is_announced_again_between(mosquitto):
+    """Home Assistant ignores the new form until it has let go of the old one."""
+    with Home(mosquitto, "ha-between", "component") as home:
+        wait_until(lambda: home.expected() == topics_of(home, "component"), "the old form")
+    with Home(mosquitto, "ha-between", "device") as home:
+        (old, *_), (new,) = topics_of(home, "component"), topics_of(home, "device")
+        wait_until(lambda: home.moved({old}, {new}), "the old form to go")
+        order = [(m.topic == new, m.payload[:2]) for m in home.listener.of("config") if m.topic in (old, new)]
+    assert order[-3:] == [(False, discovery.MIGRATE[:2]), (True, b'{"'), (False, b"")]
 
 
 def test_leaves_what_others_announced(mosquitto):
@@ -134,6 +159,6 @@ def test_leaves_what_others_announced(mosquitto):
     outdated = "ha-others/sensor/piapp_ha-others/old/config"
     others._client.publish(outdated, b'{"o":{"name":"piapp"}}', qos=1, retain=True).wait_for_publish(DEADLINE_S)
     with Home(mosquitto, "ha-others", "off") as home:
-        wait_until(lambda: home.announced().get(outdated) == b"", "our outdated entity to go")
+        wait_until(lambda: home.moved({outdated}, set()), "our outdated entity to go")
         assert {topic: home.announced()[topic] for topic in foreign} == foreign
     others.close()
