@@ -265,7 +265,8 @@ def evaluate(
     from piapp.detect import Detector  # noqa: PLC0415
     from piapp.landmarker.model import find_model  # noqa: PLC0415
 
-    clips = evaluation.read_labels(folder, tolerance_s=tolerance, labels_file=labels)
+    gap_s = loaded.config.posture.gap_s
+    clips = evaluation.read_labels(folder, tolerance_s=tolerance, gap_s=gap_s, labels_file=labels)
     total, scores, found = evaluation.Score("total"), [], []
     with Detector(loaded.config, find_model(loaded.config.landmarker.model, masks=False)) as detector:
         for clip in clips:

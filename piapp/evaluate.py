@@ -157,12 +157,15 @@ class Score:
         }
 
 
-def read_labels(folder: Path, *, tolerance_s: float, labels_file: Path | None = None) -> list[Labels]:
+def read_labels(
+    folder: Path, *, tolerance_s: float, gap_s: float = 0.0, labels_file: Path | None = None
+) -> list[Labels]:
     """Find the labelled clips of a folder.
 
     Args:
         folder: Holds clips (or recordings) and labels.
         tolerance_s: How far from its label an event may be found.
+        gap_s: How much later somebody who left is given up (`posture.gap_s`).
         labels_file: A `segments.json` elsewhere.
 
     Raises:
@@ -175,7 +178,7 @@ def read_labels(folder: Path, *, tolerance_s: float, labels_file: Path | None = 
     files = sorted(file for file in folder.glob("*.json") if _clip_of(file))
     if not files:
         raise MediaError(f"{folder}: holds neither {SEGMENTS_FILE} nor clips with a NAME.json beside them")
-    return [_from_clip_file(file, tolerance_s) for file in files]
+    return [_from_clip_file(file, tolerance_s, gap_s) for file in files]
 
 
 def observe(labels: Labels, config: Config, detector: Detector) -> Found:
@@ -268,18 +271,18 @@ def _from_segments(name: str, path: Path, clip: _SegmentedClip, tolerance_s: flo
     return Labels(name, path, frozenset({"fall"}), tuple(events), tuple(spans))
 
 
-def _from_clip_file(file: Path, tolerance_s: float) -> Labels:
+def _from_clip_file(file: Path, tolerance_s: float, gap_s: float) -> Labels:
     clip = _decode(file, _ClipFile)
-    events = tuple(
-        ExpectedEvent(event["event_type"], event["t_s"], event["t_s"] - tolerance_s, event["t_s"] + tolerance_s)
-        for person in clip.persons
-        for event in person.events
-    )
+    events = []
+    for event in (event for person in clip.persons for event in person.events):
+        at_s = event["t_s"]
+        patience_s = tolerance_s + (gap_s if event["event_type"] == "person_left" else 0.0)
+        events.append(ExpectedEvent(event["event_type"], at_s, at_s - tolerance_s, at_s + patience_s))
     judged = frozenset(get_args(EventType)) - NOT_JUDGED
     spans = _spans(clip.persons[0].labels, clip.fps) if len(clip.persons) == 1 else ()
     path = _clip_of(file)
     assert path is not None
-    return Labels(clip.clip, path, judged, events, tuple(spans))
+    return Labels(clip.clip, path, judged, tuple(events), tuple(spans))
 
 
 def _spans(labels: Iterable[str], fps: float) -> Iterator[tuple[float, float, str]]:
