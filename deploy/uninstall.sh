@@ -55,10 +55,16 @@ remove_packages() {
   mapfile -t ours < <(for package in "${ours[@]}"; do dpkg-query -W -f '${Package}\n' "$package" 2>/dev/null; done)
   ((${#ours[@]})) || return 0
   run apt-mark auto "${ours[@]}"
-  mapfile -t unneeded < <(comm -12 <(printf '%s\n' "${ours[@]}" | sort) <(apt-get -s autoremove | sed -n 's/^Remv \([^ ]*\).*/\1/p' | sort))
+  mapfile -t unneeded < <(comm -12 <(printf '%s\n' "${ours[@]}" | sort) <(removable))
   if ((${#unneeded[@]})); then
     run env DEBIAN_FRONTEND=noninteractive apt-get -y -q purge "${unneeded[@]}"
   fi
+}
+
+# What nobody depends on; that some package suggests it is no reason to keep what was not there before.
+removable() {
+  apt-get -s -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false autoremove |
+    sed -n 's/^Remv \([^ ]*\).*/\1/p' | sort
 }
 
 remove_files() {

@@ -18,7 +18,7 @@ CACHE = PROJECT / ".cache" / "appliance"
 SUITE = os.environ.get("PIAPP_TEST_SUITE", "trixie")
 
 # What a Debian has before anybody installs anything: no pip, no venv, no graphics. libbpf1 enforces the allow-lists.
-PACKAGES = "systemd,systemd-sysv,dbus,python3,libbpf1,ca-certificates,passwd,kmod,procps"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,libbpf1,ca-certificates,adduser,passwd,kmod,procps"
 
 TOOLS = ("systemd-nspawn", "mmdebstrap", "unshare", "nsenter", "ip")
 
