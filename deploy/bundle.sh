@@ -102,13 +102,14 @@ download_packages() {
   [[ -r $keyring ]] || fail "$keyring is missing: apt-get install debian-archive-keyring"
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,etc,dpkg} "$root/debs"
   touch "$apt/dpkg/status"
-  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$apt/etc/sources.list"
+  printf "deb [signed-by=$keyring] %s %s main\n" "$mirror" "$suite" "$mirror" "$suite-updates" \
+    "${mirror%/debian}/debian-security" "$suite-security" >"$apt/etc/sources.list"
   local get=(apt-get -qq -y --no-install-recommends -o "Dir::State=$apt" -o "Dir::State::lists=$apt/lists"
     -o "Dir::State::status=$apt/dpkg/status" -o "Dir::Cache=$apt/cache" -o "Dir::Etc=$apt/etc"
     -o Dir::Etc::parts=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
     -o APT::Sandbox::User=root -o Acquire::Languages=none -o Debug::NoLocking=1)
   "${get[@]}" update
-  "${get[@]}" install --download-only python3-venv python3-systemd libseccomp2 ca-certificates passwd \
+  "${get[@]}" install --download-only python3-pip-whl python3-systemd libseccomp2 ca-certificates passwd \
     libegl1 libgles2 mosquitto
   mv "$apt"/cache/archives/*.deb "$root/debs/"
   index_packages

@@ -148,7 +148,8 @@ check_camera() {
 # --- Packages --------------------------------------------------------------------------------------------------------
 
 choose_packages() {
-  packages=(python3-venv python3-systemd libseccomp2 ca-certificates passwd)
+  # python3-pip-whl, not python3-venv: that wants the very point release of Python that an offline bundle may not have.
+  packages=(python3-pip-whl python3-systemd libseccomp2 ca-certificates passwd)
   # MediaPipe opens these two even without a GPU.
   [[ $runtime == mediapipe ]] && packages+=(libegl1 libgles2)
   [[ $with_broker ]] && packages+=(mosquitto)
@@ -223,11 +224,12 @@ install_program() {
     return
   fi
   say "program: $version in $prefix/$target"
-  local venv=$prefix/$target pip=()
-  pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet install --no-deps)
+  local venv=$prefix/$target pip_wheel pip=()
+  pip_wheel=$(compgen -G "/usr/share/python-wheels/pip-*.whl") || [[ $dry ]] || fail "python3-pip-whl brought no pip"
+  pip=("$venv/bin/python" "${pip_wheel:-pip.whl}/pip" --disable-pip-version-check --no-input --quiet install --no-deps)
   [[ -d $here/wheels ]] && pip+=(--no-index --find-links "$here/wheels")
   [[ $dry ]] || built=$venv
-  run "$python" -m venv --system-site-packages "$venv"
+  run "$python" -m venv --without-pip --system-site-packages "$venv"
   requirements >"$scratch/requirements.txt"
   run "${pip[@]}" --require-hashes --requirement "$scratch/requirements.txt"
   local wheel
