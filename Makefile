@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-nodered test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-homeassistant test-nodered test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -28,6 +28,11 @@ test-appliance: setup-test  ## install, supervise, lock in and uninstall on a bo
 
 test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the wheels that they get (5 min)
 	PIAPP_TEST_ARM64=1 $(BIN)/pytest tests/e2e/arm64
+
+test-homeassistant: setup-test  ## a real Home Assistant, installed with Python 3.13, with discovery, commands and blueprints
+	python3.13 -m venv .cache/homeassistant
+	.cache/homeassistant/bin/pip install --quiet homeassistant==2025.4.4 paho-mqtt==2.1.0
+	$(BIN)/pytest -rs tests/deploy/test_homeassistant_real.py
 
 test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, which npm brings, and run it
 	npm install --prefix .cache/nodered --silent --no-audit --no-fund node-red@4
