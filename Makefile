@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: help pictures demo test check test-fresh test-homeassistant test-nodered test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
 
 demo: setup-run  ## embedded broker, bundled clip, real pipeline; ends by itself
 	$(BIN)/piapp demo
@@ -25,6 +25,9 @@ test-fresh: setup-test  ## both commands in a minimal Debian root with nothing b
 
 test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian (root, 4 min; SUITE=bookworm)
 	PIAPP_TEST_APPLIANCE=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest tests/e2e/appliance
+
+test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
+	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera
 
 test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the wheels that they get (5 min)
 	PIAPP_TEST_ARM64=1 $(BIN)/pytest tests/e2e/arm64
