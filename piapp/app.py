@@ -214,6 +214,8 @@ class Node:
         self.publisher.retain(self.publisher.topics.info, self._info())
         settings = self._writer.document(**self._control.state())
         self.publisher.retain(self.publisher.topics.settings, settings)
+        if not self._control.watching.is_set():
+            self._supervisor.say("paused on request")
 
     def _check_parts(self) -> None:
         if not self._control.watching.is_set():

@@ -55,7 +55,8 @@ class HomeAssistant:
         self._clock = clock
         self._lock = threading.Lock()
         self._announce_s: float | None = None
-        self._outdated: set[str] = set()  # bounded by MAX_OUTDATED
+        self._outdated: set[str] = set()  # found since the last move began; bounded by MAX_OUTDATED
+        self._moving: set[str] = set()
         self._steps: deque[Callable[[], None]] = deque()  # at most three: filled when it is empty
         self._step_s = 0.0
 
@@ -75,7 +76,7 @@ class HomeAssistant:
             announce = self._announce_s is not None and now_s >= self._announce_s
             if announce:
                 self._announce_s = None
-            step = self._steps.popleft() if self._steps and now_s >= self._step_s else None
+            step = self._next_step() if now_s >= self._step_s else None
             if step:
                 self._step_s = now_s + STEP_S
         if announce:
@@ -96,16 +97,22 @@ class HomeAssistant:
         if not outdated or not discovery.is_ours(incoming.payload):
             return
         with self._lock:
-            if len(self._outdated) < MAX_OUTDATED:
+            if incoming.topic not in self._moving and len(self._outdated) < MAX_OUTDATED:
                 self._outdated.add(incoming.topic)
             if not self._steps:
-                self._step_s = self._clock() + STEP_S
-                moving = (self._let_go, self._announce) if self._messages else ()
-                self._steps.extend((*moving, self._take_back))
+                self._step_s = self._clock() + STEP_S  # more may follow
+
+    def _next_step(self) -> Callable[[], None] | None:
+        """What to do now; begins a move when something outdated was found."""
+        if not self._steps and self._outdated:
+            self._moving, self._outdated = self._outdated, set()
+            self._steps.extend((self._let_go, self._announce) if self._messages else ())
+            self._steps.append(self._take_back)
+        return self._steps.popleft() if self._steps else None
 
     def _let_go(self) -> None:
         """Tell Home Assistant that what it knows from the outdated topics comes from elsewhere now."""
-        for topic in self._outdated:
+        for topic in self._moving:
             self._publisher.publish(Message(topic, discovery.MIGRATE, qos=1))
 
     def _announce(self) -> None:
@@ -114,7 +121,7 @@ class HomeAssistant:
 
     def _take_back(self) -> None:
         """Empty the outdated topics. What gets lost with a connection is found again after the next one."""
-        with self._lock:
-            outdated, self._outdated = self._outdated, set()
-        for topic in outdated:
+        for topic in self._moving:
             self._publisher.publish(Message(topic, b"", qos=1, retain=True))
+        with self._lock:
+            self._moving = set()
