@@ -46,8 +46,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Show and check the configuration.")
 model_app = typer.Typer(no_args_is_help=True, help="List, verify and fetch model bundles.")
+fleet_app = typer.Typer(no_args_is_help=True, help="Simulate many nodes; list those that are there.")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
+app.add_typer(fleet_app, name="fleet")
 
 
 class LogLevel(StrEnum):
@@ -64,6 +66,14 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+
+
+class Frames(StrEnum):
+    """Forms of simulated nodes' frames."""
+
+    JSON = "json"
+    MSGPACK = "msgpack"
+    OFF = "off"
 
 
 class DetectMode(StrEnum):
@@ -434,6 +444,35 @@ def model_fetch(
         files = fetch_model(name, source=source, progress=progress)
     for file in files:
         typer.echo(f"{file.path}  {file.variant}  sha256 {file.sha256}")
+
+
+@fleet_app.command("simulate", epilog="Example: piapp fleet simulate --nodes 1000 --rate 2 --broker mqtt://test.lan")
+def fleet_simulate(
+    nodes: Annotated[int, typer.Option(min=1, max=9_999, metavar="N", help="How many nodes.")] = 100,
+    rate: Annotated[
+        float, typer.Option(min=0.01, max=60.0, metavar="R", help="Results a second of each; 15 plays in real time.")
+    ] = 1.0,
+    frames: Annotated[Frames, typer.Option(help="Form of `frame`; off sends events, state and health only.")] = (
+        Frames.JSON
+    ),
+    duration: Annotated[
+        float | None, typer.Option(metavar="S", min=0.0, help="Stop after so many seconds, not on Ctrl-C.")
+    ] = None,
+    spread: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time over which the nodes start.")] = 10.0,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Run light nodes, with the real client and payloads, against a broker; sum up times, rates and outages."""
+    loaded = _load(config, set_, {"mqtt.url": broker, "publish.frames": frames.value, "mqtt.client_id": ""})
+    from piapp.fleet.simulate import Plan, simulate  # noqa: PLC0415
+
+    plan = Plan(loaded.config, nodes, rate_hz=rate, spread_s=spread, duration_s=duration)
+    figures = simulate(plan, _stop_on_signals(), _say)
+    typer.echo(msgspec.json.encode(figures.as_dict()).decode() if json_ else "\n".join(figures.lines()))
+    if figures.all_online_s is None:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _load(path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None]) -> LoadedConfig:

@@ -60,6 +60,17 @@ def forget(config: Config, node: str, *, force: bool = False) -> list[str]:
     return sorted(topic for topic in held if found[topic])
 
 
+def clear(config: MqttConfig, nodes: Sequence[Topics]) -> None:
+    """Empty the retained topics of nodes that have stopped and were never announced, such as simulated ones.
+
+    Raises:
+        BrokerError: The broker cannot be reached, or is slow.
+    """
+    with _connected(config, nodes[0], []) as connection:
+        _empty(connection, [topic for topics in nodes for topic in _own_topics(topics)])
+        connection.disconnect()
+
+
 @contextmanager
 def _connected(config: MqttConfig, topics: Topics, refused: list[str]) -> Iterator[Connection]:
     """Connect as the node itself would, but under another client id, so that it is not thrown out."""

@@ -1,4 +1,4 @@
-"""Receiving: what `piapp demo` and `piapp bench` listen with. Imports paho as `client` does."""
+"""Receiving: what `piapp demo`, `bench` and `fleet` listen with. Imports paho as `client` does."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from piapp.config import broker_address
+from piapp.config import MqttConfig, broker_address
 from piapp.errors import BrokerError
+from piapp.mqtt.client import Options
 
 CONNECT_TIMEOUT_S = 10.0
+
+# Between attempts to come back after the connection broke: short, for somebody waits, and one client is no storm.
+RECONNECT_MAX_S = 2
 
 OnMessage = Callable[[str, bytes], None]
 """Told topic and payload, on paho's thread; must not block."""
 
 
 class Subscriber:
-    """Listens to topics of a plain `mqtt://` broker with MQTT 3.1.1, which every broker speaks; a context manager.
+    """Listens to topics with MQTT 3.1.1, which every broker speaks; comes back by itself; a context manager.
 
     Entering waits until the broker has taken the subscriptions.
 
@@ -28,20 +32,33 @@ class Subscriber:
         url: The broker.
         topic_filters: What to listen to, with QoS 0.
         on_message: Called for each message.
+        login: User, password, certificates and authority for `url`. None for an open `mqtt://` broker.
 
     Raises:
         BrokerError: On entering: the broker cannot be reached or refuses.
     """
 
-    def __init__(self, url: str, topic_filters: Sequence[str], on_message: OnMessage) -> None:
+    def __init__(
+        self, url: str, topic_filters: Sequence[str], on_message: OnMessage, *, login: MqttConfig | None = None
+    ) -> None:
         self._url = url
         self._topic_filters = topic_filters
         self._on_message = on_message
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client.reconnect_delay_set(max_delay=RECONNECT_MAX_S)
+        if login is not None:
+            self._identify(login)
         self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._received
+
+    def _identify(self, login: MqttConfig) -> None:
+        options = Options(login, client_id="", will_topic="")
+        if login.username:
+            self._client.username_pw_set(login.username, options.password())
+        if options.address.tls:
+            self._client.tls_set_context(options.tls_context())
 
     def __enter__(self) -> Self:
         address = broker_address(self._url)
