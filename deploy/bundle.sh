@@ -9,7 +9,7 @@ usage() {
 usage: deploy/bundle.sh [options]
   --suite NAME   bookworm or trixie (default: trixie)
   --arch NAME    arm64 or amd64 (default: arm64)
-  --mirror URL   where system packages come from (default: http://deb.debian.org/debian)
+  --mirror URL   where system packages come from (default: where this machine's come from)
   --keep DIR     keep downloads there and take them from there, as long as the lock is the same
   --output FILE  default: dist/piapp-VERSION-SUITE-ARCH.tar
 Needs pip of the project's environment (.venv) and apt. python3-picamera2 is not in it: Raspberry Pi OS brings it along.
@@ -21,7 +21,7 @@ fail() {
   exit 1
 }
 
-suite=trixie arch=arm64 mirror=http://deb.debian.org/debian output='' keep=''
+suite=trixie arch=arm64 mirror='' output='' keep=''
 while (($#)); do
   case $1 in
     --suite) suite=${2:?--suite needs a name}; shift ;;
@@ -44,6 +44,9 @@ case $arch in
   amd64) machine=x86_64 ;;
   *) fail "$arch: expected arm64 or amd64" ;;
 esac
+# shellcheck disable=SC2016 # apt expands it
+mirror=${mirror:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)}
+[[ $mirror ]] || fail "this machine's apt knows no archive; name one with --mirror URL"
 pip=("$here/.venv/bin/python" -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" --version >/dev/null 2>&1 || fail "there is no .venv; make it with: deploy/setup.sh run"
 

@@ -22,7 +22,6 @@ from piapp.mqtt.topics import Topics
 from piapp.types import EventType, Posture
 
 ORIGIN = "piapp"
-URL = "https://github.com/piapp/piapp"
 
 EVENT_TYPES: tuple[str, ...] = typing.get_args(EventType)
 POSTURES: tuple[str, ...] = ("none", *typing.get_args(Posture))
@@ -302,7 +301,7 @@ def _head(device: Device) -> dict[str, Any]:
     }
     return {
         "dev": shown | ({"suggested_area": device.area} if device.area else {}),
-        "o": {"name": ORIGIN, "sw_version": device.version, "support_url": URL},
+        "o": {"name": ORIGIN, "sw_version": device.version},
         "availability": [{"topic": device.topics.status}],
     }
 

@@ -99,6 +99,13 @@ def _qemu() -> Path:
     return program
 
 
+def _mirror() -> str:
+    """Where this machine's own packages come from."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    archives = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return next(archive for archive in archives if "security" not in archive)
+
+
 def _download(package: str, folder: Path) -> Path:
     """Fetch one package of the newer Debian, by an apt that knows nothing of this machine's."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -106,9 +113,7 @@ def _download(package: str, folder: Path) -> Path:
         (folder / name).mkdir(parents=True)
     (folder / "dpkg" / "status").touch()
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (folder / "etc" / "sources.list").write_text(
-        f"deb [signed-by={keyring}] http://deb.debian.org/debian {SUITE} main\n"
-    )
+    (folder / "etc" / "sources.list").write_text(f"deb [signed-by={keyring}] {_mirror()} {SUITE} main\n")
     settings = {
         "Dir::State": folder,
         "Dir::State::lists": folder / "lists",
