@@ -58,6 +58,8 @@ def base_root() -> Path:
         options = ["--quiet", "--mode=root", "--variant=apt", f"--include={PACKAGES}", "--dpkgopt=force-unsafe-io"]
         options += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"]
         subprocess.run(["mmdebstrap", *options, SUITE, unfinished], check=True)
+        # The Debian installer writes it, mmdebstrap does not.
+        (unfinished / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
         unfinished.rename(root)
     return root
 
@@ -172,8 +174,9 @@ class Guest:
         self._from_outside("--net", "ip", "address", "add", address, "dev", "lo")
 
     def add_device(self, name: str, minor: int) -> None:
-        """Give the guest a misc device's node that everybody may open."""
-        self._from_outside("--mount", "mknod", "-m", "666", f"/dev/{name}", "c", "10", str(minor))
+        """Give the guest a misc device's node that belongs to the group video, as a camera's does."""
+        self._from_outside("--mount", "mknod", "-m", "660", f"/dev/{name}", "c", "10", str(minor))
+        self._from_outside("--mount", "chown", "root:video", f"/dev/{name}")
 
     def close(self) -> None:
         """Power off; idempotent."""

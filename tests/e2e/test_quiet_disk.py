@@ -1,0 +1,86 @@
+"""SD cards wear out by writing: a node that runs and has nothing to tell writes nothing, not even to its log."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.node import FAKES, NodeProcess
+from tests.mosquitto import Mosquitto, Subscriber, wait_until
+
+CALLS = "write,pwrite64,writev,pwritev,fsync,fdatasync,ftruncate,openat,rename,renameat2,unlink,mkdir"
+
+# A call on a file: `write(5</var/lib/x>, ...)`, or one that opens a path for writing or names it otherwise.
+_ON_DESCRIPTOR = re.compile(r"(?:write\w*|pwrite\w*|f\w*sync|ftruncate)\(\d+<(/(?!dev/|proc/)[^>]*)>")
+_ON_PATH = re.compile(r"(?:openat\(.*(?:O_WRONLY|O_RDWR|O_CREAT)|rename|unlink|mkdir)")
+
+HEALTH_MESSAGES = 6
+
+
+def writes(trace: str) -> list[str]:
+    """The lines of a trace that touch a file system."""
+    found = []
+    for line in trace.splitlines():
+        opened = _ON_PATH.search(line)
+        if _ON_DESCRIPTOR.search(line) or (opened and '"/dev/' not in line and '"/proc/' not in line):
+            found.append(line)
+    return found
+
+
+@pytest.fixture
+def strace() -> str:
+    """A strace that may trace."""
+    command = shutil.which("strace")
+    if command is None:
+        pytest.skip("NOT TESTED: quiet disk; strace is not installed (apt install strace)")
+    probe = subprocess.run([command, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"NOT TESTED: quiet disk; this machine does not permit tracing: {probe.stderr.strip()}")
+    return command
+
+
+def test_normal_running_writes_nothing(
+    strace: str, run_node: Callable[..., NodeProcess], broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Frames, health and a connection cost no write while nothing happens."""
+    subscriber = Subscriber(broker.port)
+    node = run_node(
+        broker.port, "--set", "health.period_s=1", "--set", f"spool.dir={tmp_path / 'state'}", program=FAKES
+    )
+    subscriber.wait_for("event")  # somebody has come in, and stays as they are
+    subscriber.wait_for("health", 10)  # seconds in which the spool notes that the event has arrived
+    output = tmp_path / "trace"
+    tracer = subprocess.Popen(
+        [strace, "-f", "-y", "-e", f"trace={CALLS}", "-e", "signal=none", "-p", str(node.pid), "-o", output],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_until(output.exists, "strace to attach")
+        before = len(subscriber.of("health"))
+        subscriber.wait_for("health", before + HEALTH_MESSAGES)
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate()
+        subscriber.close()
+    assert node.running
+    assert writes(output.read_text()) == []
+
+
+def test_the_trace_would_show_a_write() -> None:
+    """The reading of traces finds what it must, and lets pipes and devices be."""
+    lines = [
+        '7 write(5</var/lib/piapp/events.db-wal>, "x", 1) = 1',
+        "7 fdatasync(5</var/lib/piapp/events.db>) = 0",
+        '7 openat(AT_FDCWD, "/tmp/x", O_WRONLY|O_CREAT|O_CLOEXEC, 0600) = 9</tmp/x>',
+        '7 write(3<pipe:[123]>, "x", 1) = 1',
+        '7 write(2</dev/null>, "x", 1) = 1',
+        '7 openat(AT_FDCWD, "/proc/stat", O_RDONLY|O_CLOEXEC) = 9</proc/stat>',
+    ]
+    assert writes("\n".join(lines)) == lines[:3]
