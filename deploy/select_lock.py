@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script
 """Prints what a lock means for another Python and processor: pip weighs markers for the machine that it runs on only.
 
 usage: select_lock.py LOCK PYTHON MACHINE [NAME...]    (NAMEs: only these)

@@ -42,7 +42,7 @@ class Room:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
+def room(tmp_path: Path) -> Iterator[Room]:
     """A node that watches a room, on fakes; its broker is away."""
     room = Room()
     settings = {
@@ -51,6 +51,7 @@ def room() -> Iterator[Room]:
         "power.idle_fps": str(IDLE_FPS),
         "power.idle_after_s": "0.5",
         "landmarker.workers": "1",
+        "spool.dir": str(tmp_path),
     }
     config = load_config(Path(os.devnull), overrides=list(settings.items()), environ={}).config
 

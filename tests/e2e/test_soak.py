@@ -1,6 +1,7 @@
 """Nothing leaks and every failure is recovered from, at full rate, for as long as PIAPP_SOAK_S says.
 
-Less than a minute in `make test`, half an hour in `make soak`: the broker is killed again and again, the camera half as often.
+Less than a minute in `make test`, half an hour in `make soak`: the broker is killed again and again, the camera half as
+often.
 """
 
 from __future__ import annotations

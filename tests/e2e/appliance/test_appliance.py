@@ -45,7 +45,8 @@ def files(guest: Guest) -> set[str]:
 
 def users(guest: Guest) -> set[str]:
     """Names of users and groups."""
-    return {line.split(":")[0] for line in guest.output("getent", "passwd", "group").splitlines()}
+    lines = [guest.output("getent", base) for base in ("passwd", "group")]
+    return {line.split(":")[0] for line in "\n".join(lines).splitlines()}
 
 
 class Installed:
