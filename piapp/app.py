@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from piapp import __version__
 from piapp.camera import Camera, open_camera
@@ -21,7 +22,7 @@ from piapp.camera.base import masked
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config import Config, public_tree
 from piapp.control import Control
-from piapp.errors import CameraError, CameraTimeoutError, LandmarkerTimeoutError
+from piapp.errors import CameraError, CameraTimeoutError, ConfigError, LandmarkerTimeoutError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
@@ -42,6 +43,9 @@ from piapp.service.identity import boot_id, default_node_id, event_ids, first_ev
 from piapp.service.power import Power
 from piapp.service.systemd import Supervisor
 from piapp.types import Frame, Person, PoseResult, PostureEvent, State
+
+if TYPE_CHECKING:
+    from piapp.service.metrics import MetricsEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +127,7 @@ class Node:
         self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self._health = Health()
         self._health_due_s = 0.0
+        self._metrics = _metrics(config.health.prometheus_bind, topics.node)
         self._power = Power(config.power, config.camera.fps, time.monotonic())
         self._feel_due_s = 0.0
         self._supervisor = Supervisor.of_this_process()
@@ -142,6 +147,8 @@ class Node:
         """
         with ExitStack() as parts:
             parts.callback(self._supervisor.stopping)
+            if self._metrics is not None:
+                parts.enter_context(self._metrics)
             self._start_publisher(parts)
             self._start_landmarker(parts, stop)
             self._start_capture(parts, stop)
@@ -279,7 +286,10 @@ class Node:
         self._health_due_s += self._config.health.period_s
         report = self._health.report(self._counters())
         requests = {"refused": self._commands.refused, "ignored": self._commands.ignored}
-        document = self._writer.document(**report, requests=requests)
+        report |= {"requests": requests}
+        if self._metrics is not None:
+            self._metrics.take(report)
+        document = self._writer.document(**report)
         self.publisher.retain(self.publisher.topics.health, document, qos=0)
 
     def _feel_heat(self) -> None:
@@ -322,6 +332,24 @@ class Node:
             hardware=hardware.describe() | {"camera": self._parts.camera.description},
             config=public_tree(self._config),
         )
+
+
+def _metrics(bind: str, node: str) -> MetricsEndpoint | None:
+    """What Prometheus asks; its library is loaded only then.
+
+    Raises:
+        ConfigError: The library is not installed.
+    """
+    if not bind:
+        return None
+    try:
+        from piapp.service.metrics import MetricsEndpoint  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"health.prometheus_bind = {bind!r} needs prometheus-client, which is not installed: {error}; "
+            "install piapp with its extra 'metrics', or leave the key empty"
+        ) from error
+    return MetricsEndpoint(bind, node, __version__)
 
 
 def _device(config: Config, topics: Topics, *, keeps_settings: bool) -> Device:

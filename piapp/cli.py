@@ -475,6 +475,20 @@ def fleet_simulate(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+@fleet_app.command("watch", epilog="Example: piapp fleet watch --broker mqtt://broker.lan")
+def fleet_watch(
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the table once, as when this is no terminal.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """List the nodes that a broker knows: status, version, last sign of life, rate, temperature, problems."""
+    loaded = _load(config, set_, {"mqtt.url": broker})
+    from piapp.fleet.watch import watch  # noqa: PLC0415
+
+    watch(loaded.config.mqtt, _stop_on_signals(), sys.stdout, once=once)
+
+
 def _load(path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None]) -> LoadedConfig:
     """Load the configuration with the command line's values on top."""
     overrides = []

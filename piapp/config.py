@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
+from ipaddress import ip_address
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -276,6 +277,15 @@ class HealthConfig(Section, frozen=True):
     """`[health]`: how often the node speaks of itself."""
 
     period_s: Annotated[float, Meta(ge=1.0, le=86_400.0)]
+    prometheus_bind: str
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the address."""
+        if self.prometheus_bind:
+            try:
+                metrics_address(self.prometheus_bind)
+            except ValueError as error:
+                yield "prometheus_bind", str(error)
 
 
 class Config(Section, frozen=True):
@@ -292,6 +302,19 @@ class Config(Section, frozen=True):
     homeassistant: HomeAssistantConfig
     spool: SpoolConfig
     health: HealthConfig
+
+
+def metrics_address(bind: str) -> tuple[str, int]:
+    """IP address and port of `health.prometheus_bind`.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    parts = urlsplit(f"//{bind}")
+    host, port = parts.hostname or "", parts.port  # both may raise ValueError themselves
+    if not port or parts.netloc != bind or "@" in bind:
+        raise ValueError("expected an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+    return str(ip_address(host)), port
 
 
 @dataclass(frozen=True, slots=True)

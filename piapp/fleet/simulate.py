@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -134,7 +134,8 @@ class Consumer:
         if not topic.startswith(self._start):
             return
         if topic.endswith("/event"):
-            self._event(self._decoder.decode(payload))
+            with suppress(msgspec.DecodeError):  # somebody else's, who uses our names
+                self._event(self._decoder.decode(payload))
         elif payload == ONLINE:
             self._online.add(topic)
             if self.all_online_s is None and len(self._online) == self._nodes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import random
 import resource
 import signal
@@ -98,6 +99,8 @@ def work(share: Share, pipe: Connection) -> None:
     """Run nodes until something arrives on `pipe` or its other end is closed; report through it meanwhile."""
     # Ctrl-C reaches every process of the terminal; the parent says when nodes are to say goodbye.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A thousand nodes that lose one broker would say the same a thousand times; the report says it once.
+    logging.getLogger("piapp").setLevel(logging.ERROR)
     threading.stack_size(THREAD_STACK_BYTES)
     with suppress(BrokenPipeError):
         try:
@@ -146,7 +149,7 @@ class _Worker:
         now_s = time.monotonic()
         if not health_s:
             node.publisher.start()
-            health_s = now_s
+            health_s = now_s + self._rng.random() * self._share.config.health.period_s
         elif now_s - due_s > MAX_LATE_S:
             self._skipped += 1
             due_s = now_s
