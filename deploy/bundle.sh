@@ -46,6 +46,7 @@ case $arch in
 esac
 # shellcheck disable=SC2016 # apt expands it
 mirror=${mirror:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)}
+mirror=${mirror%/}
 [[ $mirror ]] || fail "this machine's apt knows no archive; name one with --mirror URL"
 pip=("$here/.venv/bin/python" -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" --version >/dev/null 2>&1 || fail "there is no .venv; make it with: deploy/setup.sh run"

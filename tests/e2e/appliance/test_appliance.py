@@ -151,6 +151,20 @@ def test_journal_has_fields(guest: Guest) -> None:
     assert entry["PRIORITY"] == "6"
 
 
+def test_landmarkers_are_filtered_inside_the_sandbox(guest: Guest) -> None:
+    """The unit's own filters leave room for the one that keeps MediaPipe from reporting usage."""
+    assert "cannot be blocked" not in guest.journal()
+
+
+def test_the_doctor_finds_nothing_wrong(guest: Guest) -> None:
+    """`piapp check` on a machine that is well: no failure, and the service's own words."""
+    done = guest.run("piapp", "check")
+    verdicts = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+    assert verdicts.pop("clock") in ("OK", "NOTE")  # a container has no time server
+    assert set(verdicts.values()) == {"OK"}, done.stdout
+    assert "service" in verdicts
+
+
 def test_installing_again_changes_nothing(guest: Guest) -> None:
     """A second run finds everything in place."""
     folder = guest.output("readlink", "/opt/piapp/current")
