@@ -36,6 +36,9 @@ ENV_PREFIX = "PIAPP_"
 CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
 PASSWORD_CREDENTIAL = "mqtt_password"  # noqa: S105 - a file's name
 
+# Results feed the watchdog of systemd/piapp.service, which strikes after 20 s without one.
+MIN_IDLE_FPS = 0.2
+
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
@@ -96,6 +99,11 @@ class PowerConfig(Section, frozen=True):
     idle_fps: Annotated[float, Meta(ge=0.0, le=240.0)]
     idle_after_s: PositiveSeconds
     max_temp_c: Annotated[float, Meta(ge=0.0, le=110.0)]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse an idle rate so low that a supervisor would take the node for dead."""
+        if 0.0 < self.idle_fps < MIN_IDLE_FPS:
+            yield "idle_fps", f"must be 0 or at least {MIN_IDLE_FPS}: the service's watchdog waits for results"
 
 
 Metres = Annotated[float, Meta(ge=0.0, le=10.0)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from piapp.config import PowerConfig
+from piapp.config import PowerConfig, load_config
+from piapp.errors import ConfigError
 from piapp.service.power import STEP_S, WAKE_S, Power
 
 FPS = 15.0
@@ -61,6 +66,17 @@ def test_idle_rate_zero_means_never() -> None:
     node = power(idle_fps=0.0)
     node.seen(1e6, poses=0, persons=0)
     assert node.max_fps is None
+
+
+@pytest.mark.parametrize(("idle_fps", "allowed"), [("0", True), ("0.2", True), ("0.1", False), ("-1", False)])
+def test_idle_rate_must_feed_the_watchdog(idle_fps: str, *, allowed: bool) -> None:
+    """A rate at which systemd would strike between two results is refused, with the reason."""
+    load = partial(load_config, Path(os.devnull), overrides=[("power.idle_fps", idle_fps)], environ={})
+    if allowed:
+        assert load().config.power.idle_fps == float(idle_fps)
+    else:
+        with pytest.raises(ConfigError, match=r"power\.idle_fps"):
+            load()
 
 
 def test_heat_slows_in_steps_and_ends() -> None:
