@@ -9,7 +9,6 @@ import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 # FFmpeg inside OpenCV reads this once and writes its opinion of every odd file to stderr unless told to be quiet.
@@ -102,9 +101,7 @@ class VideoFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.close()
 
     def frames(self) -> Iterator[tuple[int, ImageArray]]:
