@@ -175,8 +175,9 @@ class Guest:
 
     def add_device(self, name: str, minor: int) -> None:
         """Give the guest a misc device's node that belongs to the group video, as a camera's does."""
-        self._from_outside("--mount", "mknod", "-m", "660", f"/dev/{name}", "c", "10", str(minor))
-        self._from_outside("--mount", "chown", "root:video", f"/dev/{name}")
+        for command in (["mknod", f"/dev/{name}", "c", "10", str(minor)], ["chown", "root:video", f"/dev/{name}"]):
+            self._from_outside("--mount", *command)
+        self._from_outside("--mount", "chmod", "660", f"/dev/{name}")
 
     def close(self) -> None:
         """Power off; idempotent."""
