@@ -67,9 +67,9 @@ def base_root() -> Path:
 def bundle() -> Path:
     """The offline bundle of this working tree, unpacked; made again when the tree has changed."""
     stamp = _stamp()
-    folder = CACHE / f"bundle-{stamp}"
+    folder = CACHE / f"bundle-{SUITE}-{stamp}"
     if not folder.exists():
-        for old in CACHE.glob("bundle-*"):
+        for old in CACHE.glob(f"bundle-{SUITE}-*"):
             shutil.rmtree(old, ignore_errors=True)
         architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
         tar = CACHE / "bundle.tar"
