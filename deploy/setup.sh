@@ -42,6 +42,7 @@ if [[ $what == test ]]; then
   need pkg-config command -v pkg-config
   need libsystemd-dev pkg-config --exists libsystemd
   need libcap-dev header sys/capability.h
+  need shellcheck command -v shellcheck # checks the shell scripts
   need strace command -v strace # traces prove what leaves the process
   need ffmpeg command -v ffmpeg # makes the streams that the RTSP tests serve
 fi
