@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-homeassistant test-nodered test-appliance test-arm64 test-camera soak bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -40,6 +40,9 @@ test-homeassistant: setup-test  ## a real Home Assistant, installed with Python 
 test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, which npm brings, and run it
 	npm install --prefix .cache/nodered --silent --no-audit --no-fund node-red@4
 	$(BIN)/pytest -rs tests/deploy/test_nodered.py
+
+test-fleet: setup-test  ## a thousand nodes on one broker that is killed and restarted (2 min); `make test` has a hundred
+	PIAPP_FLEET_NODES=1000 $(BIN)/pytest -s tests/fleet/test_simulate.py -k storm
 
 soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has a minute
 	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py

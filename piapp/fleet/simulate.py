@@ -91,11 +91,13 @@ class Presence:
         """Take the newest number; what is worth telling about it, else empty."""
         if connected == self.nodes:
             return self._all_there(now_s)
-        if self._complete and self._fewest == self.nodes:
+        before = self._fewest
+        if connected <= before:
             self._fewest, self._turn_s = connected, now_s
+        if before and not connected:
+            return "no node is connected any more"
+        if before == self.nodes:
             return f"{self.nodes - connected} nodes are away"
-        if connected <= self._fewest:
-            self._fewest, self._turn_s = connected, now_s
         return ""
 
     def _all_there(self, now_s: float) -> str:
