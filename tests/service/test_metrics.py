@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from piapp import app
+from piapp.config import load_config
 from piapp.errors import ConfigError
 from piapp.service.health import Counters, Health
 from piapp.service.metrics import MetricsEndpoint
-from tests.mosquitto import free_port
+from tests.mosquitto import free_port, wait_until
 
 
 def scrape(bind):
@@ -45,11 +50,7 @@ def test_a_real_report():
     assert ("piapp_temperature_celsius",) not in seen
     with pytest.raises(OSError, match="refused"):
         scrape(bind)
-    assert not [
-        thread
-        for thread in set(threading.enumerate()) - threads
-        if thread.name.startswith("metrics") or "serve_forever" in thread.name
-    ]
+    wait_until(lambda: set(threading.enumerate()) <= threads, "the threads to end")
 
 
 def test_an_address_that_is_taken():
@@ -61,3 +62,27 @@ def test_an_address_that_is_taken():
         MetricsEndpoint(bind, "b", "1"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "bind", ["9464", "localhost:9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "::1:9464", "127.0.0.1:1/x"]
+)
+def test_other_forms_of_an_address(bind):
+    """They are errors of the configuration, found before anything starts."""
+    with pytest.raises(ConfigError, match=r"health\.prometheus_bind"):
+        load_config(Path(os.devnull), overrides=[("health.prometheus_bind", f'"{bind}"')], environ={})
+
+
+@pytest.mark.parametrize("bind", ["", "127.0.0.1:9464", "[::1]:9464", "0.0.0.0:1"])
+def test_good_addresses(bind):
+    """Empty is off."""
+    loaded = load_config(Path(os.devnull), overrides=[("health.prometheus_bind", f'"{bind}"')], environ={})
+    assert loaded.config.health.prometheus_bind == bind
+
+
+def test_without_the_library(monkeypatch):
+    """The way out is named, and nobody needs it who does not ask for metrics."""
+    monkeypatch.setitem(sys.modules, "piapp.service.metrics", None)
+    assert app._metrics("", "hall") is None
+    with pytest.raises(ConfigError, match="extra 'metrics'"):
+        app._metrics("127.0.0.1:9464", "hall")
