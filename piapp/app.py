@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piapp import __version__
@@ -27,7 +28,7 @@ from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.live_settings import LiveSettings
-from piapp.mqtt.clock import TimeLine
+from piapp.mqtt.clock import TimeLine, clock_is_synchronised
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.discovery import Device
 from piapp.mqtt.homeassistant import HomeAssistant
@@ -100,7 +101,7 @@ class Node:
         self._parts = parts
         boot = boot_id()
         topics = Topics(config.mqtt.base_topic, node_id(config))
-        folder = state_folder(config.spool)
+        folder = self._state_folder = state_folder(config.spool)
         settings = LiveSettings(config, folder / f"settings-{topics.node}.json" if folder else None)
         config = self._config = settings.config
         frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
@@ -285,8 +286,13 @@ class Node:
             return
         self._health_due_s += self._config.health.period_s
         report = self._health.report(self._counters())
-        requests = {"refused": self._commands.refused, "ignored": self._commands.ignored}
-        report |= {"requests": requests}
+        report |= {
+            "requests": {"refused": self._commands.refused, "ignored": self._commands.ignored},
+            "idle": self._power.idle,
+            "slowed": self._power.slowed,
+            "time_synced": clock_is_synchronised(),
+            "disk_free_mb": hardware.disk_free_mb(self._state_folder or Path("/")),
+        }
         if self._metrics is not None:
             self._metrics.take(report)
         document = self._writer.document(**report)

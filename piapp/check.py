@@ -5,7 +5,6 @@ Knows all parts, as `piapp.app` does, and changes nothing: the broker gets one m
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -205,7 +204,7 @@ def check_temperature(config: Config) -> Finding:
 def check_disk() -> Finding:
     """Is there room for events that wait for the broker?"""
     folder = STATE_FOLDER if STATE_FOLDER.exists() else Path.cwd()
-    free_mb = shutil.disk_usage(folder).free // 2**20
+    free_mb = hardware.disk_free_mb(folder)
     if free_mb < LEAST_FREE_MB:
         return Finding("disk", "FAIL", f"{free_mb} MB free at {folder}; events that wait for the broker need room")
     return Finding("disk", "OK", f"{free_mb} MB free at {folder}")

@@ -95,6 +95,9 @@ def test_health_tells_the_rates(subscriber):
     assert health["inference_ms"]["p50"] >= 100
     assert health["latency_ms"]["p50"] >= health["inference_ms"]["p50"]
     assert health["mqtt_reconnects"] == 0
+    assert (health["idle"], health["slowed"]) == (False, False)
+    assert isinstance(health["time_synced"], bool)
+    assert health["disk_free_mb"] > 0
 
 
 def test_a_landmarker_that_cannot_be_made_ends_the_run():

@@ -41,6 +41,12 @@ def describe() -> dict[str, str | int | None]:
     }
 
 
+def disk_free_mb(folder: Path) -> int:
+    """Room left where a folder is."""
+    free_bytes: int = psutil.disk_usage(str(folder)).free
+    return free_bytes // 2**20
+
+
 def temperature_c() -> float | None:
     """The processor's temperature in degrees Celsius."""
     text = _read("/sys/class/thermal/thermal_zone0/temp")
