@@ -285,8 +285,9 @@ tables() { # tables SECTION.KEY=VALUE...: as TOML, one table a section
 install_units() { # install_units TARGET: the unit that belongs to that version
   local from=$prefix/$1/share/piapp/systemd systemd_version
   run install -D -m 644 "$from/piapp.service" "$units/piapp.service"
-  systemd_version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-  if ((systemd_version >= 254)); then
+  # A dry run may look at a machine without systemd.
+  systemd_version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p' || true)
+  if ((${systemd_version:-0} >= 254)); then
     run install -D -m 644 "$from/piapp.service.d/backoff.conf" "$units/piapp.service.d/backoff.conf"
   fi
 }

@@ -42,6 +42,7 @@ if [[ $what == test ]]; then
   need pkg-config command -v pkg-config
   need libsystemd-dev pkg-config --exists libsystemd
   need libcap-dev header sys/capability.h
+  need systemd command -v systemd-analyze # judges the unit; the installer asks systemctl for its version
   need shellcheck command -v shellcheck # checks the shell scripts
   need strace command -v strace # traces prove what leaves the process
   need ffmpeg command -v ffmpeg # makes the streams that the RTSP tests serve
