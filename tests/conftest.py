@@ -13,7 +13,7 @@ from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_is_heard() -> None:
-    """A shell starts what it puts into the background with Ctrl-C ignored, and programs that tests start inherit that."""
+    """A shell puts programs into the background with Ctrl-C ignored, which what tests start would inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
