@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from piapp import __version__
 from piapp.camera import Camera, open_camera
-from piapp.camera.base import masked
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config import Config, public_tree
 from piapp.control import Control
@@ -47,6 +46,7 @@ from piapp.types import Frame, Person, PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
     from piapp.service.metrics import MetricsEndpoint
+from piapp.wording import masked
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ a frozen struct. `piapp.toml` is the only place that states a default; the struc
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 import re
 import tomllib
@@ -27,6 +26,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from piapp.errors import ConfigError
+from piapp.wording import did_you_mean, masked
 
 DEFAULT_FILE = Path("/etc/piapp/piapp.toml")
 ENV_FILE = "PIAPP_CONFIG"
@@ -578,7 +578,7 @@ def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults:
     hints = typing.get_type_hints(cls, include_extras=True)
     for name, value in table.items():
         if name not in hints:
-            place.report(name, f"is not a known key{_did_you_mean(name, hints)}", value)
+            place.report(name, f"is not a known key{did_you_mean(name, hints)}", value)
     values: dict[str, Any] = {}
     for name, hint in hints.items():
         if name not in table:
@@ -615,7 +615,7 @@ def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> t
         with suppress(msgspec.ValidationError):
             return msgspec.convert(form, hint), True
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-    hint_text = _did_you_mean(str(value), [str(choice) for choice in choices])
+    hint_text = did_you_mean(str(value), [str(choice) for choice in choices])
     place.report(name, f"expected {_allowed(hint)}{hint_text}", value)
     return None, False
 
@@ -673,17 +673,12 @@ def _shown(value: Any) -> str:
 def _masked(value: Any) -> Any:
     """A plain value in which user names and passwords of URLs are left out."""
     if isinstance(value, str):
-        return re.sub(r"(://)[^/\s]*@", r"\1***@", value)
+        return masked(value)
     if isinstance(value, dict):
         return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]
     return value
-
-
-def _did_you_mean(word: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _env_key(name: str) -> str:

@@ -21,7 +21,7 @@ import typer
 from piapp.app import Node, make_parts
 from piapp.config import Config, load_config
 from piapp.errors import BrokerError
-from piapp.mqtt.payload import EventPayload, FramePayload
+from piapp.mqtt.payload import OFFLINE, EventPayload, FramePayload
 from piapp.mqtt.subscriber import Subscriber
 from piapp.testing.broker import EmbeddedBroker
 
@@ -79,7 +79,7 @@ class Received:
             self._frame(msgspec.json.decode(payload, type=FramePayload))
         elif kind == "event":
             self._event(msgspec.json.decode(payload, type=EventPayload))
-        elif kind == "status" and payload == b"offline":
+        elif kind == "status" and payload == OFFLINE:
             self._offline.set()
 
     def wait_for_offline(self, timeout_s: float) -> None:

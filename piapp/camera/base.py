@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from piapp.config import CameraConfig
 from piapp.errors import UsageError
 from piapp.types import Frame
+from piapp.wording import did_you_mean, masked
 
 Kind = Literal["picamera2", "v4l2", "rtsp", "file", "images"]
 
@@ -108,17 +107,6 @@ def open_camera(config: CameraConfig) -> Camera:
             from piapp.camera.images import ImagesCamera  # noqa: PLC0415
 
             return ImagesCamera(spec.target, config)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message that offers the known word nearest to a mistyped one, empty when none is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def masked(text: str) -> str:
-    """A source or URL fit for messages: user name and password of a URL are left out."""
-    return re.sub(r"(://)[^/\s]*@", r"\1***@", text)
 
 
 def _parse_picamera2(text: str, target: str) -> SourceSpec:

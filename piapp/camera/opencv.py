@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from piapp.camera.base import SourceSpec, masked
+from piapp.camera.base import SourceSpec
 from piapp.camera.clock import NS_PER_MS, FileClock, LiveClock
 from piapp.camera.media import VideoFile, to_rgb
 from piapp.camera.orientation import Orientation
@@ -30,6 +30,7 @@ from piapp.errors import (
     MediaError,
 )
 from piapp.types import Frame
+from piapp.wording import masked
 
 log = logging.getLogger(__name__)
 

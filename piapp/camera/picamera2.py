@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
-from piapp.camera.base import did_you_mean
 from piapp.camera.clock import LiveClock
 from piapp.camera.orientation import Orientation
 from piapp.config import CameraConfig
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, ConfigError
 from piapp.types import Frame, ImageArray
+from piapp.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 

