@@ -99,6 +99,7 @@ class PoseResult:
         size: (width, height) of the frame in pixels.
         poses: In the landmarker's order; empty when nobody is seen.
         inference_ns: From frame handed over to the landmarker to its callback.
+        image: The frame's picture, as in `Frame`; None unless the stage was told to keep pictures.
     """
 
     ts_ms: int
@@ -106,6 +107,7 @@ class PoseResult:
     size: tuple[int, int]
     poses: tuple[Pose, ...]
     inference_ns: int = 0
+    image: ImageArray | None = None
 
 
 Posture = Literal["standing", "sitting", "lying", "bending", "squatting", "unknown"]

@@ -69,6 +69,7 @@ class LiveStage:
         take: Waits so many seconds for a frame; None when there is none.
         workers: How many landmarkers take frames in turn. Each tracks people on its own.
         max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
+        keep_images: Whether results carry their pictures. Without, nothing refers to a picture once it was looked at.
     """
 
     def __init__(
@@ -78,10 +79,12 @@ class LiveStage:
         *,
         workers: int,
         max_result_age_s: float,
+        keep_images: bool = False,
     ) -> None:
         self._factory = factory
         self._take = take
         self._max_result_age_s = max_result_age_s
+        self._keep_images = keep_images
         self._turn = threading.Lock()  # held while waiting for a frame, so that frames are registered in their order
         self._changed = threading.Condition()
         self._order = ResultOrder(limit=4 * workers)
@@ -217,7 +220,8 @@ class LiveStage:
                 return
             worker.frame = None
             inference_ns = finished_ns - worker.submitted_ns
-            result = PoseResult(ts_ms, frame.captured_ns, frame.size, poses, inference_ns)
+            image = frame.image if self._keep_images else None
+            result = PoseResult(ts_ms, frame.captured_ns, frame.size, poses, inference_ns, image)
             self._results.extend(self._order.finished(result))
             while len(self._results) > self._max_results:
                 self._results.popleft()

@@ -24,11 +24,15 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 class Rig:
     """A stage on a slot, with its landmarkers at hand."""
 
-    def __init__(self, workers=1, max_result_age_s=DEADLINE_S, factory=None):
+    def __init__(self, workers=1, max_result_age_s=DEADLINE_S, factory=None, *, keep_images=False):
         self.landmarkers = []
         self.slot = FrameSlot()
         self.stage = LiveStage(
-            factory or self.create, self.slot.take, workers=workers, max_result_age_s=max_result_age_s
+            factory or self.create,
+            self.slot.take,
+            workers=workers,
+            max_result_age_s=max_result_age_s,
+            keep_images=keep_images,
         )
 
     def create(self, on_result):
@@ -88,6 +92,16 @@ def test_results_keep_the_order_of_frames(rig, workers):
     assert (result.captured_ns, result.size) == (100 * 1_000_000 + 7, (8, 6))
     assert 0 < result.inference_ns < DEADLINE_S * 1e9
     assert len(result.poses) == 1
+
+
+@pytest.mark.parametrize("keep_images", [False, True])
+def test_results_carry_pictures_only_when_told_to(rig, keep_images):
+    """Where no picture may leave, none is kept either."""
+    live = rig(keep_images=keep_images).start()
+    picture = frame(1)
+    live.slot.put(picture)
+    result = live.stage.next_result(DEADLINE_S)
+    assert result.image is (picture.image if keep_images else None)
 
 
 def test_a_faster_worker_waits_for_the_slower_one(rig):
