@@ -119,6 +119,7 @@ class Node:
             self._take,
             workers=worker_count(config.landmarker),
             max_result_age_s=config.landmarker.max_result_age_s,
+            keep_images=config.publish.image == "photo",
         )
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)

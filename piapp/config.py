@@ -39,6 +39,9 @@ PASSWORD_CREDENTIAL = "mqtt_password"  # noqa: S105 - a file's name
 # Results feed the watchdog of systemd/piapp.service, which strikes after 20 s without one.
 MIN_IDLE_FPS = 0.2
 
+# A video is not the use of `image`; frames carry landmarks at full rate.
+MIN_IMAGE_PERIOD_S = 0.1
+
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
@@ -259,6 +262,13 @@ class PublishConfig(Section, frozen=True):
     frames: Literal["json", "msgpack", "off"]
     max_frame_hz: Annotated[float, Meta(ge=0.0, le=1000.0)]
     world_landmarks: bool
+    image: Literal["off", "skeleton", "photo"]
+    image_period_s: Seconds
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse a period that would make a video of it."""
+        if 0.0 < self.image_period_s < MIN_IMAGE_PERIOD_S:
+            yield "image_period_s", f"must be 0 (on request alone) or at least {MIN_IMAGE_PERIOD_S}"
 
 
 class HomeAssistantConfig(Section, frozen=True):
