@@ -45,6 +45,7 @@ if [[ $what == test ]]; then
   need systemd command -v systemd-analyze # judges the unit; the installer asks systemctl for its version
   need shellcheck command -v shellcheck # checks the shell scripts
   need strace command -v strace # traces prove what leaves the process
+  need faketime command -v faketime # a wall clock that tests may set
   need chromium command -v chromium # opens the live page
   need tmux command -v tmux # the terminal that `piapp watch` is looked at in
   need ffmpeg command -v ffmpeg # makes the streams that the RTSP tests serve
