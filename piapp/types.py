@@ -33,6 +33,9 @@ SKELETON = (
     (28, 32),
 )  # fmt: skip
 
+# Landmarks that the model itself thinks hidden are left out of drawings, as MediaPipe's own drawing does.
+MIN_DRAWN_VISIBILITY = 0.5
+
 FloatArray = npt.NDArray[np.float32]
 ImageArray = npt.NDArray[np.uint8]
 

@@ -16,3 +16,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def masked(text: str) -> str:
     """A source or URL fit for messages: user name and password of a URL are left out."""
     return re.sub(r"(://)[^/\s]*@", r"\1***@", text)
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor: names and words come from anybody on the broker."""
+    return "".join(char if char.isprintable() else "?" for char in text)

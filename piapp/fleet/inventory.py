@@ -130,6 +130,10 @@ class Inventory:
         elif name in self._nodes or len(self._nodes) < MAX_NODES:
             self._nodes[name] = node
 
+    def node(self, name: str) -> NodeView | None:
+        """One node, when it is known."""
+        return self._nodes.get(name)
+
     def nodes(self) -> Sequence[NodeView]:
         """All nodes, by name."""
         return sorted(self._nodes.values(), key=lambda node: node.name)

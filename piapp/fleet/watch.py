@@ -16,6 +16,7 @@ from rich.text import Text
 from piapp.config import MqttConfig
 from piapp.fleet.inventory import Inventory, NodeView
 from piapp.mqtt.subscriber import Subscriber
+from piapp.wording import printable
 
 # Brokers send what they hold right after a subscription; none says that it was all.
 SETTLE_S = 1.5
@@ -74,20 +75,20 @@ def _table(nodes: Sequence[NodeView], now_s: float, height: int) -> Table:
 def _cells(node: NodeView, now_s: float) -> tuple[str, ...]:
     health = node.health
     return (
-        _clean(node.name),
+        printable(node.name),
         node.status,
-        _clean(node.version) or "-",
+        printable(node.version) or "-",
         _span(node.age_s(now_s)),
         _span(health.uptime_s),
         "-" if health.fps_out is None else f"{health.fps_out:.1f}",
         "-" if health.temperature_c is None else f"{health.temperature_c:.0f} C",
-        _clean("; ".join(node.problems(now_s))),
+        printable("; ".join(node.problems(now_s))),
     )
 
 
 def _sum(nodes: Sequence[NodeView], now_s: float) -> str:
     status = Counter(node.status for node in nodes)
-    versions = Counter(_clean(node.version) or "unknown" for node in nodes)
+    versions = Counter(printable(node.version) or "unknown" for node in nodes)
     ill = sum(bool(node.problems(now_s)) for node in nodes)
     told = ", ".join(f"{count} with {version}" for version, count in versions.most_common())
     return f"{len(nodes)} nodes: {status['online']} online, {ill} with problems" + (f"; {told}" if told else "")
@@ -101,8 +102,3 @@ def _span(seconds: float | None) -> str:
         if seconds >= unit_s:
             return f"{seconds / unit_s:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _clean(text: str) -> str:
-    """Without what would move a terminal's cursor: names and words come from anybody on the broker."""
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,4 +1,4 @@
-"""Receiving: what `piapp demo`, `bench` and `fleet` listen with. Imports paho as `client` does."""
+"""Receiving: what `piapp demo`, `watch`, `bench` and `fleet` listen with. Imports paho as `client` does."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ RECONNECT_MAX_S = 2
 OnMessage = Callable[[str, bytes], None]
 """Told topic and payload, on paho's thread; must not block."""
 
+OnLink = Callable[[bool], None]
+"""Told whether the broker is there and has taken a subscription, on paho's thread; must not block."""
+
 
 class Subscriber:
     """Listens to topics with MQTT 3.1.1, which every broker speaks; comes back by itself; a context manager.
@@ -32,24 +35,33 @@ class Subscriber:
         topic_filters: What to listen to, with QoS 0.
         on_message: Called for each message.
         login: User, password, certificates and authority for `url`. None for an open `mqtt://` broker.
+        on_link: Called whenever the connection is lost or there again; may be told the same twice.
 
     Raises:
         BrokerError: On entering: the broker cannot be reached or refuses.
     """
 
     def __init__(
-        self, url: str, topic_filters: Sequence[str], on_message: OnMessage, *, login: MqttConfig | None = None
+        self,
+        url: str,
+        topic_filters: Sequence[str],
+        on_message: OnMessage,
+        *,
+        login: MqttConfig | None = None,
+        on_link: OnLink | None = None,
     ) -> None:
         self._url = url
-        self._topic_filters = topic_filters
+        self._topic_filters = tuple(topic_filters)  # replaced, never changed: paho's thread reads it
         self._on_message = on_message
+        self._on_link = on_link or (lambda _: None)
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.reconnect_delay_set(max_delay=RECONNECT_MAX_S)
         if login is not None:
             self._identify(login)
         self._client.on_connect = self._connected
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_subscribe = self._taken
+        self._client.on_disconnect = lambda *_: self._on_link(False)
         self._client.on_message = self._received
 
     def _identify(self, login: MqttConfig) -> None:
@@ -74,12 +86,26 @@ class Subscriber:
     def __exit__(self, *_exc: object) -> None:
         self._close()
 
+    def listen(self, topic_filter: str) -> None:
+        """Listen to one more, now or as soon as the broker is there; returns at once."""
+        self._topic_filters += (topic_filter,)
+        self._client.subscribe(topic_filter, 0)
+
+    def unlisten(self, topic_filter: str) -> None:
+        """Listen to it no more; what is on its way may still come."""
+        self._topic_filters = tuple(each for each in self._topic_filters if each != topic_filter)
+        self._client.unsubscribe(topic_filter)
+
     def _close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
     def _connected(self, client: Client, *_: Any) -> None:
         client.subscribe([(topic_filter, 0) for topic_filter in self._topic_filters])
+
+    def _taken(self, *_: Any) -> None:
+        self._subscribed.set()
+        self._on_link(True)
 
     def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self._on_message(message.topic, bytes(message.payload))
