@@ -35,6 +35,7 @@ from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool, state_folder
 from piapp.mqtt.topics import Topics
+from piapp.picture_feed import PictureFeed
 from piapp.posture.monitor import Monitor
 from piapp.service import hardware
 from piapp.service.camera_loss import CameraLoss
@@ -58,6 +59,7 @@ FEEL_PERIOD_S = 5.0
 # Together under the 3 s in which SIGTERM must be obeyed, even when every part hangs.
 STOP_CAPTURE_S = 0.6
 STOP_LANDMARKER_S = 0.7
+STOP_PICTURES_S = 0.2
 STOP_PUBLISHER_S = 1.2
 
 # Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
@@ -124,7 +126,9 @@ class Node:
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
         self._commands = Commands(topics, self.publisher.publish)
-        self._control = Control(self._commands, settings, self._settings_changed)
+        self._pictures = PictureFeed.of(config.publish, topics.image, self.publisher.publish, self._writer.clock.text)
+        ask_picture = self._pictures.ask if self._pictures else None
+        self._control = Control(self._commands, settings, self._settings_changed, ask_picture)
         device = _device(config, topics, keeps_settings=folder is not None)
         self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self._health = Health()
@@ -152,6 +156,7 @@ class Node:
             if self._metrics is not None:
                 parts.enter_context(self._metrics)
             self._start_publisher(parts)
+            self._start_pictures(parts)
             self._start_landmarker(parts, stop)
             self._start_capture(parts, stop)
             try:
@@ -167,6 +172,11 @@ class Node:
         self.publisher.subscribe(self.publisher.topics.requests, self._commands.hear)
         self.publisher.start()
         parts.callback(self._stop, "publisher", lambda: self.publisher.stop(STOP_PUBLISHER_S))
+
+    def _start_pictures(self, parts: ExitStack) -> None:
+        if (pictures := self._pictures) is not None:
+            pictures.start()
+            parts.callback(self._stop, "pictures", lambda: pictures.stop(STOP_PICTURES_S))
 
     def _start_landmarker(self, parts: ExitStack, stop: threading.Event) -> None:
         """Load the landmarkers; frames that came before they are there would be lost."""
@@ -231,6 +241,8 @@ class Node:
             self._supervisor.alive()
         self._capture.raise_if_failed()
         self.publisher.raise_if_failed()
+        if self._pictures is not None:
+            self._pictures.raise_if_failed()
         if self._capture.silent_s > self._config.camera.frame_timeout_s:
             raise CameraTimeoutError(
                 f"camera {masked(self._config.camera.source)}: no frame for {self._capture.silent_s:.1f} s "
@@ -246,6 +258,8 @@ class Node:
         for event in events:
             self._publish_event(event)
         self._publish_state(state)
+        if self._pictures is not None:
+            self._pictures.offer(result, state.labels)
         self._health.add_result(result.inference_ns)
         encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
         self.publisher.publish_frame(encode, partial(self.frame_left, result))
@@ -361,7 +375,8 @@ def _metrics(bind: str, node: str) -> MetricsEndpoint | None:
 
 def _device(config: Config, topics: Topics, *, keeps_settings: bool) -> Device:
     name = config.node.name or topics.node
-    return Device(topics, name, config.node.area, __version__, hardware.board(), keeps_settings)
+    sends = config.publish.image != "off"
+    return Device(topics, name, config.node.area, __version__, hardware.board(), keeps_settings, sends_pictures=sends)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

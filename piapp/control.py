@@ -6,12 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from piapp.config import public_tree
 from piapp.errors import ConfigError
 from piapp.live_settings import LiveSettings
 from piapp.mqtt.commands import Commands, Pause, Request, Set
+
+if TYPE_CHECKING:
+    from piapp.picture_feed import Answer  # brings OpenCV along
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +26,22 @@ class Control:
         commands: Where they come from and are answered.
         settings: What may change.
         on_change: Called after something has changed.
+        ask_picture: Has the next frame's picture published, and then answers; None when no picture may leave.
 
     Attributes:
         watching: Set while frames are processed, cleared while paused.
         restart_wanted: The process should end, so that whoever supervises it starts it anew.
     """
 
-    def __init__(self, commands: Commands, settings: LiveSettings, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        settings: LiveSettings,
+        on_change: Callable[[], None],
+        ask_picture: Callable[[Answer], None] | None = None,
+    ) -> None:
         self._commands = commands
+        self._ask_picture = ask_picture
         self._settings = settings
         self._on_change = on_change
         self._started_s = time.monotonic()
@@ -38,7 +49,6 @@ class Control:
             "ping": self._ping,
             "pause": self._pause,
             "resume": self._resume,
-            "snapshot": self._snapshot,
             "get_config": self._get_config,
             "set": self._set,
             "restart": self._restart,
@@ -59,6 +69,9 @@ class Control:
 
     def _carry_out(self, request: Request) -> None:
         try:
+            if request.command == "snapshot":
+                self._snapshot(request)
+                return
             data = self._actions[request.command](request.parameters)
         except ConfigError as error:
             self._commands.answer(request, error=str(error))
@@ -83,8 +96,17 @@ class Control:
             self._on_change()
         return {"paused": not watching}
 
-    def _snapshot(self, _: object) -> dict[str, Any]:
-        raise ConfigError("image is off: this node sends no pictures")
+    def _snapshot(self, request: Request) -> None:
+        """Ask for a picture; the answer follows it, when a frame has come."""
+        if self._ask_picture is None:
+            raise ConfigError("publish.image is off: this node sends no pictures")
+        if not self.watching.is_set():
+            raise ConfigError("paused: nothing is looked at; ask for `resume` first")
+
+        def answer(data: dict[str, Any] | None, error: str | None) -> None:
+            self._commands.answer(request, data=data, error=error)
+
+        self._ask_picture(answer)
 
     def _get_config(self, _: object) -> dict[str, Any]:
         return public_tree(self._settings.config)

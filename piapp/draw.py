@@ -5,6 +5,7 @@ Owns nothing that decides; colours and line widths scale with the picture.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -12,13 +13,18 @@ import cv2
 import numpy as np
 
 from piapp.errors import PiappError
-from piapp.types import SKELETON, FloatArray, ImageArray, Pose, PoseLabel
-
-# Landmarks that the model itself thinks hidden are left out of the drawing, as MediaPipe's own drawing does.
-MIN_VISIBILITY = 0.5
+from piapp.types import MIN_DRAWN_VISIBILITY, SKELETON, FloatArray, ImageArray, Pose, PoseLabel
 
 # RGB, one colour a person in turn; distinct for the colour-blind too (Okabe and Ito 2008).
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))
+
+
+# What a skeleton without a picture is drawn on.
+EMPTY = (16, 18, 22)
+
+# The longer side of pictures that are sent, as wide as a telephone shows them.
+MAX_SENT_PX = 640
+JPEG_QUALITY = 80
 
 
 class OutputError(PiappError, OSError):
@@ -45,6 +51,34 @@ def annotate(image: ImageArray, poses: tuple[Pose, ...], labels: tuple[PoseLabel
         if label is not None:
             _text(canvas, pose, f"{label.id} {label.posture}", colour)
     return canvas
+
+
+def skeleton_picture(size: tuple[int, int], poses: tuple[Pose, ...], labels: tuple[PoseLabel, ...] = ()) -> ImageArray:
+    """Draw skeletons and labels on an empty ground: nothing in it but the landmarks came from a camera.
+
+    Masks are left out, for they are the outline of a body.
+
+    Args:
+        size: (width, height) of the frame in pixels; the picture has its shape and `MAX_SENT_PX` at most.
+        poses: What to draw.
+        labels: One a pose, or none at all.
+    """
+    width, height = _sent_size(size)
+    ground = np.full((height, width, 3), EMPTY, np.uint8)
+    return annotate(ground, tuple(replace(pose, mask=None) for pose in poses), labels)
+
+
+def photo_picture(image: ImageArray, poses: tuple[Pose, ...], labels: tuple[PoseLabel, ...] = ()) -> ImageArray:
+    """Draw skeletons, masks and labels into a copy of a picture that has `MAX_SENT_PX` at most; as `annotate`."""
+    size = (image.shape[1], image.shape[0])
+    sent = _sent_size(size)
+    return annotate(image if sent == size else cv2.resize(image, sent, interpolation=cv2.INTER_AREA), poses, labels)
+
+
+def encode_jpeg(image: ImageArray) -> bytes:
+    """An RGB picture as a JPEG file."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return data.tobytes()
 
 
 def write_image(path: Path, image: ImageArray) -> None:
@@ -97,12 +131,19 @@ class VideoWriter:
         self.close()
 
 
+def _sent_size(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, MAX_SENT_PX / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def _line_px(canvas: ImageArray) -> int:
     shorter_side: int = min(canvas.shape[:2])
     return max(1, round(shorter_side / 160))
 
 
 def _tint(canvas: ImageArray, mask: FloatArray, colour: tuple[int, int, int]) -> None:
+    if mask.shape != canvas.shape[:2]:
+        mask = cv2.resize(mask, (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_AREA)
     weight = 0.45 * mask[:, :, np.newaxis]
     canvas[:] = (canvas * (1 - weight) + np.array(colour) * weight).astype(np.uint8)
 
@@ -110,7 +151,7 @@ def _tint(canvas: ImageArray, mask: FloatArray, colour: tuple[int, int, int]) ->
 def _skeleton(canvas: ImageArray, landmarks: FloatArray, colour: tuple[int, int, int]) -> None:
     height, width = canvas.shape[:2]
     points = np.nan_to_num(landmarks[:, :2] * (width, height)).clip(-(2**14), 2**14).round().astype(int).tolist()
-    hidden = landmarks[:, 3] < MIN_VISIBILITY  # False for NaN: not known to be hidden
+    hidden = landmarks[:, 3] < MIN_DRAWN_VISIBILITY  # False for NaN: not known to be hidden
     line_px = _line_px(canvas)
     for start, end in SKELETON:
         if not (hidden[start] or hidden[end]):

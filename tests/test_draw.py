@@ -72,6 +72,44 @@ def test_a_mask_tints_the_body_only():
     assert (drawn[:, 20] == 90).all()
 
 
+@pytest.mark.parametrize(
+    ("size", "sent"),
+    [
+        ((640, 480), (640, 480)),
+        ((1920, 1080), (640, 360)),
+        ((1080, 1920), (360, 640)),
+        ((320, 240), (320, 240)),
+        ((5000, 1), (640, 1)),
+    ],
+)
+def test_sent_pictures_have_the_frame_s_shape_and_a_bounded_size(size, sent):
+    """Small ones are not blown up; both kinds and their masks agree."""
+    pose = standing_pose()
+    masked = Pose(pose.landmarks, pose.world_landmarks, np.ones((size[1], size[0]), np.float32))
+    for picture in (draw.skeleton_picture(size, (masked,)), draw.photo_picture(grey(*size), (masked,))):
+        assert (picture.shape[1], picture.shape[0]) == sent
+
+
+def test_a_skeleton_picture_holds_landmarks_and_nothing_else():
+    """The ground is one colour, and a mask, the outline of a body, is left out."""
+    pose = standing_pose()
+    mask = np.ones((240, 320), np.float32)
+    label = (PoseLabel(1, "standing"),)
+    drawn = draw.skeleton_picture((320, 240), (Pose(pose.landmarks, pose.world_landmarks, mask),), label)
+    np.testing.assert_array_equal(drawn, draw.skeleton_picture((320, 240), (pose,), label))
+    assert (drawn[:, :80] == draw.EMPTY).all()
+    assert (drawn != draw.EMPTY).any()
+    assert (draw.skeleton_picture((320, 240), ()) == draw.EMPTY).all()
+
+
+def test_jpeg_keeps_the_channels_order(tmp_path):
+    """What is encoded is read back in the same colours."""
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[..., 0] = 250
+    (tmp_path / "a.jpg").write_bytes(draw.encode_jpeg(picture))
+    np.testing.assert_allclose(read_image(tmp_path / "a.jpg"), picture, atol=12)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (16, 3), (3, 16), (40, 40)])
 def test_tiny_pictures(size):
     """The label has no room and must not fail."""

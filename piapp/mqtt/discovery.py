@@ -52,6 +52,7 @@ class Device:
         version: piapp's.
         board: The machine.
         keeps_settings: It has a place for what is set while it runs.
+        sends_pictures: Its owner lets pictures leave.
     """
 
     topics: Topics
@@ -60,6 +61,7 @@ class Device:
     version: str
     board: str
     keeps_settings: bool = True
+    sends_pictures: bool = False
 
     @property
     def id(self) -> str:
@@ -85,7 +87,10 @@ def messages(config: HomeAssistantConfig, device: Device) -> dict[str, bytes]:
     """Retained topics to payloads that announce the node; none when discovery is off."""
     parts = components(device)
     if config.discovery == "device":
-        tree = _head(device) | {"cmps": {name: _with_platform(part) for name, part in parts.items()}}
+        announced = {name: _with_platform(part) for name, part in parts.items()}
+        # A component without anything but its platform is taken out of the device, if an earlier run has announced it.
+        removed = {name: {"p": part["platform"]} for name, part in _pictures(device).items() if name not in parts}
+        tree = _head(device) | {"cmps": announced | removed}
         return {device_topic(config.prefix, device.id): msgspec.json.encode(tree)}
     if config.discovery == "component":
         head = _head(device)
@@ -131,6 +136,8 @@ def is_ours(payload: bytes) -> bool:
 def components(device: Device) -> dict[str, Component]:
     """Entities and device triggers, by a name that never changes; `platform` says what each is."""
     parts = _people(device) | _diagnostics(device) | _controls(device)
+    if device.sends_pictures:
+        parts |= _pictures(device)
     for name, part in parts.items():
         part["unique_id"] = f"{device.id}_{name}"
         part["default_entity_id"] = f"{part['platform']}.{device.topics.node.replace('-', '_')}_{name}"
@@ -181,6 +188,29 @@ def _people(device: Device) -> dict[str, Component]:
             "event_types": list(EVENT_TYPES),
             # What happened while the broker was away must not set anything off now; empty payloads are ignored.
             "value_template": "{{ '' if value_json.historical else value }}",
+        },
+    }  # fmt: skip
+
+
+def _pictures(device: Device) -> dict[str, Component]:
+    """What it looks like, where the owner lets pictures leave; not available while the node is paused."""
+    topics = device.topics
+    watching = {"availability": _while_watching(topics), "availability_mode": "all"}
+    return {
+        "picture": watching | {
+            "platform": "image",
+            "name": "Picture",
+            "icon": "mdi:image-outline",
+            "image_topic": topics.image,
+            "content_type": "image/jpeg",
+        },
+        "take_picture": watching | {
+            "platform": "button",
+            "name": "Take picture",
+            "icon": "mdi:camera",
+            "command_topic": topics.request("snapshot"),
+            "payload_press": "{}",
+            "qos": 1,
         },
     }  # fmt: skip
 

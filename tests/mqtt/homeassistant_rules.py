@@ -140,6 +140,15 @@ PLATFORMS: dict[str, Schema] = {
         mode={"enum": ["auto", "box", "slider"]},
         unit_of_measurement=TEXT,
     ),
+    "image": _platform(
+        "image", ["image_topic"], SETTING,
+        image_topic=TOPIC,
+        content_type={"enum": ["image/jpeg", "image/png"]},
+        image_encoding={"const": "b64"},
+        encoding={"type": "string"},
+    )
+    # Its documents list no quality of service.
+    | {"not": {"required": ["qos"]}},
     "button": _platform(
         "button", ["command_topic"], WRITING, SETTING,
         payload_press=TEXT,
@@ -175,14 +184,15 @@ def component_message(platform: str) -> Schema:
 
 
 def _component(platform: str) -> Schema:
-    """The schema of a component within the device form."""
+    """The schema of a component within the device form: whole, or nothing but its platform, which removes it."""
     rules = PLATFORMS[platform]
-    return rules | {
+    whole = rules | {
         "type": "object",
         "properties": {"p": {"const": platform}} | rules["properties"],
         "required": ["p", *rules["required"]],
         "additionalProperties": False,
     }
+    return {"if": {"minProperties": 2}, "then": whole}
 
 
 DEVICE_MESSAGE: Schema = {

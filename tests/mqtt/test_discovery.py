@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import jinja2
 import jsonschema
@@ -18,12 +19,14 @@ from piapp.mqtt.commands import COMMANDS, Commands
 from piapp.mqtt.discovery import Device
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
+from piapp.picture_feed import CONTENT_TYPE
 from piapp.service.health import Counters, Health
 from piapp.types import Person, PostureEvent, State
 from tests.mqtt.homeassistant_rules import DEVICE_MESSAGE, component_message
 
 TOPICS = Topics("piapp", "living-room")
-DEVICE = Device(TOPICS, "Living room", "Living room", "0.1.0", "Raspberry Pi 5 Model B Rev 1.0")
+DEVICE = Device(TOPICS, "Living room", "Living room", "0.1.0", "Raspberry Pi 5 Model B Rev 1.0", sends_pictures=True)
+WITHOUT_PICTURES = replace(DEVICE, sends_pictures=False)
 WRITER = PayloadWriter(TOPICS.node, "9f2c61aa", clock=WallClock(lambda: 0, lambda: 0, lambda: True))
 LINE = TimeLine(0, 0)
 
@@ -142,6 +145,9 @@ def test_component_form_follows_the_rules():
         lambda message: message["cmps"]["fallen"].update(state_topic="a/#"),
         lambda message: message["cmps"]["fallen"].update(entity_category="config"),
         lambda message: message["cmps"]["restart"].pop("p"),
+        lambda message: message["cmps"]["picture"].update(qos=1),
+        lambda message: message["cmps"]["picture"].pop("image_topic"),
+        lambda message: message["cmps"]["picture"].update(content_type="jpeg"),
         lambda message: message["cmps"]["restart"].update(p="buton"),
         lambda message: message["dev"].pop("identifiers"),
         lambda message: message.pop("o"),
@@ -169,6 +175,25 @@ def test_both_forms_announce_the_same_entities():
 def test_off_announces_nothing():
     """Nothing at all."""
     assert announced("off") == {}
+
+
+def test_pictures_are_announced_only_where_they_may_leave():
+    """Image and button come with the owner's word for it, and go with it in both forms."""
+    assert {"picture", "take_picture"} <= components().keys()
+    (message,) = announced("device", WITHOUT_PICTURES).values()
+    jsonschema.validate(message, DEVICE_MESSAGE)
+    # Nothing but the platform removes what an earlier run has announced.
+    assert message["cmps"]["picture"] == {"p": "image"}
+    assert message["cmps"]["take_picture"] == {"p": "button"}
+    # What is left of the other form is found at the broker and emptied.
+    gone = announced("component").keys() - announced("component", WITHOUT_PICTURES).keys()
+    assert {topic.split("/")[3] for topic in gone} == {"picture", "take_picture"}
+
+
+def test_the_picture_s_topic_and_form_are_the_node_s():
+    """Home Assistant listens where the node sends, for what it sends."""
+    assert components()["picture"]["image_topic"] == TOPICS.image
+    assert components()["picture"]["content_type"] == CONTENT_TYPE
 
 
 def test_names_are_unique_and_free_of_the_node():
@@ -234,7 +259,7 @@ def test_events_carry_a_known_type():
 
 def test_what_people_see_is_unavailable_while_paused():
     """Entities of the camera follow `status` and the pause; the rest follows `status` alone."""
-    for name in ("posture", "occupancy", "fallen", "people", "event"):
+    for name in ("posture", "occupancy", "fallen", "people", "event", "picture", "take_picture"):
         status, paused = components()[name]["availability"]
         assert status == {"topic": TOPICS.status}
         assert paused["topic"] == TOPICS.settings
@@ -253,6 +278,7 @@ def requests() -> list[tuple[str, bytes]]:
         (parts["pause"]["command_topic"], parts["pause"]["payload_off"]),
         (parts["idle_frame_rate"]["command_topic"], number),
         (parts["restart"]["command_topic"], parts["restart"]["payload_press"]),
+        (parts["take_picture"]["command_topic"], parts["take_picture"]["payload_press"]),
     ]
 
 
