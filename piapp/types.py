@@ -80,16 +80,16 @@ class Pose:
     def score(self) -> float:
         """Mean presence over the 33 landmarks, 0..1; 0 when the model gives none."""
         presence = self.landmarks[:, 4]
-        known = presence[~np.isnan(presence)]
-        return float(known.mean()) if known.size else 0.0
+        unknown = np.isnan(presence)
+        known = presence[~unknown] if unknown.any() else presence
+        return float(known.sum()) / known.size if known.size else 0.0
 
     @property
     def bbox(self) -> tuple[float, float, float, float]:
         """(x, y, width, height) around the landmarks, normalised, clipped to the picture."""
-        xy = np.clip(self.landmarks[:, :2], 0.0, 1.0)
-        x0, y0 = xy.min(axis=0)
-        x1, y1 = xy.max(axis=0)
-        return float(x0), float(y0), float(x1 - x0), float(y1 - y0)
+        xy = self.landmarks[:, :2]
+        x0, y0, x1, y1 = (min(max(edge, 0.0), 1.0) for edge in (*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist()))
+        return x0, y0, x1 - x0, y1 - y0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

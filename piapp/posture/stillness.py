@@ -6,6 +6,7 @@ still: so slow drift counts as movement at last, and noise does not.
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from piapp.posture.features import Features
 from piapp.posture.geometry import Array, Body
 
 # Nose, shoulders, elbows, wrists, hips, knees: what moves when somebody does.
-_JOINTS = [0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26]
+_JOINTS = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26])
 
 
 class Stillness:
@@ -37,13 +38,14 @@ class Stillness:
 
     def step(self, body: Body, features: Features, ts_ms: int) -> bool:
         """Take the body as it is now; True when it has moved."""
-        place = body.points[_JOINTS, :2]
+        place = body.points[:, :2].take(_JOINTS, axis=0)
         if self._place is None:
             self._place = place
-        apart = np.hypot(*(place - self._place).T) / features.scale
-        seen = body.visibility[_JOINTS] >= self._config.min_visibility
-        self.moved_m = float(np.median(apart[seen])) if seen.any() else 0.0
-        reach_m = float(apart[seen].max()) if seen.any() else 0.0
+        steps_px = np.hypot(*(place - self._place).T).tolist()
+        visibility = body.visibility.take(_JOINTS).tolist()
+        seen_px = [step for step, seen in zip(steps_px, visibility, strict=True) if seen >= self._config.min_visibility]
+        self.moved_m = median(seen_px) / features.scale if seen_px else 0.0
+        reach_m = max(seen_px, default=0.0) / features.scale
         moved = self.moved_m > self._config.still_move_m or reach_m > self._config.still_reach_m
         if moved:
             self._place, self._since_ms = place, ts_ms

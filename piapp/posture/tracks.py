@@ -167,22 +167,27 @@ class Tracks:
         )
         reach_m = self._config.match_radius_m + self._config.match_speed_m_s * min(gap_s, 1.0)
         size = abs(math.log(scale / track.scale)) / math.log(3.0 + gap_s)
-        shape_m = float(np.abs(body.points[list(FRAME), 2:] - track.body.points[list(FRAME), 2:]).mean())
+        shape_m = _apart(body.points[:, 2:], track.body.points[:, 2:])
         shape = shape_m / (0.5 + gap_s)
         return max(away_m / reach_m, size, 0.6 * away_m / reach_m + 0.2 * size + 0.2 * shape)
 
 
 def _twin(body: Body, scale: float, others: Sequence[Body | None], tracks: list[Track | None]) -> Track | None:
     """The track of an earlier body of the same result that is this one seen twice."""
-    frame = body.points[list(FRAME), :2]
     for other, track in zip(others, tracks, strict=False):
         if other is not None and track is not None:
-            apart_m = float(np.abs(frame - other.points[list(FRAME), :2]).mean()) / scale
+            apart_m = _apart(body.points[:, :2], other.points[:, :2]) / scale
             if apart_m < 0.1:  # noqa: PLR2004 - two people cannot be so close in every joint
                 return track
     return None
 
 
+def _apart(points: Array, others: Array) -> float:
+    """Mean difference of the coordinates of two bodies' frames."""
+    apart = np.abs(points.take(FRAME, axis=0) - others.take(FRAME, axis=0))
+    return float(apart.sum()) / apart.size
+
+
 def _centre(body: Body) -> tuple[float, float]:
-    x, y = body.points[list(TORSO), :2].mean(axis=0).tolist()
-    return x, y
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = body.points[:, :2].take(TORSO, axis=0).tolist()
+    return (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4
