@@ -342,6 +342,22 @@ def provision(
     typer.echo(f"{made.rules}: belongs into the broker's access rules")
 
 
+@app.command("watch", epilog="Example: piapp watch --broker mqtt://broker.lan --node hall")
+def watch_nodes(
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="ID", help="Begin with this node alone; in a pipe, hear no other.")
+    ] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Watch what a broker's nodes see: who is there, postures, events, a node's skeleton; in a pipe a line each."""
+    loaded = _load(config, set_, {"mqtt.url": broker})
+    from piapp.watch.session import watch  # noqa: PLC0415
+
+    watch(loaded.config.mqtt, node, _stop_on_signals(), sys.stdout, sys.stdin)
+
+
 @app.command(epilog="Example: sudo piapp check")
 def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOption = LogLevel.ERROR) -> None:
     """Look at camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails."""

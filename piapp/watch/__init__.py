@@ -1,0 +1,1 @@
+"""`piapp watch`: what the nodes of a broker see, in a terminal."""
