@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,22 @@ class Guest:
         for command in (["mknod", f"/dev/{name}", "c", "10", str(minor)], ["chown", "root:video", f"/dev/{name}"]):
             self._from_outside("--mount", *command)
         self._from_outside("--mount", "chmod", "660", f"/dev/{name}")
+
+    @contextmanager
+    def read_only(self, *mounts: str) -> Iterator[None]:
+        """Boot with a root that cannot be written, as a locked card's, and with further lines of fstab; then again."""
+        disk = self._work / "memory" / "root"
+        fstab = Path(f"/proc/{self._boot.pid}/root{disk}/etc/fstab")
+        before = fstab.read_text()
+        fstab.write_text("\n".join(["/ / none bind,ro", *mounts, ""]))
+        self.reboot()
+        try:
+            yield
+        finally:
+            boot = ["nsenter", "--target", str(self._boot.pid), "--mount"]
+            subprocess.run([*boot, "mount", "-o", "remount,rw", disk], check=True)
+            fstab.write_text(before)
+            self.reboot()
 
     def close(self) -> None:
         """Power off; idempotent."""

@@ -29,6 +29,11 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
+STATE = "/var/lib/piapp"
+
+# Where mosquitto must be able to write, of a machine whose root is read-only.
+MEMORY_OF_THE_BROKER = ("memory /var/lib/mosquitto tmpfs size=16m", "memory /var/log tmpfs size=16m")
+
 # What a machine may keep after the appliance has come and gone: logs, caches and the package manager's own books.
 KEPT = re.compile(
     r"/(proc|sys|dev|run|tmp|root)(/|$)|/var/(log|cache|tmp|lib/(dpkg|apt|systemd|ucf|pam|dbus))(/|$)|/var/backups|"
@@ -181,6 +186,23 @@ def test_it_survives_a_reboot(guest: Guest) -> None:
     guest.reboot()
     guest.wait_for_state("active")
     assert restarts(guest) == 0, before
+
+
+@pytest.mark.parametrize(("memory", "problem"), [((f"memory {STATE} tmpfs size=16m",), ""), ((), "Read-only")])
+def test_it_runs_on_a_read_only_root(installed: Installed, memory: tuple[str, ...], problem: str) -> None:
+    """As with an overlay, or on a card that locked itself: it starts, events arrive, and what is not kept is said."""
+    guest = installed.guest
+    quick = "[Service]\nEnvironment=PIAPP_HEALTH__PERIOD_S=1\n"
+    guest.drop_in(quick)
+    with guest.read_only(*MEMORY_OF_THE_BROKER, *memory):
+        guest.wait_for_state("active")
+        assert guest.run("touch", "/etc/x", check=False).returncode != 0
+        (event,) = heard(guest, "event")
+        assert json.loads(event["payload"])["historical"] is False
+        said = json.loads(heard(guest, "health")[0]["payload"])["spool_problem"]
+        assert problem in said if problem else said is None
+    guest.drop_in(quick).unlink()
+    guest.reload()
 
 
 def test_killed_it_comes_back(guest: Guest) -> None:
