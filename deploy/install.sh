@@ -248,6 +248,9 @@ create_user() {
     run useradd --system --user-group --no-create-home --home-dir /var/lib/piapp --shell /usr/sbin/nologin piapp
   fi
   run install -d -m 755 "$config"
+  # Certificates and a key for the broker, put there by the owner; the group is new when the user is.
+  run install -d -m 750 -g piapp "$config/tls"
+  run chgrp -R piapp "$config/tls"
   # systemd hands it to the service alone; a file that is empty means that there is no password.
   [[ -e $config/mqtt_password ]] || write "$config/mqtt_password" 600 </dev/null
 }

@@ -136,7 +136,7 @@ def test_dry_run_changes_nothing(pi: Machine) -> None:
     """Everything is said, nothing done: neither in /opt nor in /etc."""
     there = [Path(name).exists() for name in ("/opt/piapp", "/etc/piapp", "/etc/systemd/system/piapp.service")]
     said = pi.install("--broker", "mqtt://10.0.0.5", "--set", "camera.fps=10", "--with-broker").stderr
-    for step in ("'venv'", "piapp.toml", "useradd", "daemon-reload", "/usr/local/bin/piapp"):
+    for step in ("'venv'", "piapp.toml", "useradd", "/etc/piapp/tls", "daemon-reload", "/usr/local/bin/piapp"):
         assert step in said
     assert there == [Path(name).exists() for name in ("/opt/piapp", "/etc/piapp", "/etc/systemd/system/piapp.service")]
 
