@@ -15,6 +15,9 @@ from piapp.mqtt.client import Options
 
 CONNECT_TIMEOUT_S = 10.0
 
+# How soon a broker that has gone silent is missed, where no configuration says it (paho's own default).
+KEEPALIVE_S = 60
+
 # Between attempts to come back after the connection broke: short, for somebody waits, and one client is no storm.
 RECONNECT_MAX_S = 2
 
@@ -51,6 +54,7 @@ class Subscriber:
         on_link: OnLink | None = None,
     ) -> None:
         self._url = url
+        self._keepalive_s = login.keepalive_s if login is not None else KEEPALIVE_S
         self._topic_filters = tuple(topic_filters)  # replaced, never changed: paho's thread reads it
         self._on_message = on_message
         self._on_link = on_link or (lambda _: None)
@@ -74,7 +78,7 @@ class Subscriber:
     def __enter__(self) -> Self:
         address = broker_address(self._url)
         try:
-            self._client.connect(address.host, address.port)
+            self._client.connect(address.host, address.port, self._keepalive_s)
         except OSError as error:
             raise BrokerError(f"{self._url}: cannot be reached: {error}") from error
         self._client.loop_start()

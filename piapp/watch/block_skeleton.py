@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piapp.types import MIN_DRAWN_VISIBILITY, SKELETON, FloatArray
+from piapp.wording import printable
 
 # Height of a terminal's cell in widths.
 CELL_ASPECT = 2.0
@@ -102,8 +103,8 @@ class _Canvas:
     """Cells that lines are drawn into; points are in cells, (0, 0) the upper left corner.
 
     Attributes:
-        chars: (rows, columns) of one character each.
         owners: (rows, columns) of figures' indices.
+        corners: The first row and the leftmost column of each figure.
     """
 
     DOTS = (1, 1)
@@ -111,6 +112,7 @@ class _Canvas:
     def __init__(self, columns: int, rows: int) -> None:
         self.size = np.array((columns, rows), np.float64)
         self.owners = np.full((rows, columns), NOBODY, np.int16)
+        self.corners: dict[int, tuple[int, int]] = {}
 
     def line(self, start: _Points, end: _Points, owner: int) -> None:
         """Draw a straight line."""
@@ -121,7 +123,7 @@ class _Canvas:
         rows, columns = self.owners.shape
         inside = (x >= 0) & (y >= 0) & (x < columns * self.DOTS[0]) & (y < rows * self.DOTS[1])
         x, y = x[inside], y[inside]
-        self.owners[y // self.DOTS[1], x // self.DOTS[0]] = owner
+        self._own(y // self.DOTS[1], x // self.DOTS[0], owner)
         self._mark(x, y, (end - start) * _SQUARE)
 
     def circle(self, centre: _Points, radius: float, owner: int) -> None:
@@ -134,6 +136,12 @@ class _Canvas:
     def text(self, row: int) -> str:
         """A row's characters."""
         raise NotImplementedError
+
+    def _own(self, rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_], owner: int) -> None:
+        if rows.size:
+            self.owners[rows, columns] = owner
+            row, column = self.corners.get(owner, self.owners.shape)
+            self.corners[owner] = min(row, int(rows.min())), min(column, int(columns.min()))
 
     def _mark(self, x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], direction: _Points) -> None:
         raise NotImplementedError
@@ -168,7 +176,7 @@ class _Ascii(_Canvas):
         if radius >= _SMALL_HEAD:
             super().circle(centre, radius, owner)
         elif 0 <= row < rows and 0 <= column < columns:
-            self.owners[row, column] = owner
+            self._own(np.array([row]), np.array([column]), owner)
             self._chars[row, column] = "O"
 
     def _mark(self, x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], direction: _Points) -> None:
@@ -221,12 +229,11 @@ class _Labels:
         """Write a label above what its owner drew, on the nearest row where no other label is."""
         rows, columns = canvas.owners.shape
         # One cell a character, whatever a node calls its postures.
-        text = label.encode("ascii", "replace").decode()[:columns]
-        own_rows, own_columns = np.nonzero(canvas.owners == owner)
-        if not own_rows.size or not text:
+        text = printable(label).encode("ascii", "replace").decode()[:columns]
+        if owner not in canvas.corners or not text:
             return
-        wanted = int(own_rows.min()) - 1
-        column = min(int(own_columns.min()), columns - len(text))
+        top, left = canvas.corners[owner]
+        wanted, column = top - 1, min(left, columns - len(text))
         for row in sorted(range(rows), key=lambda row: abs(row - wanted)):
             places = [(row, column + index) for index in range(len(text))]
             if self.chars.keys().isdisjoint(places):

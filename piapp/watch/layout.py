@@ -27,11 +27,11 @@ def screen(watched: Watched, choice: Choice, page: Page) -> list[Text]:
 
 
 def plain_line(happening: Happening) -> str:
-    """One line of columns: local time, node, kind, words; for people, `grep` and `awk`."""
+    """One line of columns: local time, node, kind, words, marks; for people, `grep` and `awk`."""
     moment = datetime.fromtimestamp(happening.at_s).astimezone()
     node = printable(happening.node) or "-"
-    late = "  (late)" if happening.is_late else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}  {node}  {happening.kind}  {happening.words}{late}"
+    marks = ("  (late)" if happening.is_late else "") + ("  !!" if happening.is_alarm else "")
+    return f"{moment:%Y-%m-%d %H:%M:%S}  {node}  {happening.kind}  {happening.words}{marks}"
 
 
 def _title(watched: Watched, page: Page) -> Text:
@@ -72,6 +72,6 @@ def _keys(watched: Watched, page: Page, *, is_open: bool) -> Text:
         words = "esc all nodes   up/down other node   q quit"
     else:
         words = "up/down choose   enter look   q quit"
-    if watched.unreadable:
-        words += f"   {watched.unreadable} unreadable messages"
+    for count, what in ((watched.unreadable, "unreadable"), (watched.missed, "missed")):
+        words += f"   {count} {what}" if count else ""
     return Text(page.cut(words), QUIET)

@@ -16,6 +16,9 @@ from piapp.wording import printable
 # A JSON object's first byte; no MessagePack map begins so.
 _JSON_START = b"{"
 
+# The most that `landmarker.num_poses` allows; of a frame that claims more, no more is drawn.
+MAX_POSES = 10
+
 _T = TypeVar("_T", bound=Struct)
 
 
@@ -34,7 +37,7 @@ class PersonMessage(Struct, frozen=True):
     zones: list[str] = []
 
     def words(self) -> str:
-        """Such as "3 FALLEN lying"."""
+        """Such as "#3 FALLEN lying"."""
         return " ".join([*_number(self.id), *(["FALLEN"] if self.fallen else []), printable(self.posture)])
 
 
@@ -149,7 +152,7 @@ def read_frame(payload: bytes) -> SeenFrame:
     decode = msgspec.json.decode if payload.startswith(_JSON_START) else msgspec.msgpack.decode
     try:
         frame = decode(payload, type=_FrameMessage)
-        poses = tuple(SeenPose(pose.id, pose.posture, _points(pose.landmarks)) for pose in frame.poses)
+        poses = tuple(SeenPose(pose.id, pose.posture, _points(pose.landmarks)) for pose in frame.poses[:MAX_POSES])
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise UnreadableError(str(error)) from error
     if min(frame.size) < 1:
@@ -177,4 +180,4 @@ def _points(rows: list[list[float | None]]) -> FloatArray:
 
 
 def _number(number: int | None) -> list[str]:
-    return [] if number is None else [str(number)]
+    return [] if number is None else [f"#{number}"]

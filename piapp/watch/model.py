@@ -126,6 +126,10 @@ class Watched:
     Args:
         base: `mqtt.base_topic`.
         only: The one node to hear; None hears all.
+
+    Attributes:
+        unreadable: Messages that could not be read.
+        missed: Messages that came too fast to be shown; whoever receives them counts.
     """
 
     def __init__(self, base: str, only: str | None = None) -> None:
@@ -133,6 +137,7 @@ class Watched:
         self.topic_filters = tuple(f"{base}/{only or '+'}/{leaf}" for leaf in (*LEAVES, "state", "event", "settings"))
         self.is_linked = True
         self.unreadable = 0
+        self.missed = 0
         self.look: Look | None = None
         self.happenings: deque[Happening] = deque(maxlen=MAX_HAPPENINGS)  # the oldest go
         self._inventory = Inventory(base)
@@ -163,6 +168,8 @@ class Watched:
         words = "connected again; what happened meanwhile was not heard" if up else "connection lost, trying again"
         happening = Happening(now_s, "", "link", words, is_alarm=not up)
         self.happenings.append(happening)
+        for seen in self._seen.values():
+            seen.happenings.append(happening)
         return happening
 
     def message(self, topic: str, payload: bytes, now_s: float) -> Happening | None:

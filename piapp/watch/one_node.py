@@ -16,8 +16,8 @@ from piapp.wording import printable
 # An older frame is drawn no more: where people were then misleads.
 GONE_S = 30.0
 
-# For the people beside the picture: "!! 3 FALLEN squatting" and a gap.
-_SIDE_WIDTH = 26
+# For the people beside the picture: "!! #3 FALLEN squatting" and a gap.
+_SIDE_WIDTH = 27
 _GAP = "  "
 
 # Of a frame that has not come.
@@ -36,7 +36,7 @@ def show_node(watched: Watched, name: str, page: Page) -> list[Text]:
         picture = _picture(look, seen, why, page.width - _SIDE_WIDTH, page.body_rows, page)
         body = list(_beside(picture, list(_people(seen, page)), page.body_rows))
     else:
-        people = list(_people(seen, page))[: max(page.body_rows // 4, 1)]
+        people = list(_people(seen, page))[: max(page.body_rows // 6, 1)]
         body = [*people, *_picture(look, seen, why, page.width, page.body_rows - len(people), page)]
     return [_node_line(name, seen, look, page), *rows(body, page.body_rows)]
 
@@ -68,9 +68,12 @@ def _people(seen: Seen | None, page: Page) -> Iterator[Text]:
     if not seen.state.persons:
         yield Text("nobody")
     for person in sorted(seen.state.persons, key=lambda person: not person.fallen):
-        mark = "!! " if person.fallen else ""
-        yield Text(page.cut(mark + person.words()), ALARM if person.fallen else HEAD)
-        yield from (Text(page.cut(f"   {printable(detail)}")) for detail in _details(person, page))
+        line = Text(("!! " if person.fallen else "") + person.words(), ALARM if person.fallen else HEAD)
+        details = [printable(detail) for detail in _details(person, page)]
+        if page.is_wide:
+            yield from (line, *(Text(page.cut(f"   {detail}")) for detail in details))
+        else:
+            yield Text.assemble(line, _GAP, ", ".join(details))
 
 
 def _details(person: PersonMessage, page: Page) -> Iterator[str]:
@@ -145,7 +148,7 @@ def _figures(look: Look, seen: Seen | None, columns: int, count: int, page: Page
 
 
 def _label(pose: SeenPose, *, is_fallen: bool) -> str:
-    who = "" if pose.id is None else f"{pose.id} "
+    who = "" if pose.id is None else f"#{pose.id} "
     return f"!! {who}FALLEN" if is_fallen else f"{who}{pose.posture}"
 
 

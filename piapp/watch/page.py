@@ -69,7 +69,7 @@ class Page:
     @property
     def event_rows(self) -> int:
         """Rows for what happened last."""
-        return max(1, min(self.height // 5, _MAX_EVENT_ROWS))
+        return max(1, min(self.height // 6, _MAX_EVENT_ROWS))
 
     @property
     def body_rows(self) -> int:

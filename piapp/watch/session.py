@@ -139,6 +139,7 @@ class _Session:
             self._press(keys, page)
             self._look()
             news = [_take(self._watched, item) for item in self._inbox.items(0.0)]
+            self._watched.missed = self._inbox.dropped
             if news or keys or self._is_due(page):
                 terminal.paint(screen(self._watched, self._choice, page))
                 self._painted = page
