@@ -1,0 +1,282 @@
+/**
+ * The live page: what the node sends is drawn and told.
+ *
+ * One stream of server-sent events feeds everything; it is closed while nobody looks at the page, for the node works
+ * only for viewers that are there. Text reaches the document as text alone: names of zones come from whoever drew them.
+ *
+ * @typedef {import("./scene.js").Frame} Frame
+ * @typedef {import("./scene.js").Person} Person
+ * @typedef {{node: string, name: string, version: string, fps: ?number, latency_ms: ?{p50: number, p95: number},
+ *            temperature_c: ?number, paused: boolean, people: number, pictures: boolean, zones_kept: boolean,
+ *            zones: import("./scene.js").Zone[], viewers: number}} Status
+ * @typedef {{id: string, event_type: string, t: string, person: ?number, posture: ?string, zones: string[],
+ *            evidence: Object<string, any>}} PostureEvent
+ */
+
+import { Editor } from "./editor.js";
+import { Scene, colourOf } from "./scene.js";
+import { $, clock, concerns, count, describe, happened, make, say, who, write } from "./words.js";
+
+const LIVE_WITHIN_MS = 5000; // the node speaks each second, and a dead connection is not always reported
+const RETRY_MS = [500, 8000]; // first and longest wait between attempts
+const HISTORY_MS = 700; // events that come so soon after the first connection are old ones: not read out
+const EVENTS_SHOWN = 50;
+const FRAMES_KEPT = 45; // three seconds, to find the skeleton that belongs to a picture
+
+const canvas = /** @type {HTMLCanvasElement} */ ($("canvas"));
+const editor = new Editor(canvas, changed);
+const scene = new Scene(canvas, things);
+editor.drawOn(scene);
+
+/** @type {Frame[]} */ let frames = []; // the last ones, newest last
+/** @type {?Status} */ let status = null;
+/** @type {?{bitmap: ImageBitmap, ts: number}} */ let picture = null;
+/** @type {Map<number, string>} */ const fallen = new Map(); // who is on the floor, and since when if that is known
+const told = new Set(); // ids of events that are in the list
+
+/** What there is to draw. The picture comes later than its skeleton, so that is looked for among the last ones. */
+function things() {
+  const last = frames.at(-1);
+  const frame = frames.find((one) => one.ts_ms === picture?.ts) ?? last;
+  const { others: zones, draft } = editor;
+  return { size: last?.size, persons: frame?.persons ?? [], zones, picture: picture?.bitmap, draft };
+}
+
+function changed() {
+  showNotice();
+  scene.redraw();
+}
+
+// ---- connection ----
+
+/** @type {?EventSource} */ let stream = null;
+let watchdog = 0;
+let retry = 0;
+let wait_ms = RETRY_MS[0];
+let opened_ms = 0; // when the first connection stood
+
+function connect() {
+  stream = new EventSource("/stream");
+  stream.addEventListener("open", greet);
+  stream.addEventListener("error", lose);
+  listen("frame", takeFrame);
+  listen("status", takeStatus);
+  listen("event", takeEvent);
+  expectNews();
+}
+
+function listen(name, take) {
+  stream.addEventListener(name, (message) => {
+    expectNews();
+    take(JSON.parse(message.data));
+  });
+}
+
+function greet() {
+  opened_ms ||= performance.now();
+  wait_ms = RETRY_MS[0];
+  fallen.clear(); // the node tells anew
+}
+
+function expectNews() {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(lose, LIVE_WITHIN_MS);
+}
+
+/** Stop listening. What was seen last is taken away, for nobody should take it for what is. */
+function hangUp() {
+  stream?.close();
+  clearTimeout(watchdog);
+  clearTimeout(retry);
+  frames = [];
+  status = null;
+  forgetPicture();
+  showFigures({ people: null, fps: null, latency_ms: null, temperature_c: null });
+  listPeople([], "No connection");
+  changed();
+}
+
+function lose() {
+  hangUp();
+  showConnection("lost", "Connection lost");
+  retry = setTimeout(tryAgain, wait_ms);
+  wait_ms = Math.min(2 * wait_ms, RETRY_MS[1]);
+}
+
+/** Ask for something small first: an EventSource does not say why it failed. */
+async function tryAgain() {
+  const answer = await fetch("/zones", { signal: AbortSignal.timeout(LIVE_WITHIN_MS) }).catch(() => null);
+  if (document.hidden) return;
+  if (answer?.ok) connect();
+  else if (answer?.status === 401) showConnection("out", "Not signed in");
+  else lose();
+}
+
+document.addEventListener("visibilitychange", () => {
+  hangUp();
+  if (!document.hidden) connect();
+});
+
+function showConnection(state, text) {
+  $("connection").dataset.state = state;
+  write($("connection"), text);
+  showNotice();
+}
+
+// ---- what comes in ----
+
+/** @param {Frame} frame */
+function takeFrame(frame) {
+  frames.push(frame);
+  if (frames.length > FRAMES_KEPT) frames.shift();
+  $("stage").style.aspectRatio = frame.size.join("/");
+  for (const person of frame.persons) {
+    if (!person.fallen) fallen.delete(person.id);
+    else if (!fallen.has(person.id)) fallen.set(person.id, "");
+  }
+  showPeople();
+  changed();
+}
+
+/** @param {Status} news */
+function takeStatus(news) {
+  status = news;
+  const name = news.name || news.node;
+  document.title = `${name} – piapp`;
+  write($("name"), name);
+  write($("about"), `piapp ${news.version} on ${news.node}, ${count(news.viewers, "viewer")}`);
+  showFigures(news);
+  offerPicture(news.pictures);
+  editor.take(news.zones, news.zones_kept);
+  showPeople();
+  showConnection(news.paused ? "paused" : "live", news.paused ? "Paused" : "Live");
+}
+
+function showFigures({ people, fps, latency_ms: latency, temperature_c: heat }) {
+  write($("count"), String(people ?? "–"));
+  write($("fps"), fps === null ? "–" : fps.toFixed(1));
+  write($("latency"), latency ? `${latency.p50.toFixed(0)} ms` : "–");
+  write($("latency-most"), latency ? `95 % under ${Math.ceil(latency.p95)} ms` : "");
+  write($("temperature"), heat === null ? "–" : `${heat.toFixed(0)} °C`);
+}
+
+/** @param {PostureEvent} event */
+function takeEvent(event) {
+  if (event.event_type === "fall") fallen.set(event.person, event.t);
+  if (["recovered", "person_left"].includes(event.event_type)) fallen.delete(event.person);
+  showAlarm();
+  if (told.has(event.id)) return; // the last ones come again with each connection
+  told.add(event.id);
+  listEvent(event);
+  const urgent = ["fall", "fallen"].includes(event.event_type);
+  if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent);
+}
+
+/** @param {PostureEvent} event */
+function listEvent(event) {
+  const row = make("li", { "data-type": event.event_type, "data-id": event.id });
+  row.append(make("time", { datetime: event.t }, clock(event.t)), make("span", { class: "what" }, happened(event)));
+  row.append(make("span", { class: "quiet" }, concerns(event)));
+  $("events").prepend(row);
+  $("events").hidden = false;
+  $("no-events").hidden = true;
+  if ($("events").childElementCount > EVENTS_SHOWN) $("events").lastElementChild.remove();
+}
+
+// ---- who is there ----
+
+/** Skeletons are missed in single frames; while somebody is known to be there, the words stay. */
+function showPeople() {
+  const people = frames.at(-1)?.persons ?? [];
+  if (people.length > 0 || !status?.people) listPeople(people);
+  showAlarm();
+}
+
+let listed = "";
+
+/** @param {Person[]} people @param {string} none  What to say when there are none. */
+function listPeople(people, none = "Nobody in view") {
+  const lines = people.map(describe);
+  const words = lines.join(". ") || none;
+  const label = editor.draft ? "The camera's view, to set corners in" : `The camera's view. ${words}`;
+  if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
+  if (words === listed) return; // frames come many times a second
+  listed = words;
+  $("people").replaceChildren(...people.map((person, k) => personRow(person, lines[k])));
+}
+
+/** @param {Person} person */
+function personRow(person, line) {
+  const colour = person.fallen ? "fallen" : String(colourOf(person.id));
+  return make("li", {}, make("span", { class: "mark", "data-colour": colour, "aria-hidden": "true" }), line);
+}
+
+function showAlarm() {
+  const lines = [...fallen].map(([id, since]) => `${who(id)} has fallen${since ? ` at ${clock(since)}` : ""}`);
+  write($("alarm"), lines.join(". "));
+  $("alarm").hidden = lines.length === 0;
+}
+
+function showNotice() {
+  const last = frames.at(-1);
+  const empty = last && last.persons.length === 0 && !status?.people && !editor.draft;
+  const words = {
+    connecting: "Connecting",
+    live: empty ? "Nobody in view" : "",
+    paused: "Paused: the camera is not looked at",
+    lost: "The node does not answer. Trying again …",
+    out: "Open this page again by the link that has the token",
+  };
+  write($("notice"), words[$("connection").dataset.state]);
+}
+
+// ---- the camera's picture, where the owner allows it ----
+
+/** @param {boolean} allowed */
+function offerPicture(allowed) {
+  const toggle = $("picture");
+  if (allowed && !toggle) {
+    $("tools").append($("picture-template").content.cloneNode(true));
+    $("picture").addEventListener("change", watchPicture);
+  } else if (!allowed && toggle) {
+    toggle.closest("label").remove();
+  }
+  watchPicture(); // also after the connection was lost
+}
+
+const wanted = () => $("picture")?.checked && status !== null;
+let watching = false;
+
+/** Fetch pictures one after the other for as long as they are wanted. */
+async function watchPicture() {
+  if (watching) return;
+  watching = true;
+  while (wanted()) await nextPicture();
+  watching = false;
+  forgetPicture();
+  scene.redraw();
+}
+
+async function nextPicture() {
+  try {
+    const answer = await fetch(`/picture?after=${picture?.ts ?? 0}`);
+    if (answer.status === 200) await takePicture(answer);
+    else if (answer.status !== 204) throw new Error(`status ${answer.status}`);
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // the stream tells what is wrong
+  }
+}
+
+async function takePicture(answer) {
+  const bitmap = await createImageBitmap(await answer.blob());
+  forgetPicture();
+  picture = { bitmap, ts: Number(answer.headers.get("X-Ts-Ms")) };
+  scene.redraw();
+}
+
+function forgetPicture() {
+  picture?.bitmap.close();
+  picture = null;
+}
+
+connect();
