@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -21,6 +22,9 @@ from piapp.watch.keys import Key, KeyReader
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 _CLEAR_LINE = "\x1b[2K"
 
+# Of a serial line, which does not know its terminal's size.
+_USUAL_SIZE = (80, 24)
+
 # os.read takes what is there, up to this.
 _READ_BYTES = 1024
 
@@ -36,7 +40,7 @@ class Terminal:
     def __init__(self, out: TextIO, keyboard: TextIO) -> None:
         self._out = out
         self._console = Console(file=out, highlight=False, markup=False, emoji=False)
-        self._shown: list[Text] = []
+        self._shown: list[str] = []
         self._shown_size = (0, 0)
         self._reader = KeyReader()
         self._keyboard: int | None = keyboard.fileno() if keyboard.isatty() else None
@@ -50,7 +54,8 @@ class Terminal:
     @property
     def size(self) -> tuple[int, int]:
         """(columns, rows) now."""
-        return self._console.size.width, self._console.size.height
+        size = os.get_terminal_size(self._out.fileno())
+        return size.columns or _USUAL_SIZE[0], size.lines or _USUAL_SIZE[1]
 
     def __enter__(self) -> Self:
         if self._keyboard is not None:
@@ -76,9 +81,9 @@ class Terminal:
             self._shown, self._shown_size = [], self.size
             self._console.clear()
         before = [*self._shown, *[None] * len(lines)]
-        changed = [(row, line) for row, line in enumerate(lines) if line != before[row]]
-        self._write("".join(f"\x1b[{row + 1};1H{_CLEAR_LINE}{self._ansi(line)}" for row, line in changed))
-        self._shown = list(lines)
+        self._shown = [self._ansi(line) for line in lines]
+        changed = [(row, text) for row, text in enumerate(self._shown, 1) if text != before[row - 1]]
+        self._write("".join(f"\x1b[{row};1H{_CLEAR_LINE}{text}" for row, text in changed))
 
     def keys(self, timeout_s: float) -> list[Key]:
         """Wait for keys, at most so long."""
@@ -88,8 +93,10 @@ class Terminal:
         ready, _, _ = select.select([self._keyboard], [], [], timeout_s)
         if not ready:
             return self._reader.pause()
-        data = os.read(self._keyboard, _READ_BYTES)
-        return self._reader.feed(data) if data else [Key.QUIT]  # the terminal is gone
+        data = b""  # also how a terminal that has gone is read
+        with contextlib.suppress(OSError):
+            data = os.read(self._keyboard, _READ_BYTES)
+        return self._reader.feed(data) if data else [Key.QUIT]
 
     @staticmethod
     def _listen(keyboard: int) -> None:
