@@ -35,6 +35,12 @@ class Monitor:
         self._tilt = Tilt(posture, tilt_deg)
         self._last_ms: int | None = None
 
+    def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
+        """Take other zones from the next result on; whoever was in one that is no more leaves it then."""
+        self._zones = zones
+        for watched in self._watched.values():
+            watched.use_zones(zones)
+
     def update(self, result: PoseResult) -> tuple[State, tuple[PostureEvent, ...]]:
         """Take the next result, in the order of `ts_ms`; return the state after it and what it brought.
 

@@ -110,6 +110,11 @@ class Watched:
             zones=self._presence.inside,
         )
 
+    def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
+        """Take other zones from the next frame on."""
+        self._zones = zones
+        self._presence.use(zones)
+
     def see(self, sight: Sight, score: float) -> Iterator[PostureEvent]:
         """Take the person as seen now; `score` is the landmarker's. Yields what happened, in order."""
         elapsed_s = (sight.ts_ms - self._seen_ms) / 1000

@@ -14,17 +14,26 @@ from piapp.posture.geometry import inside
 class ZonePresence:
     """The zones one person is in; a change counts when it has lasted the dwell time."""
 
-    __slots__ = ("_dwell_s", "_since_ms", "_zones", "inside")
+    __slots__ = ("_dwell_s", "_gone", "_since_ms", "_zones", "inside")
 
     def __init__(self, config: PostureConfig, zones: Sequence[ZoneConfig]) -> None:
         self._dwell_s = config.zone_dwell_s
         self._zones = zones
         self._since_ms: dict[str, int] = {}
+        self._gone: tuple[str, ...] = ()
         self.inside: tuple[str, ...] = ()
+
+    def use(self, zones: Sequence[ZoneConfig]) -> None:
+        """Take other zones from now on; one whose name stays is the same zone at another place."""
+        self._zones = zones
+        names = {zone.name for zone in zones}
+        self._since_ms = {name: since_ms for name, since_ms in self._since_ms.items() if name in names}
+        self._gone = tuple(name for name in self.inside if name not in names)
 
     def step(self, point: tuple[float, float], ts_ms: int) -> list[tuple[str, bool]]:
         """Take a place (normalised picture coordinates); return (zone, entered) for each change."""
-        changes = []
+        changes = [(name, False) for name in self._gone]
+        self._gone = ()
         for zone in self._zones:
             if inside(point, zone.polygon) == (zone.name in self.inside):
                 self._since_ms.pop(zone.name, None)
