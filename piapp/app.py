@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from piapp import __version__
 from piapp.camera import Camera, open_camera
@@ -46,6 +48,7 @@ from piapp.service.systemd import Supervisor
 from piapp.types import Frame, Person, PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
+    from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
 from piapp.wording import masked
 
@@ -60,6 +63,7 @@ FEEL_PERIOD_S = 5.0
 STOP_CAPTURE_S = 0.6
 STOP_LANDMARKER_S = 0.7
 STOP_PICTURES_S = 0.2
+STOP_PREVIEW_S = 0.2  # it is told before the others, and ends while they do
 STOP_PUBLISHER_S = 1.2
 
 # Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
@@ -97,14 +101,26 @@ def node_id(config: Config) -> str:
 
 
 class Node:
-    """One camera node, from start to stop. `run` is called once, on the main thread."""
+    """One camera node, from start to stop. `run` is called once, on the main thread.
 
-    def __init__(self, config: Config, parts: Parts) -> None:
+    Args:
+        config: What was configured.
+        parts: Camera, landmarker and model.
+        config_file: The file that it came from, to keep zones in.
+
+    Attributes:
+        publisher: What speaks to the broker.
+        preview: The live page; None when it is off.
+        hung: Parts that did not stop in time.
+    """
+
+    def __init__(self, config: Config, parts: Parts, config_file: Path | None = None) -> None:
         self._parts = parts
         boot = boot_id()
         topics = Topics(config.mqtt.base_topic, node_id(config))
         folder = self._state_folder = state_folder(config.spool)
-        settings = LiveSettings(config, folder / f"settings-{topics.node}.json" if folder else None)
+        settings = LiveSettings(config, folder / f"settings-{topics.node}.json" if folder else None, config_file)
+        self._settings = settings
         config = self._config = settings.config
         frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
         self._writer = PayloadWriter(
@@ -131,11 +147,14 @@ class Node:
         self._control = Control(self._commands, settings, self._settings_changed, ask_picture)
         device = _device(config, topics, keeps_settings=folder is not None)
         self._home = HomeAssistant(config.homeassistant, device, self.publisher)
+        self.preview = _preview(config, self._page_status, self._change_zones)
+        self._page_head = {"node": topics.node, "name": device.name, "version": __version__}
         self._health = Health()
         self._health_due_s = 0.0
         self._metrics = _metrics(config.health.prometheus_bind, topics.node)
         self._power = Power(config.power, config.camera.fps, time.monotonic())
         self._feel_due_s = 0.0
+        self._temperature_c: float | None = None
         self._supervisor = Supervisor.of_this_process()
         self._state_key: tuple[Person, ...] | None = None
         self._line = TimeLine(0, 0)
@@ -155,16 +174,24 @@ class Node:
             parts.callback(self._supervisor.stopping)
             if self._metrics is not None:
                 parts.enter_context(self._metrics)
+            self._start_preview(parts)
             self._start_publisher(parts)
             self._start_pictures(parts)
             self._start_landmarker(parts, stop)
             self._start_capture(parts, stop)
+            if self.preview is not None:
+                parts.callback(self.preview.end)
             try:
                 self._loop(stop, time.monotonic() + duration_s if duration_s is not None else None)
             except CameraError as error:
                 if self._camera_loss.begin():
                     self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": str(error)}))
                 raise
+
+    def _start_preview(self, parts: ExitStack) -> None:
+        if (preview := self.preview) is not None:
+            preview.start()
+            parts.callback(self._stop, "preview", lambda: preview.stop(STOP_PREVIEW_S))
 
     def _start_publisher(self, parts: ExitStack) -> None:
         self._settings_changed()
@@ -216,6 +243,8 @@ class Node:
                 self._process(result)
             self._check_parts()
             self._control.tick()
+            if self.preview is not None:
+                self.preview.tick()
             self._home.tick()
             self._report_health()
             self._feel_heat()
@@ -243,6 +272,8 @@ class Node:
         self.publisher.raise_if_failed()
         if self._pictures is not None:
             self._pictures.raise_if_failed()
+        if self.preview is not None:
+            self.preview.raise_if_failed()
         if self._capture.silent_s > self._config.camera.frame_timeout_s:
             raise CameraTimeoutError(
                 f"camera {masked(self._config.camera.source)}: no frame for {self._capture.silent_s:.1f} s "
@@ -260,6 +291,8 @@ class Node:
         self._publish_state(state)
         if self._pictures is not None:
             self._pictures.offer(result, state.labels)
+        if self.preview is not None:
+            self.preview.offer(result, state)
         self._health.add_result(result.inference_ns)
         encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
         self.publisher.publish_frame(encode, partial(self.frame_left, result))
@@ -276,6 +309,8 @@ class Node:
     def _publish_event(self, event: PostureEvent) -> None:
         payload = self._writer.event(event, self._line, event_id=next(self._event_ids))
         self.publisher.publish_event(payload)
+        if self.preview is not None:
+            self.preview.event(payload.encoded(historical=False))
         fields = {"PIAPP_EVENT": event.event_type, "PIAPP_EVENT_ID": payload.id}
         if event.person is not None:
             fields["PIAPP_PERSON"] = str(event.person)
@@ -291,6 +326,25 @@ class Node:
         if key != self._state_key:
             self._state_key = key
             self.publisher.retain(self.publisher.topics.state, self._writer.state(state, self._line))
+
+    def _page_status(self) -> dict[str, Any]:
+        """What the live page tells of the node; on the page's thread."""
+        return self._page_head | {
+            "temperature_c": self._temperature_c,
+            "paused": not self._control.watching.is_set(),
+            "people": len(self._state_key or ()),
+            "pictures": self._config.publish.image == "photo",
+            "zones_kept": self._settings.keeps_zones,
+            "zones": msgspec.to_builtins(self._config.zones),
+        }
+
+    def _change_zones(self, zones: Any) -> bool:
+        """Put zones in force that were drawn on the live page; whether they are kept."""
+        kept = self._settings.change_zones(zones)
+        log.info("zones changed on the live page: %s", ", ".join(zone.name for zone in self._config.zones) or "none")
+        self._monitor.use_zones(self._config.zones)
+        self._settings_changed()
+        return kept
 
     def _now_ms(self) -> int:
         """Now on the results' time line."""
@@ -319,7 +373,8 @@ class Node:
             return
         self._feel_due_s = now_s + FEEL_PERIOD_S
         throttled = hardware.throttled()
-        self._power.felt(now_s, temperature_c=hardware.temperature_c(), throttled=throttled[0] if throttled else ())
+        self._temperature_c = hardware.temperature_c()
+        self._power.felt(now_s, temperature_c=self._temperature_c, throttled=throttled[0] if throttled else ())
 
     def _counters(self) -> Counters:
         sent = self.publisher.counts()
@@ -371,6 +426,24 @@ def _metrics(bind: str, node: str) -> MetricsEndpoint | None:
             "install piapp with its extra 'metrics', or leave the key empty"
         ) from error
     return MetricsEndpoint(bind, node, __version__)
+
+
+def _preview(config: Config, look: Callable[[], dict[str, Any]], change_zones: Callable[[Any], bool]) -> Preview | None:
+    """The live page; its libraries are loaded only when it is wanted.
+
+    Raises:
+        ConfigError: The libraries are not installed.
+    """
+    if not config.preview.enabled:
+        return None
+    try:
+        from piapp.preview.server import Preview  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"preview.enabled = true needs starlette and uvicorn, which are not installed: {error}; "
+            "install piapp with its extra 'preview', or set it to false"
+        ) from error
+    return Preview(config.preview, look, change_zones, pictures=config.publish.image == "photo")
 
 
 def _device(config: Config, topics: Topics, *, keeps_settings: bool) -> Device:

@@ -35,6 +35,10 @@ ENV_PREFIX = "PIAPP_"
 # systemd.exec(5), LoadCredential; the name is that of systemd/piapp.service.
 CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
 PASSWORD_CREDENTIAL = "mqtt_password"  # noqa: S105 - a file's name
+TOKEN_CREDENTIAL = "preview_token"  # noqa: S105 - likewise
+
+# Random letters of this number are out of reach of trying them all.
+MIN_TOKEN_LENGTH = 16
 
 # Results feed the watchdog of systemd/piapp.service, which strikes after 20 s without one.
 MIN_IDLE_FPS = 0.2
@@ -291,6 +295,31 @@ class SpoolConfig(Section, frozen=True):
     max_mb: Annotated[int, Meta(ge=1, le=1000)]
 
 
+class PreviewConfig(Section, frozen=True):
+    """`[preview]`: the live page."""
+
+    enabled: bool
+    bind: str
+    port: Annotated[int, Meta(ge=0, le=65_535)]
+    max_fps: Annotated[float, Meta(gt=0.0, le=60.0)]
+    token_file: str
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the address, and that a page that others can reach is not open to everybody."""
+        try:
+            loopback = ip_address(self.bind).is_loopback
+        except ValueError:
+            yield "bind", "expected an IP address, such as 127.0.0.1, or 0.0.0.0 for all networks"
+            loopback = True
+        if self.enabled and not loopback and not self.token_file:
+            yield "token_file", f"preview.bind = {self.bind!r} can be reached from other machines, so a token is needed"
+        if self.token_file:
+            try:
+                read_token(self.token_file)
+            except ValueError as error:
+                yield "token_file", str(error)
+
+
 class HealthConfig(Section, frozen=True):
     """`[health]`: how often the node speaks of itself."""
 
@@ -319,7 +348,14 @@ class Config(Section, frozen=True):
     publish: PublishConfig
     homeassistant: HomeAssistantConfig
     spool: SpoolConfig
+    preview: PreviewConfig
     health: HealthConfig
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse two zones of one name: events could not tell them apart."""
+        names = [zone.name for zone in self.zones]
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield "zones", f"{_shown(name)} is the name of {names.count(name)} zones; each needs its own"
 
 
 def metrics_address(bind: str) -> tuple[str, int]:
@@ -333,6 +369,27 @@ def metrics_address(bind: str) -> tuple[str, int]:
     if not port or parts.netloc != bind or "@" in bind:
         raise ValueError("expected an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464")
     return str(ip_address(host)), port
+
+
+def read_token(file: str) -> str:
+    """The first line of `preview.token_file`.
+
+    Raises:
+        ValueError: It cannot be read, or is no token; the message does not repeat it.
+    """
+    try:
+        with Path(file).open(encoding="ascii") as stream:
+            token = stream.readline().strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("expected letters, digits and signs of ASCII in its first line") from error
+    if len(token) < MIN_TOKEN_LENGTH or not token.isprintable() or " " in token:
+        raise ValueError(
+            f"expected at least {MIN_TOKEN_LENGTH} letters, digits or signs in its first line; "
+            "make one with: openssl rand -hex 16"
+        )
+    return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +472,7 @@ def load_config(
             layers.add_value(key, environ[name], f"environment {name}")
     for key, text in overrides:
         layers.add_value(key, text, "command line")
-    _add_credential(layers, environ)
+    _add_credentials(layers, environ)
     return LoadedConfig(_checked(layers, errors, defaults), layers.origins, file)
 
 
@@ -438,6 +495,24 @@ def changed(config: Config, values: Mapping[str, Any], origin: str) -> Config:
     return _checked(layers, errors, {})
 
 
+def with_zones(config: Config, zones: Any, origin: str) -> Config:
+    """The configuration with other zones, checked as those of a file are.
+
+    Args:
+        config: What it was.
+        zones: A list of tables, as plain values.
+        origin: Where they come from, for messages.
+
+    Raises:
+        ConfigError: Naming every problem at once.
+    """
+    errors: list[str] = []
+    layers = _Layers(errors)
+    layers.add_table(msgspec.to_builtins(config), "in force")
+    layers.add_table({"zones": zones}, origin)
+    return _checked(layers, errors, {})
+
+
 def _checked(layers: _Layers, errors: list[str], defaults: Mapping[str, Any]) -> Config:
     """Convert what was layered; every problem found is raised together."""
     config = _build(Config, layers.tree, _Place("", layers, errors), defaults)
@@ -447,17 +522,22 @@ def _checked(layers: _Layers, errors: list[str], defaults: Mapping[str, Any]) ->
     return config
 
 
-def _add_credential(layers: _Layers, environ: Mapping[str, str]) -> None:
-    """Take the password that systemd hands over (LoadCredential), when there is a user name and no file is named.
+def _add_credentials(layers: _Layers, environ: Mapping[str, str]) -> None:
+    """Take the secrets that systemd hands over (LoadCredential), where they are needed and no file is named.
 
-    Outside the service the file that it hands over does as well, for whoever may read it.
+    Outside the service the files that it hands over do as well, for whoever may read them.
     """
-    mqtt = layers.tree["mqtt"]
-    if not isinstance(mqtt, dict) or mqtt.get("password_file") or not mqtt.get("username"):
-        return
-    file = Path(environ.get(CREDENTIALS_FOLDER) or DEFAULT_FILE.parent, PASSWORD_CREDENTIAL)
-    if os.access(file, os.R_OK) and file.stat().st_size:
-        layers.add_table({"mqtt": {"password_file": str(file)}}, "systemd credential")
+    folder = Path(environ.get(CREDENTIALS_FOLDER) or DEFAULT_FILE.parent)
+    wanted = (
+        ("mqtt", "username", "password_file", PASSWORD_CREDENTIAL),
+        ("preview", "enabled", "token_file", TOKEN_CREDENTIAL),
+    )
+    for section, needed_by, key, name in wanted:
+        table, file = layers.tree[section], folder / name
+        if not isinstance(table, dict) or table.get(key) or not table.get(needed_by):
+            continue
+        if os.access(file, os.R_OK) and file.stat().st_size:
+            layers.add_table({section: {key: str(file)}}, "systemd credential")
 
 
 def default_config() -> Config:

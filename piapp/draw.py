@@ -75,6 +75,16 @@ def photo_picture(image: ImageArray, poses: tuple[Pose, ...], labels: tuple[Pose
     return annotate(image if sent == size else cv2.resize(image, sent, interpolation=cv2.INTER_AREA), poses, labels)
 
 
+def narrowed(image: ImageArray, max_width: int) -> ImageArray:
+    """The picture itself, or a smaller one of this width when it is wider."""
+    height, width = image.shape[:2]
+    if width <= max_width:
+        return image
+    size = (max_width, max(1, round(height * max_width / width)))
+    smaller: ImageArray = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def encode_jpeg(image: ImageArray) -> bytes:
     """An RGB picture as a JPEG file."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))

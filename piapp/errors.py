@@ -59,6 +59,12 @@ class LandmarkerTimeoutError(LandmarkerError, TimeoutError):
     """The landmarker took frames and returned no result within its deadline."""
 
 
+class PreviewError(PiappError, OSError):
+    """The live page cannot be served at its address."""
+
+    exit_code = 69
+
+
 class BrokerError(PiappError, ConnectionError):
     """A broker that must be there cannot be reached or refuses the connection."""
 

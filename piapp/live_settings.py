@@ -15,12 +15,14 @@ from typing import Any
 
 import msgspec
 
-from piapp.config import Config, changed
+from piapp.config import Config, ZoneConfig, changed, with_zones
 from piapp.errors import ConfigError
+from piapp.zones_file import may_write, write_zones
 
 # Other keys are read once, at the start, when cameras are opened and models loaded.
 LIVE_SECTIONS = ("posture", "power")
 LIVE_KEYS = ("publish.max_frame_hz", "health.period_s")
+ZONES = "zones"
 
 _log = logging.getLogger(__name__)
 
@@ -33,18 +35,20 @@ class LiveSettings:
     Args:
         config: What the file, the environment and the command line gave.
         file: Where changes are kept that shall survive a restart; None for nowhere.
+        config_file: The configuration file that was read. Zones are kept in it, if it may be written to.
 
     Attributes:
         config: What is in force.
     """
 
-    def __init__(self, config: Config, file: Path | None) -> None:
+    def __init__(self, config: Config, file: Path | None, config_file: Path | None = None) -> None:
         self.config = copy.deepcopy(config)
         self._file = file
+        self._config_file = config_file
         self._kept: dict[str, Any] = {}
         for key, value in self._read().items():
             try:
-                self._apply({key: value}, str(file))
+                self._apply_kept(key, value)
             except ConfigError as error:
                 _log.warning("%s; left out", error)
             else:
@@ -71,9 +75,57 @@ class LiveSettings:
                 self._apply(before, "request")
                 raise
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Keys whose values an earlier run or a request had kept."""
+        return tuple(self._kept)
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether there is a place to keep zones."""
+        return self._file is not None or may_write(self._config_file)
+
+    def change_zones(self, zones: Any) -> bool:
+        """Put other zones in force, and keep them where that is possible.
+
+        Args:
+            zones: A list of tables, as plain values.
+
+        Returns:
+            Whether they will be there after a restart.
+
+        Raises:
+            ConfigError: They are not zones, or could not be kept; nothing is changed.
+        """
+        new = with_zones(self.config, zones, "request").zones
+        kept = self._keep_zones(new)
+        self._use_zones(new)
+        return kept
+
     def values(self) -> dict[str, Any]:
         """All live keys and their values."""
         return {key: _read_key(self.config, key) for key in _live_keys(self.config)}
+
+    def _apply_kept(self, key: str, value: Any) -> None:
+        if key == ZONES:
+            self._use_zones(with_zones(self.config, value, str(self._file)).zones)
+        else:
+            self._apply({key: value}, str(self._file))
+
+    def _use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
+        msgspec.structs.force_setattr(self.config, ZONES, zones)
+
+    def _keep_zones(self, zones: tuple[ZoneConfig, ...]) -> bool:
+        """In the configuration file, where a person looks for them, else with the other changes."""
+        if self._config_file is not None and may_write(self._config_file):
+            write_zones(self._config_file, zones)
+            if ZONES in self._kept:
+                self._store({key: value for key, value in self._kept.items() if key != ZONES})
+            return True
+        if self._file is not None:
+            self._store(self._kept | {ZONES: msgspec.to_builtins(zones)})
+            return True
+        return False
 
     def _apply(self, values: Mapping[str, Any], origin: str) -> None:
         live = _live_keys(self.config)
@@ -90,11 +142,14 @@ class LiveSettings:
     def _keep(self, values: Mapping[str, Any]) -> None:
         if self._file is None:
             raise ConfigError("persist: this node has no folder for its state (spool.dir); leave persist out")
-        kept = self._kept | dict(values)
+        self._store(self._kept | dict(values))
+
+    def _store(self, kept: dict[str, Any]) -> None:
+        assert self._file is not None
         try:
             _write(self._file, msgspec.json.format(msgspec.json.encode({"values": kept})))
         except OSError as error:
-            raise ConfigError(f"persist: {self._file} cannot be written: {error.strerror}") from error
+            raise ConfigError(f"cannot be kept: {self._file} cannot be written: {error.strerror}") from error
         self._kept = kept
 
     def _read(self) -> dict[str, Any]:

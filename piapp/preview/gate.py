@@ -1,0 +1,79 @@
+"""The door of the live page, before every route: an ASGI application around another.
+
+Owns the answers to those who may not look. They are the same whatever was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from piapp.preview.access import Access
+
+log = logging.getLogger(__name__)
+
+# A pause after each wrong token. At 16 characters nobody finds it by trying; it keeps the attempts from costing much.
+WRONG_TOKEN_S = 0.5
+
+
+class Gate:
+    """Lets requests through that may pass.
+
+    Args:
+        app: Who answers those.
+        access: Who decides.
+        cookie: The cookie's name. Cookies know no ports, so it names this server's.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+        self._app = app
+        self._access = access
+        self._cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or answer it."""
+        answer = await self._answer(Request(scope))
+        await (answer or self._app)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """None for who may pass."""
+        if not self._access.knows_host(request.headers.get("host", "")):
+            return PlainTextResponse("421\n", 421)
+        if not self._access.needs_token:
+            return None
+        shown = _token_in_url(request)
+        if shown is not None and self._access.is_token(shown):
+            return self._signed_in()
+        if shown is None:
+            shown = _bearer(request)
+            if shown is not None and self._access.is_token(shown):
+                return None
+        if shown is not None:
+            await _slow_down(request)
+        elif self._access.is_session(request.cookies.get(self._cookie, "")):
+            return None
+        return PlainTextResponse("401\n", 401, {"WWW-Authenticate": "Bearer"})
+
+    def _signed_in(self) -> Response:
+        """To the page, under an address without the token."""
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(self._cookie, self._access.session, path="/", httponly=True, samesite="strict")
+        return answer
+
+
+async def _slow_down(request: Request) -> None:
+    log.warning("live page: wrong token from %s", request.client.host if request.client else "nowhere")
+    await asyncio.sleep(WRONG_TOKEN_S)
+
+
+def _token_in_url(request: Request) -> str | None:
+    return request.query_params.get("token") if request.method == "GET" and request.url.path == "/" else None
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

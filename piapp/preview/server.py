@@ -1,0 +1,250 @@
+"""The live page's server: uvicorn in a thread named "preview", with an event loop of its own.
+
+Owns the thread, the socket and its buffers. The main loop gives it frames and events, and carries out changes that the
+page asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from piapp.config import PreviewConfig, read_token
+from piapp.errors import ConfigError, PreviewError
+from piapp.preview.access import Access
+from piapp.preview.gate import Gate
+from piapp.preview.pages import Pages
+from piapp.preview.viewers import Viewers
+from piapp.types import ImageArray
+
+log = logging.getLogger(__name__)
+
+# What may wait for a slow viewer in the kernel (which doubles it) and in the process: with more, a viewer would see
+# what was seconds ago. One picture is more than both together, and is written in pieces.
+SEND_BUFFER = 32 * 1024
+WRITE_BUFFER = 2 * 1024
+
+# A viewer that takes nothing for so long is sent away; telephones leave without a word.
+STALLED_S = 30.0
+
+# Viewers, and what else their browsers ask for at the same time.
+MAX_CONNECTIONS = 128
+
+# As wide as a large telephone shows them.
+MAX_PICTURE_PX = 960
+
+# Changes that wait for the main loop; more are refused.
+MAX_CHANGES = 8
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    ("Content-Security-Policy", POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Zones that somebody has drawn, and where the outcome goes."""
+
+    zones: Any
+    outcome: Future[bool]
+
+
+class Preview:
+    """The live page.
+
+    Args:
+        config: Where, how often, and what opens it.
+        look: What the node says about itself: the status without rates and viewers. Called on the page's thread.
+        change_zones: Puts zones in force and says whether they are kept; called by `tick`. Raises ConfigError.
+        pictures: Whether the camera's picture may be shown.
+
+    Attributes:
+        url: Where to look, once started.
+
+    Raises:
+        ConfigError: The token cannot be read.
+    """
+
+    def __init__(
+        self,
+        config: PreviewConfig,
+        look: Callable[[], Mapping[str, Any]],
+        change_zones: Callable[[Any], bool],
+        *,
+        pictures: bool,
+    ) -> None:
+        self._config = config
+        self._access = Access(config.bind, _token(config))
+        self._carry_out = change_zones
+        self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
+        self._viewers = Viewers(config.max_fps, look, _jpeg_encoder() if pictures else None)
+        pages = Pages(self._viewers, lambda: look()["zones"], self._ask, pictures=pictures)
+        self._pages = pages.application()
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
+        self._failure: BaseException | None = None
+        self.offer = self._viewers.offer
+        self.event = self._viewers.event
+        self.url = ""
+
+    def start(self) -> None:
+        """Listen, and serve in the background.
+
+        Raises:
+            PreviewError: The address is taken, or not this machine's.
+            ConfigError: This user may not listen there.
+        """
+        self._socket = _listen(self._config)
+        port = self._socket.getsockname()[1]
+        self.url = f"http://{_url_host(self._config.bind)}:{port}/"
+        app = Gate(self._pages, self._access, f"piapp_{port}")
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=_Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,  # it would print a token in an address
+                proxy_headers=False,
+                server_header=False,
+                headers=list(HEADERS),
+                limit_concurrency=MAX_CONNECTIONS,
+            )
+        )
+        self._thread.start()
+        log.info("live page: %s%s", self.url, " (token needed)" if self._access.needs_token else "")
+
+    def tick(self) -> None:
+        """Carry out one change that the page asks for; main loop."""
+        if self._changes.empty():
+            return
+        change = self._changes.get_nowait()
+        if not change.outcome.set_running_or_notify_cancel():
+            return
+        try:
+            change.outcome.set_result(self._carry_out(change.zones))
+        except ConfigError as error:
+            change.outcome.set_exception(error)
+
+    def raise_if_failed(self) -> None:
+        """Surface what ended the thread.
+
+        Raises:
+            BaseException: Whatever it was.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+    def end(self) -> None:
+        """Begin to stop; returns at once."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def stop(self, timeout_s: float) -> bool:
+        """Send everybody away and end the thread; False when it still runs after the time."""
+        self.end()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - surfaced on the main thread
+            self._failure = error
+
+    async def _serve(self) -> None:
+        assert self._server is not None
+        self._viewers.open(asyncio.get_running_loop())
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._viewers.close()
+            self._socket.close()
+
+    def _ask(self, zones: Any) -> Future[bool] | None:
+        """Have zones changed by the main loop; None when too much waits already."""
+        change = Change(zones, Future())
+        try:
+            self._changes.put_nowait(change)
+        except queue.Full:
+            return None
+        return change.outcome
+
+
+class _Connection(H11Protocol):
+    """One connection: little is buffered for it, and it ends at once when the server does."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take up a connection."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+
+    def shutdown(self) -> None:
+        """End, whatever still waits: a viewer that does not read must not hold up the node's end."""
+        self.transport.abort()
+
+
+def _jpeg_encoder() -> Callable[[ImageArray], bytes]:
+    """Makes pictures fit for the page; OpenCV is loaded only here."""
+    from piapp.draw import encode_jpeg, narrowed  # noqa: PLC0415
+
+    return lambda image: encode_jpeg(narrowed(image, MAX_PICTURE_PX))
+
+
+def _token(config: PreviewConfig) -> str | None:
+    if not config.token_file:
+        return None
+    try:
+        return read_token(config.token_file)
+    except ValueError as error:
+        raise ConfigError(f"preview.token_file = {config.token_file!r}: {error}") from error
+
+
+def _listen(config: PreviewConfig) -> socket.socket:
+    address = ip_address(config.bind)
+    both = not int(address) and address.version == 6 and socket.has_dualstack_ipv6()  # noqa: PLR2004 - IPv6's ::
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
+    try:
+        listener = socket.create_server((config.bind, config.port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        where = f"preview.bind = {config.bind!r}, preview.port = {config.port}"
+        kind = ConfigError if error.errno in (errno.EACCES, errno.EPERM) else PreviewError
+        raise kind(
+            f"{where}: cannot listen there: {error.strerror}; take another address or port (0: any that is free), "
+            "or set preview.enabled = false"
+        ) from error
+    # Accepted connections take these over.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_S * 1000))
+    return listener
+
+
+def _url_host(bind: str) -> str:
+    """What to type into a browser."""
+    address = ip_address(bind)
+    if address.is_unspecified:
+        return socket.gethostname()
+    return f"[{bind}]" if address.version == 6 else bind  # noqa: PLR2004 - IPv6

@@ -1,0 +1,255 @@
+"""Those who look, and what waits for each of them.
+
+Owns hand-over from the main loop to the page's thread: the newest frame, the last events. Nothing is made while nobody
+looks, and a message is made once however many look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from piapp.preview.messages import frame_message, server_sent, status_message
+from piapp.types import ImageArray, PoseResult, State
+
+MAX_VIEWERS = 32
+EVENTS_KEPT = 20
+STATUS_PERIOD_S = 1.0
+
+# Rate and latency are told over so long.
+MEASURED_S = 5.0
+MAX_MEASURED = 1000
+
+# For who asks for a picture without saying which one they have.
+PICTURE_FRESH_S = 1.0
+
+
+class Viewer:
+    """What waits to be written to one viewer: at most one frame, one status and the last events; event loop only.
+
+    Attributes:
+        closed: Nothing comes any more.
+    """
+
+    def __init__(self) -> None:
+        self._events: deque[bytes] = deque(maxlen=EVENTS_KEPT)  # full: the oldest is dropped
+        self._status = self._frame = b""  # replaced by newer ones
+        self._news = asyncio.Event()
+        self.closed = False
+
+    def show(self, *, event: bytes = b"", status: bytes = b"", frame: bytes = b"") -> None:
+        """Put messages where they wait."""
+        if event:
+            self._events.append(event)
+        self._status = status or self._status
+        self._frame = frame or self._frame
+        self._news.set()
+
+    def close(self) -> None:
+        """End `news`."""
+        self.closed = True
+        self._news.set()
+
+    async def news(self) -> bytes:
+        """Wait for messages and take all that wait."""
+        await self._news.wait()
+        self._news.clear()
+        news = b"".join((self._status, *self._events, self._frame))
+        self._events.clear()
+        self._status = self._frame = b""
+        return news
+
+
+class Viewers:
+    """All who look. `offer` and `event` are for the main loop, everything else for the page's event loop.
+
+    Args:
+        max_fps: Most frames a second that are shown.
+        look: What the node says about itself, for the status; called on the page's thread.
+        encode: Makes a JPEG file of a picture; None where pictures must not be shown.
+    """
+
+    def __init__(
+        self,
+        max_fps: float,
+        look: Callable[[], Mapping[str, Any]],
+        encode: Callable[[ImageArray], bytes] | None,
+    ) -> None:
+        self._period_s = 1.0 / max_fps
+        self._look = look
+        self._encode = encode
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._viewers: set[Viewer] = set()  # bounded: `enter` refuses more than MAX_VIEWERS
+        self._asking: set[asyncio.Future[tuple[int, bytes]]] = set()  # bounded by the server's connections
+        self._picture: tuple[int, bytes] = (0, b"")
+        self._picture_s = -PICTURE_FRESH_S
+        self._beat: asyncio.TimerHandle | None = None
+        self._lock = threading.Lock()
+        self._newest: tuple[PoseResult, State] | None = None
+        self._events: deque[bytes] = deque(maxlen=EVENTS_KEPT)  # full: the oldest is dropped
+        self._measured: deque[tuple[float, float]] = deque(maxlen=MAX_MEASURED)  # likewise
+        self._due_s = 0.0
+        self.watched = False
+
+    @property
+    def count(self) -> int:
+        """How many look."""
+        return len(self._viewers)
+
+    # The main loop's.
+
+    def offer(self, result: PoseResult, state: State) -> None:
+        """Show a frame to those who look; costs nothing when nobody does, and never waits."""
+        if not self.watched:
+            return
+        now_s = time.monotonic()
+        with self._lock:
+            self._measured.append((now_s, (time.monotonic_ns() - result.captured_ns) / 1e6))
+            if now_s < self._due_s:
+                return
+            # May catch up by one frame, so that a camera of just this rate loses none to its jitter.
+            self._due_s = max(self._due_s, now_s - self._period_s) + self._period_s
+            waiting, self._newest = self._newest is not None, (result, state)
+        if not waiting:
+            self._call(self._show)
+
+    def event(self, document: bytes) -> None:
+        """Show an event, and keep it for those who come later.
+
+        Args:
+            document: The message's JSON.
+        """
+        message = server_sent("event", document)
+        with self._lock:
+            self._events.append(message)
+        if self.watched:
+            self._call(lambda: self._show_all(event=message))
+
+    # The page's.
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, on this loop."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """Send everybody away."""
+        self.watched = False
+        for viewer in self._viewers:
+            viewer.close()
+        for asking in self._asking:
+            asking.cancel()
+        if self._beat is not None:
+            self._beat.cancel()
+
+    def enter(self) -> Viewer | None:
+        """Let one more look; None when there are too many. Status and the last events wait for them already."""
+        if len(self._viewers) >= MAX_VIEWERS:
+            return None
+        viewer = Viewer()
+        self._viewers.add(viewer)
+        self._watch()
+        viewer.show(status=status_message(self.status()))
+        with self._lock:
+            for message in self._events:
+                viewer.show(event=message)
+        if self._beat is None:
+            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """This one looks no more."""
+        self._viewers.discard(viewer)
+        self._watch()
+
+    async def picture(self, after_ms: int, timeout_s: float) -> tuple[int, bytes] | None:
+        """Wait for a frame's picture.
+
+        Args:
+            after_ms: The `ts_ms` of the one that the asker has.
+            timeout_s: How long to wait.
+
+        Returns:
+            Its `ts_ms` and JPEG; None when the time is over.
+        """
+        fresh = time.monotonic() - self._picture_s < PICTURE_FRESH_S
+        if fresh and self._picture[0] > after_ms:
+            return self._picture
+        asking = asyncio.get_running_loop().create_future()
+        self._asking.add(asking)
+        self._watch()
+        try:
+            return await asyncio.wait_for(asking, timeout_s)
+        except TimeoutError:
+            return None
+        finally:
+            self._asking.discard(asking)
+            self._watch()
+
+    def status(self) -> dict[str, Any]:
+        """What the status says now."""
+        with self._lock:
+            measured = [pair for pair in self._measured if pair[0] > time.monotonic() - MEASURED_S]
+        return {**self._look(), **_rates(measured), "viewers": len(self._viewers)}
+
+    def _watch(self) -> None:
+        """Note whether anybody looks; what was measured before is of another time."""
+        watched = bool(self._viewers or self._asking)
+        if watched and not self.watched:
+            with self._lock:
+                self._measured.clear()
+        self.watched = watched
+        if not watched:
+            self._picture = (0, b"")
+
+    def _call(self, what: Callable[[], None]) -> None:
+        """Have something done on the page's loop; not any more when that has ended."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what)
+
+    def _show(self) -> None:
+        with self._lock:
+            newest, self._newest = self._newest, None
+        if newest is None:
+            return
+        if self._viewers:
+            self._show_all(frame=frame_message(*newest))
+        self._give_picture(newest[0])
+
+    def _give_picture(self, result: PoseResult) -> None:
+        if not self._asking or self._encode is None or result.image is None:
+            return
+        self._picture = (result.ts_ms, self._encode(result.image))
+        self._picture_s = time.monotonic()
+        for asking in self._asking:
+            if not asking.done():
+                asking.set_result(self._picture)
+
+    def _show_all(self, **messages: bytes) -> None:
+        for viewer in self._viewers:
+            viewer.show(**messages)
+
+    def _tell_status(self) -> None:
+        self._beat = None
+        if self._viewers:
+            self._show_all(status=status_message(self.status()))
+            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+
+
+def _rates(measured: list[tuple[float, float]]) -> dict[str, Any]:
+    """Frames a second and latency of what was measured, as (when in s, latency in ms); None where nothing was."""
+    if len(measured) < 2:  # noqa: PLR2004 - two ends of one distance
+        return {"fps": None, "latency_ms": None}
+    elapsed_s = max(measured[-1][0] - measured[0][0], 1e-3)
+    p50, p95 = np.percentile([latency_ms for _, latency_ms in measured], (50, 95))
+    return {
+        "fps": round((len(measured) - 1) / elapsed_s, 1),
+        "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
+    }
