@@ -169,7 +169,7 @@ def run(
     from piapp.app import Node, make_parts  # noqa: PLC0415
 
     parts = _finish_or_leave(lambda: make_parts(loaded.config), stop)
-    running = Node(loaded.config, parts)
+    running = Node(loaded.config, parts, loaded.file)
     try:
         running.run(stop, duration)
     except BaseException as error:
