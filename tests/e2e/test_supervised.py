@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.node import FAKES, NodeProcess
+from piapp.demo import clip as demo_clip
+from tests.e2e.node import FAKES, PIAPP, NodeProcess
 from tests.mosquitto import Mosquitto, wait_until
 
 WATCHDOG_S = 2.0
+
+# SIGTERM must be obeyed within this.
+STOP_LIMIT_S = 3.0
+
+# Of the bundled clip.
+CLIP_FPS = 15.0
+
+# Of a run without a network: that it runs, where state goes, which model, that there is no broker, and why.
+QUIET_LINES = 8
 
 
 class Manager:
@@ -119,3 +132,39 @@ def test_a_wrong_configuration_is_the_status(
     node = run_node(broker.port, "--set", "camera.fps=-1", "--set", "landmarker.num_poses=99")
     assert node.wait() == 78
     wait_until(lambda: any("num_poses" in text and "camera.fps" in text for text in manager.heard), "the reason")
+
+
+@pytest.fixture
+def no_network() -> tuple[str, ...]:
+    """What a program runs under that has no network at all, not even a loopback that is up."""
+    command = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--net", "--map-root-user")
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode:
+        pytest.skip("NOT TESTED: a node without any network; this machine permits no network namespaces")
+    return command
+
+
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_without_any_network_it_sees_as_ever(
+    manager: Manager, run_node: Callable[..., NodeProcess], no_network: tuple[str, ...], runtime: str
+) -> None:
+    """Frames are processed, the watchdog fed, events found; it goes on trying to connect, and its log stays short."""
+    busy = ("--set", "mqtt.reconnect_min_s=0.05", "--set", "mqtt.reconnect_max_s=0.1", "--set", "power.idle_fps=0")
+    source = ("--source", f"file:{demo_clip()}?loop=0", "--set", f"landmarker.runtime={runtime}")
+    nowhere = ("--broker", "mqtt://broker.nowhere")  # the last one counts
+    node = run_node(1, *nowhere, *busy, *source, program=(*no_network, *PIAPP))
+    manager.wait_for("READY=1")
+    pings = manager.count("WATCHDOG=1")
+    # What else this machine does can only make a status line worse.
+    wait_until(lambda: max(rates(manager), default=0.0) > 0.5 * CLIP_FPS, "the clip's rate in a status line", 60.0)
+    assert manager.count("WATCHDOG=1") >= pings + 4
+    node.wait_for_log("person_entered")
+    code, took_s = node.stop()
+    assert (code, took_s < STOP_LIMIT_S) == (0, True), node.log
+    lines = [line for line in node.log.splitlines() if " event " not in line]
+    assert [line for line in lines if "broker.nowhere" in line and "trying again" in line], node.log
+    assert len(lines) <= QUIET_LINES, node.log
+
+
+def rates(manager: Manager) -> list[float]:
+    """Frames a second of each status line so far."""
+    return [float(text.split()[0].removeprefix("STATUS=")) for text in manager.heard if " frames/s, " in text]
