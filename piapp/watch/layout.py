@@ -47,7 +47,10 @@ def _title(watched: Watched, page: Page) -> Text:
     line = Text()
     if fallen:
         line.append(page.cut(f"!! FALLEN: {fallen}", room), ALARM).append("  ")
-    line.append(page.cell(f"{len(nodes)} nodes, {online} online  {url}", room - line.cell_len), HEAD)
+    line.append(
+        page.cell(f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}, {online} online  {url}", room - line.cell_len),
+        HEAD,
+    )
     return line.append(time)
 
 
