@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +35,7 @@ from piapp.mqtt.discovery import Device
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
-from piapp.mqtt.spool import open_spool, state_folder
+from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
 from piapp.picture_feed import PictureFeed
 from piapp.posture.monitor import Monitor
@@ -45,6 +45,7 @@ from piapp.service.health import Counters, Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
 from piapp.service.power import Power
 from piapp.service.systemd import Supervisor
+from piapp.state_folder import settings_file, state_folder
 from piapp.types import Frame, Person, PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
@@ -77,11 +78,16 @@ _VERSIONED = ("mediapipe", "opencv-python-headless", "numpy", "paho-mqtt", "pica
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What `Node` runs; tests and the demo put their own in."""
+    """What `Node` runs; tests and the demo put their own in.
+
+    Attributes:
+        turn: Held while the node computes for a frame; see `live_factory`, which may share it.
+    """
 
     camera: Camera
     factory: LandmarkerFactory
     model: ModelFile
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 def make_parts(config: Config) -> Parts:
@@ -92,7 +98,8 @@ def make_parts(config: Config) -> Parts:
         CameraError: The camera is not.
     """
     model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
-    return Parts(open_camera(config.camera), live_factory(config.landmarker, model.path), model)
+    turn = threading.Lock()
+    return Parts(open_camera(config.camera), live_factory(config.landmarker, model.path, turn), model, turn)
 
 
 def node_id(config: Config) -> str:
@@ -119,7 +126,7 @@ class Node:
         boot = boot_id()
         topics = Topics(config.mqtt.base_topic, node_id(config))
         folder = self._state_folder = state_folder(config.spool)
-        settings = LiveSettings(config, folder / f"settings-{topics.node}.json" if folder else None, config_file)
+        settings = LiveSettings(config, settings_file(folder, topics.node), config_file)
         self._settings = settings
         config = self._config = settings.config
         frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
@@ -285,7 +292,8 @@ class Node:
         self._line = TimeLine(result.ts_ms, result.captured_ns)
         if self._camera_loss.end():
             self._publish_event(PostureEvent("camera_back", result.ts_ms))
-        state, events = self._monitor.update(result)
+        with self._parts.turn:
+            state, events = self._monitor.update(result)
         for event in events:
             self._publish_event(event)
         self._publish_state(state)
@@ -294,11 +302,15 @@ class Node:
         if self.preview is not None:
             self.preview.offer(result, state)
         self._health.add_result(result.inference_ns)
-        encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
+        encode = partial(self._frame_message, result, state, self._health.results)
         self.publisher.publish_frame(encode, partial(self.frame_left, result))
         self._supervisor.result((time.monotonic_ns() - result.captured_ns) / 1e6, len(state.persons))
         self._power.seen(time.monotonic(), poses=len(result.poses), persons=len(state.persons))
         self._capture.max_fps = self._power.max_fps
+
+    def _frame_message(self, result: PoseResult, state: State, seq: int) -> bytes:
+        with self._parts.turn:
+            return self._writer.frame(result, state.labels, seq=seq)
 
     def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
         """Told when a frame's message was written (`CLOCK_MONOTONIC` ns) or dropped (None), on whichever thread did."""

@@ -31,13 +31,13 @@ from piapp.mqtt.outbox import Message
 from piapp.mqtt.topics import Topics
 from piapp.mqtt.wake import Wake
 from piapp.service import hardware
+from piapp.state_folder import STATE_FOLDER
 
 Verdict = Literal["OK", "NOTE", "FAIL"]
 
 CAMERA_TIMEOUT_S = 20.0
 BROKER_TIMEOUT_S = 10.0
 UNIT_PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "StatusText", "NRestarts")
-STATE_FOLDER = Path("/var/lib/piapp")
 LEAST_FREE_MB = 100
 
 # A Pi without a clock chip that has not asked a time server yet lives in the past.
@@ -95,6 +95,8 @@ def check(config: Config) -> Iterator[Finding]:
         "service": lambda _config: check_unit(unit),
         "egress": check_egress,
     }
+    if config.preview.enabled:
+        looks["live page"] = lambda config: check_page(config, unit)
     for part, look in looks.items():
         try:
             yield look(config)
@@ -184,6 +186,21 @@ def check_clock(_config: Config) -> Finding:
     if clock_is_synchronised():
         return Finding("clock", "OK", f"{words}, synchronised")
     return Finding("clock", "NOTE", f"{words}, not synchronised; messages say time_synced = false (timedatectl)")
+
+
+def check_page(config: Config, unit: Unit) -> Finding:
+    """Can the live page be served at its address, and who may open it?"""
+    page = config.preview
+    try:
+        from piapp.preview.server import listen  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        words = f"starlette or uvicorn is missing: {error}; install piapp with its extra 'preview'"
+        return Finding("live page", "FAIL", words)
+    if unit.state != "active":
+        listen(page).close()
+    where = f"http://{page.bind}:{page.port}/"
+    who = f"with the token of {page.token_file}" if page.token_file else "from this machine, without a token"
+    return Finding("live page", "OK", f"{where}, {who}")
 
 
 def check_temperature(config: Config) -> Finding:

@@ -24,8 +24,10 @@ import typer
 from piapp import __version__
 from piapp.config import LoadedConfig, defaults_text, flatten, json_schema, load_config
 from piapp.errors import ConfigError, PiappError, UsageError
+from piapp.live_settings import LiveSettings
 from piapp.service.identity import default_node_id
 from piapp.service.systemd import journal_handler, notifier
+from piapp.state_folder import settings_file, state_folder
 
 log = logging.getLogger("piapp")
 
@@ -207,16 +209,17 @@ def _leave(error: BaseException | None) -> NoReturn:
     os._exit(code)
 
 
-@app.command(epilog="Example: piapp demo --loop")
+@app.command(epilog="Example: piapp demo --loop --open")
 def demo(
     loop: Annotated[bool, typer.Option("--loop", help="Play the clip until Ctrl-C.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Also serve the live page, and open it in a browser.")] = False,
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
     """Play the bundled clip through the real pipeline to an embedded broker; print what a subscriber sees."""
     start_logging(log_level)
     from piapp.demo import run_demo  # noqa: PLC0415
 
-    run_demo(_stop_on_signals(), loop=loop)
+    run_demo(_stop_on_signals(), loop=loop, page=open_)
 
 
 @app.command(epilog="Example: piapp detect holiday.mp4 pictures/ --annotate out > poses.jsonl")
@@ -394,11 +397,14 @@ def forget_node(
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""
     loaded = _load(config, set_, {})
-    values = flatten(loaded.config)
+    node = loaded.config.node.id or default_node_id()
+    settings = LiveSettings(loaded.config, settings_file(state_folder(loaded.config.spool), node))
+    values = flatten(settings.config)
     lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in values.items()]
     width = max(len(line) for line in lines)
     for key, line in zip(values, lines, strict=True):
-        typer.echo(f"{line:<{width}}  # {_origin(loaded, key)}")
+        origin = f"kept by {settings.file}" if key in settings.kept else _origin(loaded, key)
+        typer.echo(f"{line:<{width}}  # {origin}")
 
 
 @config_app.command("check", epilog="Example: piapp config check /etc/piapp/piapp.toml")

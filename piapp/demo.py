@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+import webbrowser
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
@@ -25,8 +27,15 @@ from piapp.mqtt.payload import OFFLINE, EventPayload, FramePayload
 from piapp.mqtt.subscriber import Subscriber
 from piapp.testing.broker import EmbeddedBroker
 
+if TYPE_CHECKING:
+    from piapp.preview.server import Preview
+
 NODE = "demo"
 LAST_MESSAGES_S = 2.0
+START_S = 30.0
+
+# Without a screen `webbrowser` would start one that takes over the terminal.
+_BROWSER_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def clip() -> Path:
@@ -34,22 +43,36 @@ def clip() -> Path:
     return Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4")))
 
 
-def demo_config(broker_url: str, *, loop: bool) -> Config:
-    """The shipped defaults with the clip for a camera and the embedded broker; no file or variable is read."""
+def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
+    """The shipped defaults with the clip for a camera and the embedded broker; no file or variable is read.
+
+    Args:
+        broker_url: The broker.
+        loop: Whether the clip begins again at its end.
+        page: Whether to serve the live page, on a free port, with the clip's picture: it shows nobody.
+    """
     source = f"file:{quote(str(clip()))}?pace=realtime&loop={0 if loop else 1}"
     overrides = {"camera.source": source, "mqtt.url": broker_url, "mqtt.protocol": '"3.1.1"', "node.id": NODE}
     overrides["spool.dir"] = "off"
+    if page:
+        overrides |= {"preview.enabled": "true", "preview.port": "0"}
+        overrides |= {"publish.image": "photo", "publish.image_period_s": "0"}
     return load_config(Path(os.devnull), overrides=list(overrides.items()), environ={}).config
 
 
-def run_demo(stop: threading.Event, *, loop: bool) -> None:
+def run_demo(stop: threading.Event, *, loop: bool, page: bool = False) -> None:
     """Run until the clip is over, or until `stop` is set when it loops.
+
+    Args:
+        stop: Ends it.
+        loop: Whether the clip begins again at its end.
+        page: Whether to open the live page.
 
     Raises:
         BrokerError: No message came back from the broker.
     """
     with EmbeddedBroker() as broker:
-        config = demo_config(broker.url, loop=loop)
+        config = demo_config(broker.url, loop=loop, page=page)
         parts = make_parts(config)
         root = f"{config.mqtt.base_topic}/{NODE}"
         received = Received()
@@ -57,9 +80,20 @@ def run_demo(stop: threading.Event, *, loop: bool) -> None:
         typer.echo(f"broker  {broker.url}; look on: mosquitto_sub -p {broker.port} -t '{root}/#' -v")
         typer.echo(f"model   {parts.model.path.name}")
         with Subscriber(broker.url, [f"{root}/#"], received.message):
-            Node(config, parts).run(stop)
+            node = Node(config, parts)
+            if node.preview is not None:
+                # In a thread: some browsers return only when they are closed.
+                threading.Thread(target=_open_page, args=(node.preview,), name="browser", daemon=True).start()
+            node.run(stop)
             received.wait_for_offline(LAST_MESSAGES_S)
         typer.echo(received.summary())
+
+
+def _open_page(page: Preview) -> None:
+    if not page.listening.wait(START_S):
+        return
+    opened = any(os.environ.get(name) for name in _BROWSER_VARIABLES) and webbrowser.open(page.url)
+    typer.echo(f"page    {page.url}" + ("" if opened else "  (open it in a browser)"))
 
 
 @dataclass(slots=True)

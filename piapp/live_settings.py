@@ -39,11 +39,12 @@ class LiveSettings:
 
     Attributes:
         config: What is in force.
+        file: As given.
     """
 
     def __init__(self, config: Config, file: Path | None, config_file: Path | None = None) -> None:
         self.config = copy.deepcopy(config)
-        self._file = file
+        self.file = file
         self._config_file = config_file
         self._kept: dict[str, Any] = {}
         for key, value in self._read().items():
@@ -83,7 +84,7 @@ class LiveSettings:
     @property
     def keeps_zones(self) -> bool:
         """Whether there is a place to keep zones."""
-        return self._file is not None or may_write(self._config_file)
+        return self.file is not None or may_write(self._config_file)
 
     def change_zones(self, zones: Any) -> bool:
         """Put other zones in force, and keep them where that is possible.
@@ -108,9 +109,9 @@ class LiveSettings:
 
     def _apply_kept(self, key: str, value: Any) -> None:
         if key == ZONES:
-            self._use_zones(with_zones(self.config, value, str(self._file)).zones)
+            self._use_zones(with_zones(self.config, value, str(self.file)).zones)
         else:
-            self._apply({key: value}, str(self._file))
+            self._apply({key: value}, str(self.file))
 
     def _use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         msgspec.structs.force_setattr(self.config, ZONES, zones)
@@ -122,7 +123,7 @@ class LiveSettings:
             if ZONES in self._kept:
                 self._store({key: value for key, value in self._kept.items() if key != ZONES})
             return True
-        if self._file is not None:
+        if self.file is not None:
             self._store(self._kept | {ZONES: msgspec.to_builtins(zones)})
             return True
         return False
@@ -140,25 +141,25 @@ class LiveSettings:
             msgspec.structs.force_setattr(getattr(self.config, section), name, _read_key(new, key))
 
     def _keep(self, values: Mapping[str, Any]) -> None:
-        if self._file is None:
+        if self.file is None:
             raise ConfigError("persist: this node has no folder for its state (spool.dir); leave persist out")
         self._store(self._kept | dict(values))
 
     def _store(self, kept: dict[str, Any]) -> None:
-        assert self._file is not None
+        assert self.file is not None
         try:
-            _write(self._file, msgspec.json.format(msgspec.json.encode({"values": kept})))
+            _write(self.file, msgspec.json.format(msgspec.json.encode({"values": kept})))
         except OSError as error:
-            raise ConfigError(f"cannot be kept: {self._file} cannot be written: {error.strerror}") from error
+            raise ConfigError(f"cannot be kept: {self.file} cannot be written: {error.strerror}") from error
         self._kept = kept
 
     def _read(self) -> dict[str, Any]:
-        if self._file is None or not self._file.exists():
-            return {}
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, dict[str, Any]]).get("values", {})
+            if self.file is None or not self.file.exists():
+                return {}
+            return msgspec.json.decode(self.file.read_bytes(), type=dict[str, dict[str, Any]]).get("values", {})
         except (OSError, ValueError, RecursionError) as error:
-            _log.warning("%s: cannot be read (%s); what requests had set is lost", self._file, error)
+            _log.warning("%s: cannot be read (%s); what requests had set is lost", self.file, error)
             return {}
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-VENDORS = ("mediapipe", "cv2", "picamera2", "libcamera", "paho", "systemd", "amqtt", "ai_edge_litert")
+VENDORS = (
+    "mediapipe", "cv2", "picamera2", "libcamera", "paho", "systemd", "amqtt", "ai_edge_litert", "starlette", "uvicorn",
+)  # fmt: skip
 
 
 def imported_by(statement, *roots):

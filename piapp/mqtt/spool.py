@@ -20,7 +20,7 @@ import os
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,13 +28,6 @@ import msgspec
 
 from piapp.config import SpoolConfig
 from piapp.mqtt.payload import EventPayload
-
-# What StateDirectory=piapp of the unit makes; used without systemd when it is there already.
-STATE_FOLDER = Path("/var/lib/piapp")
-STATE_VARIABLE = "STATE_DIRECTORY"
-
-# `spool.dir` for no file at all.
-OFF = "off"
 
 # Acknowledged events are deleted when none waits, and this many at a time while a backlog drains.
 ACKS_PER_WRITE = 256
@@ -397,29 +390,12 @@ class Spool:
         self.problem = words
 
 
-def state_folder(config: SpoolConfig, environ: Mapping[str, str] | None = None) -> Path | None:
-    """Where this node may remember things; None when nowhere.
-
-    `spool.dir`, else what systemd set up for the service, else its usual place if this user may write there.
-    """
-    environ = os.environ if environ is None else environ
-    if config.dir == OFF:
-        return None
-    named = config.dir or environ.get(STATE_VARIABLE, "").partition(":")[0]
-    if named:
-        return Path(named)
-    if os.access(STATE_FOLDER, os.W_OK | os.X_OK):
-        return STATE_FOLDER
-    _log.info("no folder for state (spool.dir, or %s): events are kept in memory alone", STATE_FOLDER)
-    return None
-
-
 def open_spool(config: SpoolConfig, folder: Path | None, node: str, *, first: int) -> Spool:
     """The node's spool in `folder`, or in memory.
 
     Args:
         config: Its bounds.
-        folder: From `state_folder`.
+        folder: From `piapp.state_folder`; None keeps them in memory.
         node: Each node has its own file.
         first: The least number that the next event may get.
     """

@@ -79,7 +79,8 @@ class Preview:
         pictures: Whether the camera's picture may be shown.
 
     Attributes:
-        url: Where to look, once started.
+        listening: Set once started.
+        url: Where to look, from then on.
 
     Raises:
         ConfigError: The token cannot be read.
@@ -105,6 +106,7 @@ class Preview:
         self._failure: BaseException | None = None
         self.offer = self._viewers.offer
         self.event = self._viewers.event
+        self.listening = threading.Event()
         self.url = ""
 
     def start(self) -> None:
@@ -114,7 +116,7 @@ class Preview:
             PreviewError: The address is taken, or not this machine's.
             ConfigError: This user may not listen there.
         """
-        self._socket = _listen(self._config)
+        self._socket = listen(self._config)
         port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{port}/"
         app = Gate(self._pages, self._access, f"piapp_{port}")
@@ -134,6 +136,7 @@ class Preview:
             )
         )
         self._thread.start()
+        self.listening.set()
         log.info("live page: %s%s", self.url, " (token needed)" if self._access.needs_token else "")
 
     def tick(self) -> None:
@@ -223,7 +226,13 @@ def _token(config: PreviewConfig) -> str | None:
         raise ConfigError(f"preview.token_file = {config.token_file!r}: {error}") from error
 
 
-def _listen(config: PreviewConfig) -> socket.socket:
+def listen(config: PreviewConfig) -> socket.socket:
+    """Open the page's port.
+
+    Raises:
+        PreviewError: The address is taken, or not this machine's.
+        ConfigError: This user may not listen there.
+    """
     address = ip_address(config.bind)
     both = not int(address) and address.version == 6 and socket.has_dualstack_ipv6()  # noqa: PLR2004 - IPv6's ::
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4

@@ -15,9 +15,10 @@ from piapp.config import load_config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
-from piapp.mqtt.spool import open_spool, state_folder
+from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
 from piapp.service.identity import boot_id, event_ids, first_event_number
+from piapp.state_folder import state_folder
 from piapp.types import PostureEvent
 
 MOST_PAUSE_S = 0.012

@@ -26,7 +26,6 @@ from piapp.mqtt.spool import (
     EventJournal,
     Spool,
     open_spool,
-    state_folder,
 )
 from tests.mosquitto import Subscriber, wait_until
 from tests.mqtt.test_publisher import event, ids, make_publisher
@@ -467,24 +466,6 @@ def test_nothing_reaches_a_closed_spool(file):
     spool.sync()
     assert waiting(spool) == named(2)
     assert waiting(make_spool(file)) == named(1)
-
-
-def test_where_state_goes(tmp_path, monkeypatch, caplog):
-    """As configured, as systemd says, in the usual place if it may be used, or nowhere."""
-    config = default_config().spool
-
-    def folder_of(directory: str = "", **environ: str) -> Path | None:
-        return state_folder(msgspec.structs.replace(config, dir=directory), environ)
-
-    monkeypatch.setattr("piapp.mqtt.spool.STATE_FOLDER", tmp_path)
-    assert folder_of("/x", STATE_DIRECTORY="/y") == Path("/x")
-    assert folder_of(STATE_DIRECTORY="/y:/z") == Path("/y")
-    assert folder_of("off", STATE_DIRECTORY="/y") is None
-    assert folder_of() == tmp_path
-    monkeypatch.setattr("piapp.mqtt.spool.STATE_FOLDER", tmp_path / "absent")
-    with caplog.at_level(logging.INFO):
-        assert folder_of() is None
-    assert [record.levelname for record in caplog.records] == ["INFO"]
 
 
 def test_the_configured_bounds_hold(tmp_path):
