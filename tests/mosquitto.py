@@ -278,6 +278,7 @@ def make_authority(directory: Path, name: str = "ca") -> Path:
     """A new certificate authority; its certificate, with the key next to it."""
     certificate = directory / f"{name}.crt"
     request = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    request += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]  # Python 3.13 wants it
     _openssl("req", *request, "-subj", f"/CN={name}", "-keyout", certificate.with_suffix(".key"), "-out", certificate)
     return certificate
 
@@ -291,7 +292,8 @@ def make_certificate(ca: Path, name: str, subject: str, *, expired: bool = False
     settings = directory / f"{name}.cnf"
     settings.write_text(
         f"[ca]\ndefault_ca=d\n[d]\ndatabase={directory}/{name}.index\nnew_certs_dir={directory}\nrand_serial=yes\n"
-        "default_md=sha256\npolicy=p\ncopy_extensions=copy\nunique_subject=no\n[p]\ncommonName=supplied\n"
+        "default_md=sha256\npolicy=p\nx509_extensions=x\ncopy_extensions=copy\nunique_subject=no\n"
+        "[p]\ncommonName=supplied\n[x]\nauthorityKeyIdentifier=keyid\n"
     )
     (directory / f"{name}.index").write_text("")
     until = "20210101000000Z" if expired else "20491231000000Z"
