@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -78,16 +78,11 @@ _VERSIONED = ("mediapipe", "opencv-python-headless", "numpy", "paho-mqtt", "pica
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What `Node` runs; tests and the demo put their own in.
-
-    Attributes:
-        turn: Held while the node computes for a frame; see `live_factory`, which may share it.
-    """
+    """What `Node` runs; tests and the demo put their own in."""
 
     camera: Camera
     factory: LandmarkerFactory
     model: ModelFile
-    turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 def make_parts(config: Config) -> Parts:
@@ -98,8 +93,7 @@ def make_parts(config: Config) -> Parts:
         CameraError: The camera is not.
     """
     model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
-    turn = threading.Lock()
-    return Parts(open_camera(config.camera), live_factory(config.landmarker, model.path, turn), model, turn)
+    return Parts(open_camera(config.camera), live_factory(config.landmarker, model.path), model)
 
 
 def node_id(config: Config) -> str:
@@ -292,8 +286,7 @@ class Node:
         self._line = TimeLine(result.ts_ms, result.captured_ns)
         if self._camera_loss.end():
             self._publish_event(PostureEvent("camera_back", result.ts_ms))
-        with self._parts.turn:
-            state, events = self._monitor.update(result)
+        state, events = self._monitor.update(result)
         for event in events:
             self._publish_event(event)
         self._publish_state(state)
@@ -302,15 +295,11 @@ class Node:
         if self.preview is not None:
             self.preview.offer(result, state)
         self._health.add_result(result.inference_ns)
-        encode = partial(self._frame_message, result, state, self._health.results)
+        encode = partial(self._writer.frame, result, state.labels, seq=self._health.results)
         self.publisher.publish_frame(encode, partial(self.frame_left, result))
         self._supervisor.result((time.monotonic_ns() - result.captured_ns) / 1e6, len(state.persons))
         self._power.seen(time.monotonic(), poses=len(result.poses), persons=len(state.persons))
         self._capture.max_fps = self._power.max_fps
-
-    def _frame_message(self, result: PoseResult, state: State, seq: int) -> bytes:
-        with self._parts.turn:
-            return self._writer.frame(result, state.labels, seq=seq)
 
     def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
         """Told when a frame's message was written (`CLOCK_MONOTONIC` ns) or dropped (None), on whichever thread did."""
