@@ -89,9 +89,7 @@ def _details(person: PersonMessage, page: Page) -> Iterator[str]:
 def _beside(left: Sequence[Text], right: Sequence[Text], count: int) -> Iterator[Text]:
     width = max((line.cell_len for line in left), default=0)
     for a, b in zip(rows(left, count), rows(right, count), strict=True):
-        line = a.copy()
-        line.append(" " * (width - line.cell_len) + _GAP)
-        yield line.append_text(b)
+        yield Text.assemble(a, " " * (width - a.cell_len) + _GAP, b)
 
 
 def _why_empty(watched: Watched, seen: Seen | None, look: Look, page: Page) -> str:

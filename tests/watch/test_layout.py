@@ -127,6 +127,16 @@ def test_one_node_wide():
     assert "esc all nodes" in shown
 
 
+def test_styles_stay_where_they_belong():
+    """What is beside the picture's quiet frame is not quiet."""
+    watched = house()
+    line = screen(watched, looked_at(watched, frame(0.5)), page())[2]
+    at = line.plain.index("!! #3 FALLEN")
+    styles = [str(span.style) for span in line.spans if span.start <= at < span.end]
+    assert (str(line.style), styles) == ("", ["bold reverse red"])
+    assert line.plain.startswith("┌")
+
+
 def test_the_fallen_are_marked_at_the_skeleton():
     """In words at the head."""
     watched = house()
