@@ -44,6 +44,7 @@ from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Counters, Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
 from piapp.service.power import Power
+from piapp.service.restarts import count_start
 from piapp.service.systemd import Supervisor
 from piapp.state_folder import settings_file, state_folder
 from piapp.types import Frame, Person, PoseResult, PostureEvent, State
@@ -131,6 +132,7 @@ class Node:
         # In step with the spool's own numbers, which go on from run to run: each id is given to one event and appended.
         self._event_ids = event_ids(boot, first=spool.last + 1)
         self._camera_loss = CameraLoss(folder, topics.node)
+        self._restarts = count_start(folder, topics.node, boot)
         self._slot = FrameSlot()
         self._capture = CaptureThread(parts.camera, self._slot)
         self._stage = LiveStage(
@@ -358,6 +360,7 @@ class Node:
         report = self._health.report(self._counters())
         report |= {
             "requests": {"refused": self._commands.refused, "ignored": self._commands.ignored},
+            "restarts": self._restarts,
             "idle": self._power.idle,
             "slowed": self._power.slowed,
             "time_synced": clock_is_synchronised(),

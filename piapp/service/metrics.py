@@ -34,6 +34,7 @@ _COUNTERS = {
     "frames_processed": ("frames_processed", "Frames that went through the landmarker."),
     "frames_published": ("frames_published", "Frame messages written to the broker."),
     "mqtt_reconnects": ("mqtt_reconnects", "Connections to the broker after the first."),
+    "restarts": ("restarts", "Starts of the daemon after the first since the machine booted."),
 }
 _LABELLED_COUNTERS = {
     "frames_dropped": ("frames_dropped", "Frames that were not processed.", "where"),
@@ -68,8 +69,8 @@ class Report(Collector):
             if (value := report.get(key)) is not None:
                 yield GaugeMetricFamily(f"piapp_{name}", text, value=value * factor)
         for key, (name, text) in _COUNTERS.items():
-            if key in report:
-                yield CounterMetricFamily(f"piapp_{name}", text, value=report[key])
+            if (value := report.get(key)) is not None:
+                yield CounterMetricFamily(f"piapp_{name}", text, value=value)
         for key, (name, text, label) in _LABELLED_COUNTERS.items():
             yield _labelled(CounterMetricFamily(f"piapp_{name}", text, labels=[label]), report.get(key) or {})
         for key, (name, text) in _QUANTILES.items():

@@ -233,6 +233,16 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(run_node, broker, subscrib
     assert node.log.count("connection refused") == 1, "the same words again and again"
 
 
+def test_restarts_are_counted_and_survive(fake_node, tmp_path):
+    """After a kill, `health` of the next run tells of it."""
+    keep = ("--set", f"spool.dir={tmp_path / 'state'}")
+    for restarts in (0, 1):
+        node, subscriber = fake_node(*keep)
+        subscriber.wait_for("health", 2)  # the first may be an earlier run's
+        assert json.loads(last(subscriber, "health"))["restarts"] == restarts
+        node.kill()
+
+
 def test_a_wrong_password_is_named_and_tried_again(run_node, start_mosquitto, tmp_path):
     """The log says whose password and where it is set, never the password; correcting the file heals."""
     broker = start_mosquitto(users={"hall": "right"})

@@ -31,7 +31,7 @@ def test_a_real_report():
     health = Health()
     health.add_result(8_000_000)
     counters = Counters(30, {"waiting": 4}, 25, {"events": 2}, 1, 3, "disk is full", 5)
-    report = health.report(counters) | {"throttled_now": ["under_voltage"], "temperature_c": None}
+    report = health.report(counters) | {"throttled_now": ["under_voltage"], "temperature_c": None, "restarts": 2}
     bind = f"127.0.0.1:{free_port()}"
     threads = set(threading.enumerate())
     with MetricsEndpoint(bind, "hall", "1.2") as endpoint:
@@ -42,6 +42,7 @@ def test_a_real_report():
     assert seen["piapp_frames_dropped_total", ("where", "waiting")] == 4
     assert seen["piapp_messages_dropped_total", ("kind", "events")] == 2
     assert seen["piapp_mqtt_reconnects_total",] == 5
+    assert seen["piapp_restarts_total",] == 2
     assert seen["piapp_events_waiting",] == 3
     assert seen["piapp_spool_broken",] == 1
     assert seen["piapp_inference_seconds", ("quantile", "0.99")] == pytest.approx(0.008)
