@@ -20,6 +20,7 @@ export class Editor {
   #canvas;
   /** @type {Scene} */ #scene;
   #changed;
+  #listed = ""; // what the list shows
   #original = null; // the zone that is changed; null for a new one
   #before = null; // where the corner in the keyboard's hand was
 
@@ -54,8 +55,10 @@ export class Editor {
   /** @param {Zone[]} zones @param {boolean} kept  Whether they outlast the node's restart. */
   take(zones, kept) {
     $("zones-note").hidden = kept;
-    if (JSON.stringify(zones) === JSON.stringify(this.zones) && zones.length) return; // a button may have the focus
     this.zones = zones;
+    const text = JSON.stringify(zones);
+    if (text === this.#listed) return; // a button of the list may have the focus
+    this.#listed = text;
     $("no-zones").hidden = zones.length > 0;
     $("zones").replaceChildren(...zones.map((zone) => this.#row(zone)));
     this.#changed();
@@ -247,7 +250,7 @@ export class Editor {
   /** @param {Zone} zone */
   async #remove(zone) {
     const before = this.zones;
-    const error = await this.#send(before.filter((one) => one !== zone && one.name !== zone.name));
+    const error = await this.#send(before.filter((one) => one.name !== zone.name));
     if (error) return write($("zones-said"), error);
     const undo = button("Undo", async () => {
       write($("zones-said"), (await this.#send(before)) || `${zone.name} is back.`);

@@ -32,7 +32,6 @@ editor.drawOn(scene);
 /** @type {?Status} */ let status = null;
 /** @type {?{bitmap: ImageBitmap, ts: number}} */ let picture = null;
 /** @type {Map<number, string>} */ const fallen = new Map(); // who is on the floor, and since when if that is known
-const told = new Set(); // ids of events that are in the list
 
 /** What there is to draw. The picture comes later than its skeleton, so that is looked for among the last ones. */
 function things() {
@@ -108,12 +107,13 @@ async function tryAgain() {
   const answer = await fetch("/zones", { signal: AbortSignal.timeout(LIVE_WITHIN_MS) }).catch(() => null);
   if (document.hidden) return;
   if (answer?.ok) connect();
-  else if (answer?.status === 401) showConnection("out", "Not signed in");
+  else if (answer?.status === 401) showConnection("out", "Signed out");
   else lose();
 }
 
 document.addEventListener("visibilitychange", () => {
   hangUp();
+  showConnection("connecting", "Connecting");
   if (!document.hidden) connect();
 });
 
@@ -165,8 +165,8 @@ function takeEvent(event) {
   if (event.event_type === "fall") fallen.set(event.person, event.t);
   if (["recovered", "person_left"].includes(event.event_type)) fallen.delete(event.person);
   showAlarm();
-  if (told.has(event.id)) return; // the last ones come again with each connection
-  told.add(event.id);
+  // The last ones come again with each connection.
+  if ([...$("events").children].some((row) => row.dataset.id === event.id)) return;
   listEvent(event);
   const urgent = ["fall", "fallen"].includes(event.event_type);
   if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent);
@@ -225,7 +225,7 @@ function showNotice() {
     live: empty ? "Nobody in view" : "",
     paused: "Paused: the camera is not looked at",
     lost: "The node does not answer. Trying again …",
-    out: "Open this page again by the link that has the token",
+    out: "Signed out: open the page again by the link that has the token",
   };
   write($("notice"), words[$("connection").dataset.state]);
 }
@@ -279,4 +279,4 @@ function forgetPicture() {
   picture = null;
 }
 
-connect();
+if (!document.hidden) connect();
