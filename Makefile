@@ -50,7 +50,7 @@ soak: setup-test  ## half an hour at full rate while broker and camera fail agai
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench
 
-pictures: setup-run  ## render the README's pictures from real runs
+pictures: setup-test  ## render the README's pictures from real runs
 	$(BIN)/python deploy/pictures/render.py
 
 lock:  ## resolve the locked environments anew (needs uv)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
+from playwright.sync_api import expect, sync_playwright
+
+from piapp.demo import clip as demo_clip
+from piapp.testing.broker import EmbeddedBroker
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -19,6 +25,29 @@ PIAPP = Path(sys.executable).with_name("piapp")
 MOMENTS_S = (5.5, 8.0, 13.0, 19.0)
 CLIP_FPS = 15
 
+# Set-up and clip take less on any machine.
+PAGE_DEADLINE_S = 60
+
+PAGE_CONFIG = """
+[node]
+id = "living-room"
+name = "Living room"
+[camera]
+source = "file:{clip}?pace=realtime&loop=0"
+[mqtt]
+url = "{broker}"
+protocol = "3.1.1"
+[spool]
+dir = "off"
+[preview]
+enabled = true
+port = 0
+[[zones]]
+name = "Bed"
+polygon = [[0.05, 0.5], [0.3, 0.45], [0.38, 0.7], [0.1, 0.8]]
+ignore = ["fall"]
+"""
+
 
 def main() -> None:
     """Render all of them."""
@@ -26,11 +55,12 @@ def main() -> None:
         scratch = Path(folder)
         _demo_strip(scratch)
         _timeline(scratch)
+        _page(scratch)
 
 
 def _demo_strip(scratch: Path) -> None:
     """Four moments of the demo clip with what piapp saw drawn in."""
-    clip = ROOT / "piapp" / "media" / "room_demo.mp4"
+    clip = demo_clip()
     _piapp("detect", clip, "--annotate", scratch)
     video = cv2.VideoCapture(str(scratch / clip.name))
     frames = []
@@ -49,6 +79,39 @@ def _timeline(scratch: Path) -> None:
         for suffix in (".npz", ".json"):
             shutil.copy(recordings / f"{name}{suffix}", scratch)
     _piapp("evaluate", scratch, "--picture", HERE / "timeline.png")
+
+
+def _page(scratch: Path) -> None:
+    """The live page of a node that plays the demo clip, after the fall."""
+    config = scratch / "page.toml"
+    with EmbeddedBroker() as broker:
+        config.write_text(PAGE_CONFIG.format(clip=quote(str(demo_clip())), broker=broker.url))
+        command = [PIAPP, "run", "--config", config]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as node:  # noqa: S603
+            try:
+                _photograph(_address(node))
+            finally:
+                node.terminate()
+
+
+def _address(node: subprocess.Popen[str]) -> str:
+    """Where the node says that its page is."""
+    assert node.stderr
+    for line in node.stderr:
+        if found := re.search(r"live page: (\S+)", line):
+            return found[1]
+    sys.exit("the node ended before its page was there; run it by hand to see why")
+
+
+def _photograph(address: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en-GB")
+        page.goto(address)
+        expect(page.locator("#alarm")).to_be_visible(timeout=PAGE_DEADLINE_S * 1000)
+        page.wait_for_timeout(1000)  # the list's movement, and a settled pose
+        page.screenshot(path=HERE / "page.png")
+        browser.close()
 
 
 def _piapp(*arguments: str | Path) -> None:
