@@ -32,7 +32,7 @@ class OfflineLandmarker:
     """
 
     def __init__(self, config: LandmarkerConfig, model: Path, *, video: bool) -> None:
-        self._pipeline = _pipeline(config, model, tracking=video)
+        self._pipeline = _pipeline(config, model, threading.Lock(), tracking=video)
 
     def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
         """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference.
@@ -58,15 +58,20 @@ class LiveLandmarker:
         config: The options, under MediaPipe's own names.
         model: The bundle to load.
         on_result: Called with (ts_ms, poses) on this landmarker's own thread; must only store them and return.
+        turn: Held while it runs Python, not while a network computes; see `piapp.landmarker.runtime.live_factory`.
 
     Raises:
         ModelError: LiteRT refuses the bundle.
     """
 
     def __init__(
-        self, config: LandmarkerConfig, model: Path, on_result: Callable[[int, tuple[Pose, ...]], None]
+        self,
+        config: LandmarkerConfig,
+        model: Path,
+        on_result: Callable[[int, tuple[Pose, ...]], None],
+        turn: threading.Lock,
     ) -> None:
-        self._pipeline = _pipeline(config, model, tracking=True)
+        self._pipeline = _pipeline(config, model, turn, tracking=True)
         self._on_result = on_result
         self._changed = threading.Condition()
         self._frame: Frame | None = None  # in flight, until its result is about to be delivered
@@ -85,9 +90,8 @@ class LiveLandmarker:
                 landmarker has failed or is closed.
         """
         checked(frame.image)
+        self.raise_if_failed()
         with self._changed:
-            if self._error is not None:
-                raise LandmarkerError(f"the landmarker failed: {self._error}") from self._error
             if self._closing:
                 raise LandmarkerError("the landmarker is closed; create another")
             if self._frame is not None:
@@ -98,6 +102,15 @@ class LiveLandmarker:
                 raise LandmarkerError(f"frame {frame.ts_ms} came after {self._last_ms}; timestamps must increase")
             self._frame, self._last_ms = frame, frame.ts_ms
             self._changed.notify_all()
+
+    def raise_if_failed(self) -> None:
+        """Tell that no more results will come; from any thread.
+
+        Raises:
+            LandmarkerError: With the reason.
+        """
+        if self._error is not None:
+            raise LandmarkerError(f"the landmarker failed: {self._error!r}") from self._error
 
     def close(self) -> None:
         """Wait for the frame in flight and release the model."""
@@ -127,6 +140,6 @@ class LiveLandmarker:
             return self._frame
 
 
-def _pipeline(config: LandmarkerConfig, model: Path, *, tracking: bool) -> PosePipeline:
+def _pipeline(config: LandmarkerConfig, model: Path, turn: threading.Lock, *, tracking: bool) -> PosePipeline:
     person_detector, landmark_model = open_networks(model, config.threads or AUTO_THREADS)
-    return PosePipeline(config, person_detector, landmark_model, tracking=tracking)
+    return PosePipeline(config, person_detector, landmark_model, turn, tracking=tracking)

@@ -53,17 +53,21 @@ class Network:
         self._outputs = [self._interpreter.tensor(output["index"]) for output in found]
         self.size: int = shape[1]
 
-    def run(self, fill: Callable[[FloatArray], None]) -> None:
-        """Infer; blocks, with Python's lock released while the network computes.
+    def fill(self, write: Callable[[FloatArray], None]) -> None:
+        """Have the input written.
 
         Args:
-            fill: Writes the input, (size, size, 3) float32, and keeps no reference to it: LiteRT refuses to run while
-                anybody refers to its memory.
+            write: Writes it, (size, size, 3) float32, and keeps no reference to it: LiteRT refuses to run while anybody
+                refers to its memory.
+        """
+        write(self._input()[0])
+
+    def run(self) -> None:
+        """Infer; blocks, with Python's lock released while the network computes.
 
         Raises:
             LandmarkerError: The inference failed.
         """
-        fill(self._input()[0])
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:

@@ -5,6 +5,7 @@ Owns tracking from frame to frame. Used by one thread at a time; no clock, no th
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +48,22 @@ class PosePipeline:
         config: The landmarker's options.
         person_detector: The bundle's detector.
         landmark_model: The bundle's landmark model.
+        turn: Held while Python runs, released while a network computes.
         tracking: Pictures are frames of one video: regions carry over, and a single person is smoothed. Else each is a
             picture of its own.
     """
 
     def __init__(
-        self, config: LandmarkerConfig, person_detector: Network, landmark_model: Network, *, tracking: bool
+        self,
+        config: LandmarkerConfig,
+        person_detector: Network,
+        landmark_model: Network,
+        turn: threading.Lock,
+        *,
+        tracking: bool,
     ) -> None:
         self._config = config
+        self._turn = turn
         self._detector = person_detector
         self._landmarks = landmark_model
         # Borders: BORDER_ZERO in pose_detector_graph.cc; none named in pose_landmarks_detector_graph.cc, which repeats.
@@ -77,12 +86,21 @@ class PosePipeline:
             LandmarkerError: An inference failed.
         """
         height, width = image.shape[:2]
-        found = [self._read(image, region) for region in self._regions_in(image) if region.usable]
-        persons = [person for person in found if person is not None]
-        if self._tracking:
-            self._regions = [person.following for person in persons]
-        self._smooth(persons, ts_ms, (width, height))
-        return tuple(_pose(person) for person in persons)
+        with self._turn:
+            found = [self._read(image, region) for region in self._regions_in(image) if region.usable]
+            persons = [person for person in found if person is not None]
+            if self._tracking:
+                self._regions = [person.following for person in persons]
+            self._smooth(persons, ts_ms, (width, height))
+            return tuple(_pose(person) for person in persons)
+
+    def _infer(self, network: Network, crop: Cropper, image: ImageArray, square: Square) -> None:
+        network.fill(lambda into: crop.cut(image, square, into))
+        self._turn.release()
+        try:
+            network.run()
+        finally:
+            self._turn.acquire()
 
     def _regions_in(self, image: ImageArray) -> list[Region]:
         """Tracked regions; the detector runs when they are fewer than the people to look for."""
@@ -95,7 +113,7 @@ class PosePipeline:
     def _detect(self, image: ImageArray) -> list[Region]:
         height, width = image.shape[:2]
         square = Square.around_picture(width, height)
-        self._detector.run(lambda into: self._detector_crop.cut(image, square, into))
+        self._infer(self._detector, self._detector_crop, image, square)
         found = detector.decode(
             self._detector.output(_BOXES),
             self._detector.output(_SCORES),
@@ -109,7 +127,7 @@ class PosePipeline:
         """What is in the region; None when it is nobody."""
         height, width = image.shape[:2]
         square = region.in_pixels(width, height)
-        self._landmarks.run(lambda into: self._landmarks_crop.cut(image, square, into))
+        self._infer(self._landmarks, self._landmarks_crop, image, square)
         if not float(self._landmarks.output(_PRESENCE)[0]) > self._config.min_pose_presence_confidence:
             return None
         points = landmarks.decode(self._landmarks.output(_LANDMARKS))

@@ -60,7 +60,7 @@ def frame(ts_ms: int, image: np.ndarray) -> Frame:
 def test_results_come_by_callback(pictures):
     """One for each frame, with its timestamp, on the landmarker's own thread, which ends with it."""
     results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results)
+    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
     for number, picture in enumerate(pictures):
         landmarker.detect_async(frame(10 + number, picture))
         results.wait()
@@ -73,7 +73,7 @@ def test_results_come_by_callback(pictures):
 def test_a_second_frame_in_flight_is_refused(pictures):
     """Nothing queues: the next frame is taken as soon as the result is out, even while the callback runs."""
     results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results)
+    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
     results.may_return.clear()
     landmarker.detect_async(frame(10, pictures[0]))
     results.wait()
@@ -89,7 +89,7 @@ def test_a_second_frame_in_flight_is_refused(pictures):
 def test_timestamps_must_increase(pictures):
     """As MediaPipe's."""
     results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results)
+    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
     landmarker.detect_async(frame(10, pictures[0]))
     results.wait()
     with pytest.raises(LandmarkerError, match="frame 10 came after 10; timestamps must increase"):
@@ -100,7 +100,7 @@ def test_timestamps_must_increase(pictures):
 def test_closing_waits_for_the_frame_in_flight(pictures):
     """Its result still comes; further frames are refused."""
     results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results)
+    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
     landmarker.detect_async(frame(10, pictures[0]))
     landmarker.close()
     assert results.got == [(10, 1)]
@@ -110,7 +110,7 @@ def test_closing_waits_for_the_frame_in_flight(pictures):
 
 def test_a_failure_is_logged_and_told(pictures, caplog, monkeypatch):
     """The frame gets no result; the next one is refused with the reason."""
-    landmarker = LiveLandmarker(CONFIG, MODEL, Results())
+    landmarker = LiveLandmarker(CONFIG, MODEL, Results(), threading.Lock())
 
     def fail(_image: np.ndarray, _ts_ms: int) -> None:
         raise LandmarkerError("the ceiling fell down")
@@ -142,6 +142,28 @@ def test_pictures_of_another_form_are_refused(image):
     landmarker.close()
 
 
+def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(pictures, monkeypatch):
+    """Others run Python meanwhile; one that fails does not keep them out."""
+    turn = threading.Lock()
+    landmarker = LiveLandmarker(CONFIG, MODEL, Results(), turn)
+    held = []
+
+    def fail() -> None:
+        held.append(turn.locked())
+        raise LandmarkerError("no more")
+
+    monkeypatch.setattr(landmarker._pipeline._landmarks, "run", fail)
+    cut = landmarker._pipeline._landmarks_crop.cut
+    monkeypatch.setattr(
+        landmarker._pipeline._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args))
+    )
+    landmarker.detect_async(frame(10, pictures[0]))
+    landmarker._thread.join(DEADLINE_S)
+    landmarker.close()
+    assert held == [True, False]
+    assert not turn.locked()
+
+
 def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
     """Once with one person looked for, in every frame with two, one of whom is never there."""
     for num_poses, expected in ((1, 1), (2, len(pictures))):
@@ -150,7 +172,7 @@ def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
         runs = []
         detector = landmarker._pipeline._detector
         run = detector.run
-        monkeypatch.setattr(detector, "run", lambda fill, run=run, runs=runs: (runs.append(1), run(fill)))
+        monkeypatch.setattr(detector, "run", lambda run=run, runs=runs: (runs.append(1), run()))
         for number, picture in enumerate(pictures):
             assert len(landmarker.detect(picture, number + 1)) == 1
         assert len(runs) == expected

@@ -23,8 +23,9 @@ def test_the_two_networks(bundle, tmp_path):
     path.write_bytes(write_bundle(*bundle))
     detector, landmarks = open_networks(path, 1)
     assert (detector.size, landmarks.size) == (224, 256)
-    detector.run(lambda into: into.fill(0))
-    landmarks.run(lambda into: into.fill(0))
+    for network in (detector, landmarks):
+        network.fill(lambda into: into.fill(0))
+        network.run()
     assert [detector.output(index).shape for index in range(2)] == [(2254, 12), (2254, 1)]
     assert [landmarks.output(index).shape for index in range(5)] == [(195,), (1,), (256, 256, 1), (64, 64, 39), (117,)]
 
@@ -35,7 +36,8 @@ def test_threads_do_not_change_the_result(bundle):
     results = []
     for threads in (1, 2):
         network = Network(bundle[1], "landmarks", threads=threads, outputs=5)
-        network.run(lambda into: np.copyto(into, picture))
+        network.fill(lambda into: np.copyto(into, picture))
+        network.run()
         results.append(network.output(0).copy())
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-3)
 
