@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 import cv2
 import numpy as np
 from playwright.sync_api import expect, sync_playwright
+from rich.console import Console
 
 from piapp.demo import clip as demo_clip
+from piapp.mqtt.subscriber import Subscriber
 from piapp.testing.broker import EmbeddedBroker
+from piapp.watch.keys import Choice
+from piapp.watch.layout import screen
+from piapp.watch.model import Watched
+from piapp.watch.page import Page
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -49,6 +59,31 @@ ignore = ["fall"]
 """
 
 
+# Seconds after a hand is raised: it is up, and the frame rate is known.
+WATCH_AFTER_S = 1.0
+
+# rich's own frame asks a font server for its font; a reader's machine has one.
+WATCH_SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px/{line_height}px "DejaVu Sans Mono", Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: bold 18px sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
 def main() -> None:
     """Render all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -56,6 +91,7 @@ def main() -> None:
         _demo_strip(scratch)
         _timeline(scratch)
         _page(scratch)
+    _watch()
 
 
 def _demo_strip(scratch: Path) -> None:
@@ -112,6 +148,39 @@ def _photograph(address: str) -> None:
         page.wait_for_timeout(1000)  # the list's movement, and a settled pose
         page.screenshot(path=HERE / "page.png")
         browser.close()
+
+
+def _watch() -> None:
+    """The terminal view of a node that plays the demo clip, while a hand is up."""
+    watched = Watched("piapp")
+    watched.look_at("hall")
+    came: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    with EmbeddedBroker() as broker:
+        topics = [*watched.topic_filters, watched.frame_topic("hall")]
+        source = f"file:{quote(str(demo_clip()))}?pace=realtime"
+        settings = ("--config", os.devnull, "--set", "mqtt.protocol='3.1.1'", "--set", "spool.dir=off")
+        command = [PIAPP, "run", "--node", "hall", "--broker", broker.url, "--source", source, *settings]
+        with (
+            Subscriber(broker.url, topics, lambda *message: came.put(message)),
+            subprocess.Popen(command, stderr=subprocess.DEVNULL) as node,  # noqa: S603
+        ):
+            try:
+                _watch_until_hand_raised(watched, came)
+            finally:
+                node.terminate()
+    page = Page("mqtt://broker.lan", 80, 24, time.time())
+    console = Console(file=io.StringIO(), width=page.width, record=True, force_terminal=True, color_system="truecolor")
+    for line in screen(watched, Choice("hall", is_open=True), page):
+        console.print(line, soft_wrap=True)
+    console.save_svg(str(HERE / "watch.svg"), title="piapp watch", code_format=WATCH_SVG, unique_id="watch")
+
+
+def _watch_until_hand_raised(watched: Watched, came: queue.SimpleQueue[tuple[str, bytes]]) -> None:
+    until_s = float("inf")
+    while time.monotonic() < until_s:
+        told = watched.message(*came.get(timeout=PAGE_DEADLINE_S), time.time())
+        if told and told.words.startswith("hand_raised"):
+            until_s = time.monotonic() + WATCH_AFTER_S
 
 
 def _piapp(*arguments: str | Path) -> None:
