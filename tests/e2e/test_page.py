@@ -224,10 +224,18 @@ def test_shows_the_person_of_the_clip(visit: Callable[..., Page]) -> None:
     expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+ ms$"))
 
 
-def test_two_pages_work_at_once(visit: Callable[..., Page]) -> None:
-    """Each of two viewers is told of both."""
-    for page in (visit(), visit()):
+def test_counts_who_looks(visit: Callable[..., Page]) -> None:
+    """Two viewers are told of both; one that looks at something else is not there, until they come back."""
+    one, other = visit(), visit()
+    for page in (one, other):
         expect(page.locator("#about")).to_contain_text("2 viewers")
+    turn_away = "(away) => { Object.defineProperty(document, 'hidden', { value: away, configurable: true });"
+    turn_away += "document.dispatchEvent(new Event('visibilitychange')); }"
+    other.evaluate(turn_away, True)
+    expect(one.locator("#about")).to_contain_text("1 viewer")
+    other.evaluate(turn_away, False)
+    wait_live(other)
+    expect(one.locator("#about")).to_contain_text("2 viewers")
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
