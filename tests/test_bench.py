@@ -134,6 +134,9 @@ class Landmarkers:
         self.frames.append(frame)
         self.came.release()
 
+    def raise_if_failed(self):
+        """It never fails."""
+
     def close(self):
         """Nothing to do."""
 

@@ -117,6 +117,9 @@ class _FedLandmarker:
         self.started_ns = time.monotonic_ns()
         self.inner.detect_async(frame)
 
+    def raise_if_failed(self) -> None:
+        self.inner.raise_if_failed()
+
     def close(self) -> None:
         self.inner.close()
 

@@ -24,6 +24,9 @@ from piapp.types import Frame, Pose, PoseResult
 
 log = logging.getLogger(__name__)
 
+# How often a worker that waits for a result looks whether the landmarker has failed or is to stop.
+LOOK_PERIOD_S = 0.5
+
 MAX_AUTO_WORKERS = 3  # a fourth core is left to camera, publisher and system on a Pi
 
 
@@ -32,6 +35,14 @@ class AsyncLandmarker(Protocol):
 
     def detect_async(self, frame: Frame) -> None:
         """Take one frame and return; the result comes by the callback given at creation."""
+        ...
+
+    def raise_if_failed(self) -> None:
+        """Tell that no more results will come; from any thread.
+
+        Raises:
+            LandmarkerError: With the reason.
+        """
         ...
 
     def close(self) -> None:
@@ -134,6 +145,7 @@ class LiveStage:
 
         Raises:
             LandmarkerTimeoutError: A landmarker has a frame and gives no result.
+            LandmarkerError: A landmarker has failed.
             ModelError: A landmarker could not be created.
         """
         with self._changed:
@@ -182,7 +194,7 @@ class LiveStage:
             try:
                 while (frame := self._next_frame(worker)) is not None:
                     landmarker.detect_async(frame)
-                    self._wait_for_result(worker)
+                    self._wait_for_result(worker, landmarker)
             finally:
                 landmarker.close()
         except BaseException as error:  # noqa: BLE001 - surfaced on the main thread
@@ -205,8 +217,9 @@ class LiveStage:
                 return frame
         return None
 
-    def _wait_for_result(self, worker: _Worker) -> None:
-        while not worker.idle.wait(0.5):
+    def _wait_for_result(self, worker: _Worker, landmarker: AsyncLandmarker) -> None:
+        while not worker.idle.wait(LOOK_PERIOD_S):
+            landmarker.raise_if_failed()
             if self._stopping:
                 return
 

@@ -38,8 +38,14 @@ class LiveLandmarker:
     def __init__(
         self, config: LandmarkerConfig, model: Path, on_result: Callable[[int, tuple[Pose, ...]], None]
     ) -> None:
+        self._error: BaseException | None = None
+
         def deliver(result: Any, _image: Any, ts_ms: int) -> None:
-            on_result(ts_ms, _poses(result, self._widths.pop(ts_ms, None)))
+            try:
+                on_result(ts_ms, _poses(result, self._widths.pop(ts_ms, None)))
+            except BaseException as error:
+                self._error = error
+                raise  # MediaPipe logs it
 
         self._widths: dict[int, int] = {}
         self._masks = config.output_segmentation_masks
@@ -52,6 +58,15 @@ class LiveLandmarker:
             self._widths[frame.ts_ms] = frame.size[0]
             image = _padded(image)
         self._task.detect_async(_image(image), frame.ts_ms)
+
+    def raise_if_failed(self) -> None:
+        """Tell that no more results will come; from any thread.
+
+        Raises:
+            LandmarkerError: With the reason.
+        """
+        if self._error is not None:
+            raise LandmarkerError(f"the landmarker failed: {self._error!r}") from self._error
 
     def close(self) -> None:
         """Wait for the frame in flight and release the model."""

@@ -41,6 +41,7 @@ class FakeLandmarker:
         self._frames: queue.Queue[Frame | None] = queue.Queue(1)  # one in flight: a second is refused
         self._running = threading.Event()
         self._running.set()
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="fake-landmarker", daemon=True)
         self._thread.start()
 
@@ -66,6 +67,19 @@ class FakeLandmarker:
         """Go on after `hang`."""
         self._running.set()
 
+    def fail(self, failure: BaseException) -> None:
+        """Give no more results, because of this; a frame in flight gets none either."""
+        self._failure = failure
+
+    def raise_if_failed(self) -> None:
+        """Tell that no more results will come.
+
+        Raises:
+            LandmarkerError: After `fail`, with its reason.
+        """
+        if self._failure is not None:
+            raise LandmarkerError(f"the landmarker failed: {self._failure!r}") from self._failure
+
     def close(self) -> None:
         """Finish the frame in flight and stop."""
         self._frames.put(None)
@@ -75,7 +89,8 @@ class FakeLandmarker:
         while (frame := self._frames.get()) is not None:
             time.sleep(self.inference_s)
             self._running.wait()
-            self._on_result(frame.ts_ms, self._poses(frame))
+            if self._failure is None:
+                self._on_result(frame.ts_ms, self._poses(frame))
 
 
 def standing_pose(x: float = 0.5) -> Pose:

@@ -26,6 +26,8 @@ SOAK_S = float(os.environ.get("PIAPP_SOAK_S", "45"))
 PERIOD_S = max(SOAK_S / 30, 6.0)
 SAMPLE_S = 0.25
 
+RUNTIMES = ("litert", "mediapipe")
+
 CAMERA_FAILED = 69
 PROGRAM = (sys.executable, str(Path(__file__).with_name("soak_node.py")))
 
@@ -76,11 +78,15 @@ def judge(periods: list[list[Sample]]) -> None:
 
 
 def test_it_lasts(run_node: Callable[..., NodeProcess], broker: Mosquitto) -> None:
-    """RSS, threads and descriptors stay flat in each life of the node, and every failure is followed by frames."""
+    """RSS, threads and descriptors stay flat in each life of the node, and every failure is followed by frames.
+
+    The runtimes take turns.
+    """
     end = time.monotonic() + SOAK_S
     lives = 0
-    while time.monotonic() < end:
-        node = run_node(broker.port, program=PROGRAM)
+    while time.monotonic() < end or lives < len(RUNTIMES):
+        runtime = RUNTIMES[lives % len(RUNTIMES)]
+        node = run_node(broker.port, "--set", f"landmarker.runtime={runtime}", program=PROGRAM)
         process = psutil.Process(node.pid)
         wait_for_frames(broker)
         periods = [watch(process, PERIOD_S)]
