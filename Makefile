@@ -23,7 +23,7 @@ check: setup-test  ## format, lint, types, layering
 test-fresh: setup-test  ## both commands in a minimal Debian root with nothing but git, make and python3
 	tests/e2e/fresh.sh
 
-test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian (root, 4 min; SUITE=bookworm)
+test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian, all of it (root, 4 min; SUITE=bookworm)
 	PIAPP_TEST_APPLIANCE=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest tests/e2e/appliance
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)

@@ -46,6 +46,10 @@ if [[ $what == test ]]; then
   need shellcheck command -v shellcheck # checks the shell scripts
   need strace command -v strace # traces prove what leaves the process
   need faketime command -v faketime # a wall clock that tests may set
+  # A Debian guest that is booted to be the appliance; only root can.
+  need systemd-container command -v systemd-nspawn
+  need mmdebstrap command -v mmdebstrap
+  need iproute2 command -v ip
   need chromium command -v chromium # opens the live page
   need tmux command -v tmux # the terminal that `piapp watch` is looked at in
   need ffmpeg command -v ffmpeg # makes the streams that the RTSP tests serve

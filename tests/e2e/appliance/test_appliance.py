@@ -1,6 +1,7 @@
 """The appliance on a whole machine of its own: installed, supervised, locked in, and taken away again.
 
-Slow and for root: `make test-appliance` runs it. The tests share one guest and run in their order.
+For root. `make test-appliance` runs all of it, `make test` what takes little time once the guest is there. The tests
+share one guest and run in their order.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ import pytest
 
 from tests.e2e.appliance import guest as machine
 from tests.e2e.appliance.guest import Guest, wait_until
+from tests.mosquitto import make_authority, make_certificate
 
-WANTED = "PIAPP_TEST_APPLIANCE"
+ALL = "PIAPP_TEST_APPLIANCE"
 PYTHON = {"bookworm": "python3.11", "trixie": "python3.13"}[machine.SUITE]
+PYTHON_OF_IT = "/opt/piapp/current/bin/python"
 CLIP = f"/opt/piapp/current/lib/{PYTHON}/site-packages/piapp/media/room_demo.mp4"
 INSTALL = ("/root/bundle/deploy/install.sh", "--with-broker", "--source", f"file:{CLIP}?loop=0")
 
-pytestmark = [
-    pytest.mark.skipif(not os.environ.get(WANTED), reason="boots a whole system: `make test-appliance` runs it"),
-    pytest.mark.timeout(1800),
-]
+pytestmark = pytest.mark.timeout(1800)
+
+slow = pytest.mark.skipif(not os.environ.get(ALL), reason="slow: `make test-appliance` runs it")
 
 STATE = "/var/lib/piapp"
+
+DEPLOY = machine.PROJECT / "deploy"
+SECRET = "open sesame"
 
 # Where mosquitto must be able to write, of a machine whose root is read-only.
 MEMORY_OF_THE_BROKER = ("memory /var/lib/mosquitto tmpfs size=16m", "memory /var/log tmpfs size=16m")
@@ -61,14 +66,14 @@ class Installed:
         self.guest = guest
         self.files_before = files(guest)
         self.packages_before = guest.output("dpkg-query", "-W")
-        self.said = guest.run(*INSTALL).stderr
+        self.said = guest.run(*INSTALL, timeout_s=900).stderr
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """A fresh machine on which install.sh has run, from the offline bundle and without any network."""
     if reason := machine.missing():
-        pytest.skip(f"the appliance tests cannot boot a system on this machine: {reason}")
+        pytest.skip(f"NOT TESTED: the appliance; this machine cannot boot a guest: {reason}")
     guest = Guest(tmp_path_factory.mktemp("guest"))
     try:
         yield Installed(guest)
@@ -118,10 +123,10 @@ def wait_for_restart(guest: Guest, before: int) -> None:
     guest.wait_for_state("active")
 
 
-def heard(guest: Guest, leaf: str, value: str = "") -> list[dict[str, str]]:
-    """Messages of a topic until the wanted one came."""
-    python = "/opt/piapp/current/bin/python"
-    lines = guest.output(python, "/root/inside/listen.py", leaf, value).splitlines()
+def heard(guest: Guest, leaf: str, value: str = "", **settings: str) -> list[dict[str, str]]:
+    """Messages of a topic until the wanted one came; `settings` are variables such as MQTT__URL."""
+    variables = [f"PIAPP_{name}={text}" for name, text in settings.items()]
+    lines = guest.output("env", *variables, PYTHON_OF_IT, "/root/inside/listen.py", leaf, value).splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -135,8 +140,9 @@ def test_install_ends_with_a_running_service(installed: Installed) -> None:
 
 def test_events_arrive_at_the_broker(guest: Guest) -> None:
     """What the camera sees comes out of a broker on the same machine as events."""
-    events = [json.loads(message["payload"]) for message in heard(guest, "event", '"fall"')]
-    assert events[-1]["event_type"] == "fall"
+    event = json.loads(heard(guest, "event")[0]["payload"])
+    assert event["event_type"]
+    assert event["id"].startswith(guest.output("cat", "/proc/sys/kernel/random/boot_id")[:8])
     assert heard(guest, "status", "online")
 
 
@@ -148,8 +154,8 @@ def test_status_line_tells_how_it_goes(guest: Guest) -> None:
 
 def test_journal_has_fields(guest: Guest) -> None:
     """Events can be selected in the journal by their type."""
-    wait_until(lambda: guest.output("journalctl", "PIAPP_EVENT=fall", "--output=json", "--lines=1"), "a fall logged")
-    entry = json.loads(guest.output("journalctl", "PIAPP_EVENT=fall", "--output=json", "--lines=1"))
+    command = ("journalctl", "PIAPP_EVENT=person_entered", "--output=json", "--lines=1")
+    entry = json.loads(wait_until(lambda: guest.output(*command), "somebody's coming logged"))
     assert entry["SYSLOG_IDENTIFIER"] == "piapp"
     assert entry["PIAPP_PERSON"].isdecimal()
     assert re.fullmatch("[a-z0-9-]{1,32}", entry["PIAPP_NODE"])
@@ -188,6 +194,7 @@ def test_it_survives_a_reboot(guest: Guest) -> None:
     assert restarts(guest) == 0, before
 
 
+@slow
 @pytest.mark.parametrize(("memory", "problem"), [((f"memory {STATE} tmpfs size=16m",), ""), ((), "Read-only")])
 def test_it_runs_on_a_read_only_root(installed: Installed, memory: tuple[str, ...], problem: str) -> None:
     """As with an overlay, or on a card that locked itself: it starts, events arrive, and what is not kept is said."""
@@ -213,6 +220,7 @@ def test_killed_it_comes_back(guest: Guest) -> None:
     assert main_pid(guest) != pid
 
 
+@slow
 def test_stopped_process_is_restarted_by_the_watchdog(guest: Guest, change_unit: Callable[[str], None]) -> None:
     """A process that does nothing at all is killed and started again."""
     change_unit("[Service]\nWatchdogSec=4\n")
@@ -238,6 +246,7 @@ def test_hung_part_is_restarted_by_the_watchdog(
     assert "Watchdog timeout" in guest.journal(f"--since=@{cursor}"), part
 
 
+@slow
 @pytest.mark.parametrize(
     ("switch", "limit", "words"),
     [
@@ -337,6 +346,62 @@ def test_sandbox_denies_what_it_should(guest: Guest) -> None:
     }
 
 
+@pytest.fixture
+def hardened(guest: Guest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The guest's broker with deploy/mosquitto's own files: TLS, and passwords; what a node needs to know of it."""
+    authority = make_authority(tmp_path)
+    server = make_certificate(authority, "server", "localhost")
+    made = {
+        "etc/mosquitto/conf.d/piapp.conf": DEPLOY / "mosquitto" / "piapp.conf",
+        "etc/mosquitto/piapp.acl": DEPLOY / "mosquitto" / "piapp.acl",
+        "etc/mosquitto/ca_certificates/nodes.crt": authority,
+        "etc/mosquitto/certs/server.crt": server.certificate,
+        "etc/mosquitto/certs/server.key": server.key,
+        "etc/piapp/tls/ca.crt": authority,
+    }
+    for name, source in made.items():
+        shutil.copy(source, guest.root / name)
+    passwords = "/etc/mosquitto/piapp.passwords"
+    guest.run("mosquitto_passwd", "-c", "-b", passwords, "hall", SECRET)
+    guest.run("mosquitto_passwd", "-b", passwords, "dashboard", "d")
+    guest.run("chown", "-R", "mosquitto", "/etc/mosquitto/certs", "/etc/mosquitto/piapp.acl", passwords)
+    guest.run("chgrp", "piapp", "/etc/piapp/tls/ca.crt")
+    guest.run("chmod", "640", "/etc/piapp/tls/ca.crt")
+    guest.run("systemctl", "restart", "mosquitto")
+    yield {"MQTT__URL": "mqtts://localhost:8883", "MQTT__TLS__CA": "/etc/piapp/tls/ca.crt"}
+    for name in (*made, passwords.removeprefix("/")):
+        (guest.root / name).unlink()
+    (guest.root / "etc/piapp/mqtt_password").write_text("")
+    guest.run("systemctl", "restart", "mosquitto")
+
+
+@slow
+def test_a_password_is_a_credential(guest: Guest, hardened: dict[str, str], change_unit: Callable[[str], None]) -> None:
+    """What root alone can read on disk reaches the broker by LoadCredential, and nothing else; a wrong one is named."""
+    settings = {**hardened, "NODE__ID": "hall", "MQTT__USERNAME": "hall"}
+    password = guest.root / "etc/piapp/mqtt_password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    password.write_text(f"not {SECRET}\n")
+    cursor = guest.output("date", "+%s")
+    change_unit("[Service]\n" + "".join(f"Environment=PIAPP_{name}={text}\n" for name, text in settings.items()))
+    guest.wait_for_state("active")
+    wait_until(
+        lambda: "not authorised: user 'hall'" in guest.journal(f"--since=@{cursor}"), "the reason in the journal"
+    )
+    password.write_text(f"{SECRET}\n")
+    guest.reload()
+    guest.wait_for_state("active")
+    (guest.root / "run/dashboard").write_text("d\n")
+    dashboard = {**hardened, "MQTT__USERNAME": "dashboard", "MQTT__PASSWORD_FILE": "/run/dashboard"}
+    assert heard(guest, "event", **dashboard)[-1]["topic"] == "piapp/hall/event"
+    process = guest.root / "proc" / main_pid(guest)
+    shown = [process.joinpath(name).read_text() for name in ("environ", "cmdline")]
+    shown += [guest.output("systemctl", "show", "piapp"), guest.journal()]
+    shown += [heard(guest, "info", **dashboard)[0]["payload"]]
+    assert not [text for text in shown if SECRET in text]
+
+
+@slow
 def test_an_upgrade_that_fails_goes_back(guest: Guest) -> None:
     """A new version that does not come up is removed, and the old one runs again."""
     folder = guest.output("readlink", "/opt/piapp/current")

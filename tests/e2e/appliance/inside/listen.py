@@ -1,12 +1,16 @@
 """Prints messages of the guest's broker, one JSON line each, until one of a wanted kind has come.
 
 usage: listen.py TOPIC-END [VALUE]    such as: listen.py event fall; listen.py status offline
+Variables such as PIAPP_MQTT__URL say where and as whom; else the open broker on this machine.
 """
 
 import json
+import os
 import sys
 import threading
+from pathlib import Path
 
+from piapp.config import load_config
 from piapp.mqtt.subscriber import Subscriber
 
 DEADLINE_S = 120.0
@@ -25,5 +29,6 @@ def on_message(topic: str, payload: bytes) -> None:
         found.set()
 
 
-with Subscriber("mqtt://localhost", ["piapp/#"], on_message):
+mqtt = load_config(Path(os.devnull)).config.mqtt
+with Subscriber(mqtt.url, ["piapp/#"], on_message, login=mqtt):
     sys.exit(0 if found.wait(DEADLINE_S) else 1)
