@@ -292,9 +292,102 @@ def evaluate(
     else:
         typer.echo("\n".join(evaluation.report(scores, total)))
     if picture:
-        from piapp.timeline import draw_timelines  # noqa: PLC0415
+        _timeline("evaluate --picture").draw_timelines(picture, list(zip(clips, found, strict=True)))
 
-        draw_timelines(picture, list(zip(clips, found, strict=True)))
+
+@app.command(
+    epilog="Example: piapp record hall.npz --node hall --broker mqtt://broker.lan --duration 86400"
+    "\n\nExample: piapp record clip.npz --source file:clip.mp4"
+)
+def record(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The recording to write, such as hall.npz.")],
+    source: Annotated[
+        str | None, typer.Option(metavar="S", help="Sets camera.source; of a file every frame is recorded.")
+    ] = None,
+    node: Annotated[str | None, typer.Option(metavar="ID", help="Record what this node sends to the broker.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    duration: Annotated[float | None, typer.Option(metavar="S", min=0.0, help="Stop after so many seconds.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Record landmarks, no pictures, of a camera, a file or a distant node, until Ctrl-C or for a time."""
+    if source and (node or broker):
+        raise UsageError("record: name either a --source here, or a --node at a --broker")
+    loaded = _load(config, set_, {"camera.source": source, "mqtt.url": broker})
+    start_logging(log_level)
+    from piapp import record as recorder  # noqa: PLC0415
+    from piapp.progress import amount_progress  # noqa: PLC0415
+
+    stop = _stop_on_signals()
+    if broker and not (node or loaded.config.node.id):
+        raise UsageError("record --broker: which node? add --node ID")
+    if node or broker:
+        results = recorder.node_results(loaded.config, node or loaded.config.node.id, stop)
+    else:
+        results = recorder.source_results(loaded.config, stop)
+    with amount_progress() as progress:
+        done = recorder.record(out, results, overwrite=force, duration_s=duration, progress=progress)
+    if not done.results:
+        raise PiappError("nothing came to be recorded")
+    _say(f"{out}: {done.results} results over {done.seconds:.1f} s, {done.written_bytes / 1000:.1f} kB")
+
+
+@app.command(epilog="Example: piapp replay hall.npz --set posture.fallen_after_s=5")
+def replay(
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Files that record has written.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Run the posture logic over recordings, as it is configured now; one JSON line an event."""
+    loaded = _load(config, set_, {})
+    start_logging(log_level)
+    from piapp.detect import EventLines  # noqa: PLC0415
+    from piapp.progress import files_progress  # noqa: PLC0415
+    from piapp.replay import replay_files  # noqa: PLC0415
+
+    with files_progress(len(recordings)) as advance:
+        errors = replay_files(recordings, loaded.config, EventLines(sys.stdout), advance)
+    if errors:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command(epilog="Example: piapp plot hall.npz -o day.png")
+def plot(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A file that record has written.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="F", help="The picture (.png, .svg).")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.WARNING,
+) -> None:
+    """Draw a recording over time: everybody's postures, events, results a second, latency."""
+    loaded = _load(config, set_, {})
+    start_logging(log_level)
+    timeline = _timeline("plot")
+    from piapp.history import collect  # noqa: PLC0415
+    from piapp.progress import files_progress  # noqa: PLC0415
+    from piapp.replay import replay as replayed  # noqa: PLC0415
+
+    with files_progress(1) as advance:
+        history = collect(replayed(recording, loaded.config, advance(recording)))
+    timeline.draw_history(out, history, recording.name)
+
+
+def _timeline(command: str) -> Any:
+    """The module that draws; its library is an extra.
+
+    Raises:
+        UsageError: The library is not installed.
+    """
+    try:
+        from piapp import timeline  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            f"{command} needs matplotlib, which is not installed: {error}; install piapp with its extra 'plot'"
+        ) from error
+    return timeline
 
 
 @app.command(epilog="Example: piapp bench --rounds 3 --json > bench.json")
@@ -460,9 +553,9 @@ def model_fetch(
 ) -> None:
     """Build or download a model, and verify it."""
     from piapp.landmarker.model import fetch_model  # noqa: PLC0415
-    from piapp.progress import download_progress  # noqa: PLC0415
+    from piapp.progress import amount_progress  # noqa: PLC0415
 
-    with download_progress() as progress:
+    with amount_progress() as progress:
         files = fetch_model(name, source=source, progress=progress)
     for file in files:
         typer.echo(f"{file.path}  {file.variant}  sha256 {file.sha256}")

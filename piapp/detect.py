@@ -221,9 +221,13 @@ class EventLines:
 
     def write(self, detection: Detection) -> None:
         """Write a line for each event of the frame."""
-        for event in detection.events:
+        self.write_events(detection.file, detection.events)
+
+    def write_events(self, file: Path, events: Iterable[PostureEvent]) -> None:
+        """Write a line for each event of a file."""
+        for event in events:
             payload = self._writer.event(event, TimeLine(0, 0), event_id=f"detect-{next(self._numbers):06d}")
-            line = {"file": _name(detection.file)} | msgspec.to_builtins(payload) | {"t": None, "time_synced": False}
+            line = {"file": _name(file)} | msgspec.to_builtins(payload) | {"t": None, "time_synced": False}
             self._stream.write(msgspec.json.encode(line).decode() + "\n")
 
     def end_file(self) -> None:

@@ -19,9 +19,8 @@ import msgspec
 from piapp.config import Config
 from piapp.detect import Detector
 from piapp.errors import MediaError
-from piapp.posture.monitor import Monitor
-from piapp.recording import read_recording
-from piapp.types import EventType, PoseLabel, Posture, PostureEvent
+from piapp.replay import replay
+from piapp.types import EventType, Posture, PostureEvent
 
 SEGMENTS_FILE = "segments.json"
 NOBODY = "none"
@@ -188,7 +187,7 @@ def observe(labels: Labels, config: Config, detector: Detector) -> Found:
         CameraError: The clip cannot be read.
     """
     if labels.path.suffix == ".npz":
-        steps = _replay(labels.path, config)
+        steps = ((s.result.ts_ms, s.state.labels, s.events) for s in replay(labels.path, config))
     else:
         steps = ((d.result.ts_ms, d.labels, d.events) for d in detector.file(labels.path, "video"))
     postures: list[tuple[float, str]] = []
@@ -250,13 +249,6 @@ def _confusion(total: Score) -> Iterator[str]:
 def _matches(expected: ExpectedEvent, event: PostureEvent) -> bool:
     at_s = event.ts_ms / 1000
     return event.event_type == expected.event_type and expected.earliest_s <= at_s <= expected.latest_s
-
-
-def _replay(path: Path, config: Config) -> Iterator[tuple[int, tuple[PoseLabel, ...], tuple[PostureEvent, ...]]]:
-    monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
-    for result in read_recording(path):
-        state, events = monitor.update(result)
-        yield result.ts_ms, state.labels, events
 
 
 def _from_segments(name: str, path: Path, clip: _SegmentedClip, tolerance_s: float) -> Labels:

@@ -36,11 +36,11 @@ def files_progress(count: int) -> Iterator[Callable[[Path], Callable[[int], None
 
 
 @contextmanager
-def download_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for what is fetched.
+def amount_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for what is fetched or recorded.
 
     Yields:
-        What to call with (what, bytes done, bytes in all or 0).
+        What to call with (what, how much is done, how much in all or 0).
     """
     with _progress() as progress:
         task = progress.add_task("", total=None)

@@ -1,75 +1,269 @@
 """Recorded landmarks: results of the landmarker in one small file, to be fed to the posture logic again.
 
-Owns the file format and nothing else. A recording is an `.npz` with
-`ts_ms` (n,) int64; `size` (2,) int32, width and height in pixels; `offsets` (n + 1,) int32, so that result i has the
-poses `offsets[i]` to `offsets[i + 1]`; `landmarks` and `world_landmarks` (m, 33, 5), as in `piapp.types.Pose`.
-Landmarks are kept as float16: half a pixel at 1280 pixels, a millimetre at two metres. Masks are not kept.
+Owns the file format and nothing else. A recording is one `.npz` archive or several, one after the other, so that it can
+grow for days, and a crash costs the archive that was being collected. Each holds a run of results:
+
+- `ts_ms` (n,) int64, increasing over all archives; `size` (2,) int32, width and height in pixels;
+- `offsets` (n + 1,) int32: result i has the poses `offsets[i]` to `offsets[i + 1]`;
+- `landmarks` and `world_landmarks` of m poses, as in `piapp.types.Pose`: (m, 33, 5) float16, which is half a pixel at
+  1280 pixels, a millimetre at two metres; or the same as (2, 165, m) uint8, see `_coded`, in half the space;
+- where they are known, `latency_ms` (n,) float16, and `utc_ms` () int64, the first result's time of day.
+
+Masks are not kept.
 """
 
 from __future__ import annotations
 
+import io
+import logging
+import mmap
+import os
+import struct
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from piapp.errors import MediaError
+from piapp.errors import MediaError, PiappError
 from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
 
+# What an archive holds at most; more saves little space, and is lost when the power goes.
+MAX_RESULTS = 900
+MAX_SPAN_MS = 60_000
+
 _SHAPE = (LANDMARK_COUNT, 5)
+_VALUES = LANDMARK_COUNT * 5
+
+# PKWARE's APPNOTE, 4.3.16: the last record of a ZIP archive; at 12 bytes from its start the directory's size and offset
+# and the length of a comment that follows.
+_END_OF_ARCHIVE = b"PK\x05\x06"
+_DIRECTORY = struct.Struct("<12xIIH")
+
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error)
+
+
+class RecordingError(PiappError, OSError):
+    """A recording cannot be written."""
+
+    exit_code = 1
+
+    @staticmethod
+    def exists(path: Path) -> RecordingError:
+        """The file is there, and may not be replaced."""
+        return RecordingError(f"{path}: is there already; choose another name, or say --force")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """One result of a recording.
+
+    Attributes:
+        result: `captured_ns` is `ts_ms` in nanoseconds when it was read.
+        latency_ms: From capture to when the result left; None when unknown.
+        utc_ms: When it was captured, ms since the epoch; None for what was not live.
+    """
+
+    result: PoseResult
+    latency_ms: float | None = None
+    utc_ms: int | None = None
+
+
+class RecordingWriter:
+    """Writes a recording, archive by archive; a context manager.
+
+    Args:
+        path: Where to.
+        overwrite: Replace a file that is there.
+
+    Attributes:
+        results: How many were added.
+        written_bytes: Size of the file so far.
+
+    Raises:
+        RecordingError: There is such a file, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        self._path = path
+        self._waiting: list[Recorded] = []  # at most MAX_RESULTS: then they are written
+        self.results = 0
+        self.written_bytes = 0
+        try:
+            self._file = path.open("wb" if overwrite else "xb")
+        except FileExistsError as error:
+            raise RecordingError.exists(path) from error
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def add(self, recorded: Recorded) -> None:
+        """Append a result, which is later than all before.
+
+        Raises:
+            RecordingError: The disk is full, or gone.
+        """
+        if self._waiting and self._belongs_to_the_next(recorded.result):
+            self._write()
+        self._waiting.append(recorded)
+        self.results += 1
+
+    def close(self) -> None:
+        """Write what waits and close the file; idempotent.
+
+        Raises:
+            RecordingError: The disk is full, or gone.
+        """
+        if not self._file.closed:
+            if self._waiting or not self.written_bytes:
+                self._write()
+            self._file.close()
+
+    def _belongs_to_the_next(self, result: PoseResult) -> bool:
+        first = self._waiting[0].result
+        full = len(self._waiting) >= MAX_RESULTS or result.ts_ms - first.ts_ms >= MAX_SPAN_MS
+        return full or result.size != first.size
+
+    def _write(self) -> None:
+        archive = _archive(self._waiting)
+        self._waiting = []
+        try:
+            self._file.write(archive)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+        self.written_bytes += len(archive)
+
+    def _failed(self, error: OSError) -> RecordingError:
+        return RecordingError(f"{self._path}: cannot be written: {error.strerror}")
 
 
 def write_recording(path: Path, results: Sequence[PoseResult]) -> None:
     """Write results, in their order, to `path`, which is replaced when it exists.
 
     Raises:
-        OSError: The file cannot be written.
+        RecordingError: The file cannot be written.
     """
-    poses = [pose for result in results for pose in result.poses]
-    with path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            ts_ms=np.array([result.ts_ms for result in results], np.int64),
-            size=np.array(results[0].size if results else (0, 0), np.int32),
-            offsets=np.cumsum([0, *(len(result.poses) for result in results)], dtype=np.int32),
-            landmarks=_packed([pose.landmarks for pose in poses]),
-            world_landmarks=_packed([pose.world_landmarks for pose in poses]),
-        )
+    with RecordingWriter(path, overwrite=True) as writer:
+        for result in results:
+            writer.add(Recorded(result))
 
 
 def read_recording(path: Path) -> list[PoseResult]:
-    """Read a recording; `captured_ns` is `ts_ms` in nanoseconds.
+    """Read a recording as a whole; `captured_ns` is `ts_ms` in nanoseconds.
+
+    Raises:
+        MediaError: The file is not there, or is not a recording.
+    """
+    return [recorded.result for recorded in iterate_recording(path)]
+
+
+def iterate_recording(path: Path) -> Iterator[Recorded]:
+    """Yield a recording's results, with no more than one archive of them in memory.
+
+    An end that is missing, as after a crash, is said in the log.
 
     Raises:
         MediaError: The file is not there, or is not a recording.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return _results({name: arrays[name] for name in arrays.files})
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            end = 0
+            for start, end in _archives(content):
+                with np.load(io.BytesIO(content[start:end]), allow_pickle=False) as arrays:
+                    yield from _results({name: arrays[name] for name in arrays.files})
+            if not end:
+                raise ValueError("it holds no complete archive")
+            if end < len(content):
+                lost = len(content) - end
+                _log.warning("%s: its last %d bytes are not complete, as after a crash; left out", path, lost)
     except FileNotFoundError as error:
         raise MediaError(f"{path}: there is no such recording") from error
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise MediaError(f"{path}: is not a recording of landmarks: {error}") from error
 
 
-def _packed(landmarks: list[FloatArray]) -> npt.NDArray[np.float16]:
+def _archives(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each complete archive starts and ends.
+
+    The last record of each tells where its directory is; that must be right before it, or the bytes only look like one.
+    """
+    start, search = 0, 0
+    while (at := content.find(_END_OF_ARCHIVE, search)) >= 0 and at + _DIRECTORY.size <= len(content):
+        size, offset, comment = _DIRECTORY.unpack_from(content, at)
+        search = at + 1
+        if start + offset + size == at:
+            yield start, at + _DIRECTORY.size + comment
+            start = search = at + _DIRECTORY.size + comment
+
+
+def _archive(run: Sequence[Recorded]) -> bytes:
+    results = [recorded.result for recorded in run]
+    poses = [pose for result in results for pose in result.poses]
+    arrays: dict[str, Any] = {
+        "ts_ms": np.array([result.ts_ms for result in results], np.int64),
+        "size": np.array(results[0].size if results else (0, 0), np.int32),
+        "offsets": np.cumsum([0, *(len(result.poses) for result in results)], dtype=np.int32),
+        "landmarks": _coded([pose.landmarks for pose in poses]),
+        "world_landmarks": _coded([pose.world_landmarks for pose in poses]),
+    }
+    if any(recorded.latency_ms is not None for recorded in run):
+        arrays["latency_ms"] = np.array([recorded.latency_ms for recorded in run], np.float16)
+    if run and run[0].utc_ms is not None:
+        arrays["utc_ms"] = np.array(run[0].utc_ms, np.int64)
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **arrays)
+    return archive.getvalue()
+
+
+def _coded(landmarks: list[FloatArray]) -> npt.NDArray[np.uint8]:
+    """Landmarks as (2, 165, m) uint8: what deflate makes least of, without loss against float16.
+
+    People move little from frame to frame, so the differences of the floats' bit patterns to those of the pose before
+    are small. Their sign goes to the lowest bit; all low bytes come first, then all high ones, value by value.
+    """
     limit = float(np.finfo(np.float16).max)
-    return np.clip(np.array(landmarks, np.float32).reshape(-1, *_SHAPE), -limit, limit).astype(np.float16)
+    values = np.array(landmarks, np.float32).reshape(-1, _VALUES).clip(-limit, limit).astype(np.float16)
+    bits = values.view(np.uint16)
+    steps = np.diff(bits, axis=0, prepend=np.zeros((1, _VALUES), np.uint16)).view(np.int16)
+    folded = ((steps << 1) ^ (steps >> 15)).view(np.uint16)
+    planes = np.stack((folded & 0xFF, folded >> 8)).astype(np.uint8)
+    return np.ascontiguousarray(planes.transpose(0, 2, 1))
 
 
-def _results(arrays: dict[str, npt.NDArray[np.generic]]) -> list[PoseResult]:
-    landmarks = arrays["landmarks"].astype(np.float32).reshape(-1, *_SHAPE)
-    world = arrays["world_landmarks"].astype(np.float32).reshape(-1, *_SHAPE)
+def _decoded(array: npt.NDArray[Any]) -> FloatArray:
+    """(m, 33, 5) float32 of either form."""
+    if array.dtype == np.uint8:
+        low, high = array.transpose(0, 2, 1).astype(np.uint16)
+        folded = low | (high << 8)
+        steps = (folded >> 1) ^ (-(folded & 1).astype(np.int16)).view(np.uint16)
+        array = np.cumsum(steps, axis=0, dtype=np.uint16).view(np.float16)
+    return array.astype(np.float32).reshape(-1, *_SHAPE)
+
+
+def _results(arrays: dict[str, npt.NDArray[Any]]) -> Iterator[Recorded]:
+    landmarks, world = _decoded(arrays["landmarks"]), _decoded(arrays["world_landmarks"])
     width, height = arrays["size"].tolist()
-    offsets = arrays["offsets"].tolist()
-    return [
-        PoseResult(
-            ts_ms=ts_ms,
-            captured_ns=ts_ms * 1_000_000,
-            size=(width, height),
-            poses=tuple(Pose(landmarks[k], world[k]) for k in range(offsets[i], offsets[i + 1])),
+    offsets, times_ms = arrays["offsets"].tolist(), arrays["ts_ms"].tolist()
+    latencies = arrays["latency_ms"].tolist() if "latency_ms" in arrays else [nan] * len(times_ms)
+    utc_ms = int(arrays["utc_ms"]) if "utc_ms" in arrays else None
+    for i, ts_ms in enumerate(times_ms):
+        poses = tuple(Pose(landmarks[k], world[k]) for k in range(offsets[i], offsets[i + 1]))
+        yield Recorded(
+            PoseResult(ts_ms, ts_ms * 1_000_000, (width, height), poses),
+            None if isnan(latencies[i]) else latencies[i],
+            None if utc_ms is None else utc_ms + ts_ms - times_ms[0],
         )
-        for i, ts_ms in enumerate(arrays["ts_ms"].tolist())
-    ]

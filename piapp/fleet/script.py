@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from piapp.config import Config
-from piapp.posture.monitor import Monitor
-from piapp.recording import read_recording
-from piapp.types import PoseResult, PostureEvent, State
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One result of the recording and what the posture logic made of it; times are the recording's."""
-
-    result: PoseResult
-    state: State
-    events: tuple[PostureEvent, ...]
+from piapp.replay import Step, replay
 
 
 def recording() -> Path:
@@ -28,5 +16,4 @@ def recording() -> Path:
 
 def make_script(config: Config) -> tuple[Step, ...]:
     """Run the posture logic over the recording, with the configuration's thresholds and zones."""
-    monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
-    return tuple(Step(result, *monitor.update(result)) for result in read_recording(recording()))
+    return tuple(replay(recording(), config))

@@ -18,8 +18,9 @@ from multiprocessing.connection import Connection
 from piapp.config import Config
 from piapp.errors import PiappError, UsageError
 from piapp.fleet.node import LightNode
-from piapp.fleet.script import Step, make_script
+from piapp.fleet.script import make_script
 from piapp.mqtt.forget import clear
+from piapp.replay import Step
 
 # Of a thread that serves one connection; the system's own 8 MB would only be reserved, yet a thousand of them count.
 THREAD_STACK_BYTES = 512 * 1024
