@@ -123,6 +123,12 @@ def component_topic(prefix: str, device_id: str, name: str, component: Component
     return f"{prefix}/{component['platform']}/{device_id}/{name}/config"
 
 
+def goes_on(topic: str, device: Device) -> bool:
+    """Whether something that an outdated topic announces is still part of the device."""
+    name = topic.split("/")[-2]  # of a component, or the whole device's id
+    return name == device.id or name in components(device)
+
+
 def is_ours(payload: bytes) -> bool:
     """Whether a discovery message comes from piapp, of whatever version."""
     try:

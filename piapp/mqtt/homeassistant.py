@@ -48,7 +48,7 @@ class HomeAssistant:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._device_id = device.id
+        self._device = device
         self._messages = discovery.messages(config, device)
         self._publisher = publisher
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - a delay needs no secrecy
@@ -64,7 +64,7 @@ class HomeAssistant:
         """Announce the node, and listen for Home Assistant's birth and for what earlier runs have announced."""
         for topic, payload in self._messages.items():
             self._publisher.retain(topic, payload)
-        for topic_filter in discovery.filters(self._config.prefix, self._device_id):
+        for topic_filter in discovery.filters(self._config.prefix, self._device.id):
             self._publisher.subscribe(topic_filter, self._found)
         if self._messages:
             self._publisher.subscribe(f"{self._config.prefix}/status", self._status)
@@ -106,13 +106,17 @@ class HomeAssistant:
         """What to do now; begins a move when something outdated was found."""
         if not self._steps and self._outdated:
             self._moving, self._outdated = self._outdated, set()
-            self._steps.extend((self._let_go, self._announce) if self._messages else ())
+            self._steps.extend((self._let_go, self._announce) if self._going_on() else ())
             self._steps.append(self._take_back)
         return self._steps.popleft() if self._steps else None
 
+    def _going_on(self) -> list[str]:
+        """Outdated topics of what is announced elsewhere now; the others' entities shall be forgotten."""
+        return [topic for topic in self._moving if self._messages and discovery.goes_on(topic, self._device)]
+
     def _let_go(self) -> None:
         """Tell Home Assistant that what it knows from the outdated topics comes from elsewhere now."""
-        for topic in self._moving:
+        for topic in self._going_on():
             self._publisher.publish(Message(topic, discovery.MIGRATE, qos=1))
 
     def _announce(self) -> None:

@@ -10,8 +10,11 @@ import os
 import shutil
 import subprocess
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -26,7 +29,9 @@ from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
-from piapp.types import Person, PostureEvent, State
+from piapp.picture_feed import PictureFeed
+from piapp.testing.landmarker import standing_pose
+from piapp.types import Person, PoseResult, PostureEvent, State
 from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +90,13 @@ automation:
     actions:
       - action: "{{ trigger.payload_json.action }}"
         data: "{{ trigger.payload_json.data }}"
+  - alias: ask
+    triggers: [{trigger: mqtt, topic: ask}]
+    actions:
+      - action: mqtt.publish
+        data:
+          topic: told
+          payload: "{{ states(trigger.payload) if states[trigger.payload] is not none else 'missing' }}"
   - alias: answer
     triggers: [{trigger: mqtt, topic: answer}]
     actions:
@@ -191,6 +203,22 @@ class Assistant:
 
         wait_until(lambda: newest() == state, f"{entity} to be {state}", deadline_s)
 
+    def state(self, entity: str) -> str:
+        """The state of an entity now; "missing" when it knows none of that name."""
+        answers = len(self.sees.of("told"))
+        self.sees.publish("ask", entity.encode())
+        return self.sees.wait_for("told", answers + 1)[-1].payload.decode()
+
+    def picture(self, entity: str) -> bytes:
+        """The picture that it shows, over HTTP, as a dashboard gets it; empty before the first."""
+        topic = f"shown/{entity.replace('.', '/')}/entity_picture"
+        path = [message.payload for message in list(self.sees.messages) if message.topic == topic][-1]
+        url = f"http://127.0.0.1:{self.port}{json.loads(path)}"
+        with suppress(HTTPError), urlopen(url, timeout=DEADLINE_S) as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg"
+            return answer.read()
+        return b""
+
     def call(self, action: str, **data: object) -> None:
         """Have it carry out an action, as its user interface would."""
         self.sees.publish("call", json.dumps({"action": action, "data": data}).encode())
@@ -203,15 +231,18 @@ class Assistant:
 class FakeNode:
     """A node without camera: real publisher, discovery, commands and payloads."""
 
-    def __init__(self, url: str, form: str, folder: Path) -> None:
-        overrides = [("mqtt.url", url), ("homeassistant.discovery", form)]
+    def __init__(self, url: str, form: str, folder: Path, image: str = "off") -> None:
+        overrides = [("mqtt.url", url), ("homeassistant.discovery", form), ("publish.image", image)]
         self.config = load_config(Path(os.devnull), overrides=overrides, environ={}).config
         self.publisher = Publisher(self.config.mqtt, self.config.publish, TOPICS)
         commands = Commands(TOPICS, self.publisher.publish)
-        self.control = Control(commands, LiveSettings(self.config, folder / "settings.json"), self._tell)
-        device = Device(TOPICS, "Hall", "Hall", "0.1.0", "board")
-        self._home = HomeAssistant(self.config.homeassistant, device, self.publisher)
         self._writer = PayloadWriter(TOPICS.node, "9f2c61aa")
+        sends = (TOPICS.image, self.publisher.publish, self._writer.clock.text)
+        self._pictures = PictureFeed.of(self.config.publish, *sends)
+        settings = LiveSettings(self.config, folder / "settings.json")
+        self.control = Control(commands, settings, self._tell, self._pictures.ask if self._pictures else None)
+        device = Device(TOPICS, "Hall", "Hall", "0.1.0", "board", sends_pictures=self._pictures is not None)
+        self._home = HomeAssistant(self.config.homeassistant, device, self.publisher)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self.publisher.subscribe(TOPICS.requests, commands.hear)
@@ -221,12 +252,16 @@ class FakeNode:
         self.shows()
         self._home.start()
         self.publisher.start()
+        if self._pictures:
+            self._pictures.start()
         self._thread.start()
         return self
 
     def __exit__(self, *_):
         self._ended.set()
         self._thread.join()
+        if self._pictures:
+            assert self._pictures.stop(DEADLINE_S)
         self.publisher.stop()
 
     def shows(self, *postures: str, fallen: bool = False) -> None:
@@ -246,6 +281,8 @@ class FakeNode:
         while not self._ended.wait(0.05):
             self.control.tick()
             self._home.tick()
+            if self._pictures:
+                self._pictures.offer(PoseResult(0, 0, (640, 480), (standing_pose(),)), ())
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +352,28 @@ def test_home_assistant(home, tmp_path, form):
     assistant.wait_shown("sensor.hall_posture", "unavailable")
 
 
+@pytest.mark.parametrize("form", ["device", "component"])
+def test_pictures(home, tmp_path, form):
+    """The button has one taken, the entity shows it; both go when the owner lets no more pictures leave."""
+    broker, assistant, _ = home
+    with FakeNode(broker.url, form, tmp_path, "skeleton") as node:
+        node.shows("standing")
+        assistant.wait_shown("light.lamp", "on", START_S)  # automations run by now
+        for entity in ("image.hall_picture", "button.hall_take_picture"):
+            wait_until(lambda entity=entity: assistant.state(entity) not in ("missing", "unavailable"), entity)
+        seen = len(assistant.sees.of("image"))
+        assistant.call("button.press", entity_id="button.hall_take_picture")
+        jpeg = assistant.sees.wait_for("image", seen + 1)[-1].payload
+        wait_until(lambda: assistant.picture("image.hall_picture") == jpeg, "the picture to be shown")
+    with FakeNode(broker.url, form, tmp_path) as node:
+        node.shows("standing")
+        for entity in ("image.hall_picture", "button.hall_take_picture"):
+            wait_until(lambda entity=entity: assistant.state(entity) == "missing", f"{entity} to go")
+        # The rest stays; it may be away for a moment while it moves from one form to the other.
+        wait_until(lambda: assistant.state("sensor.hall_posture") == "standing", "the others to stay")
+        assert assistant.state("image.hall_picture") == assistant.state("button.hall_take_picture") == "missing"
+
+
 def test_home_assistant_forgets(home, tmp_path):
     """Through both forms nothing was made twice; after `piapp forget` nothing is left."""
     broker, assistant, _ = home
@@ -325,5 +384,5 @@ def test_home_assistant_forgets(home, tmp_path):
     assistant.stop()
     stored = assistant.registry("entity")
     assert not [one["entity_id"] for one in stored["entities"] if one["platform"] == "mqtt"]
-    assert len({one["unique_id"] for one in stored["deleted_entities"] if one["platform"] == "mqtt"}) == 12
+    assert len({one["unique_id"] for one in stored["deleted_entities"] if one["platform"] == "mqtt"}) == 14
     assert not [one for one in assistant.registry("device")["devices"] if one["name"] == "Hall"]

@@ -28,12 +28,12 @@ class Clock:
 class Home:
     """A node that announces itself under a prefix of its own, and somebody who listens there."""
 
-    def __init__(self, broker, prefix: str, form: str) -> None:
+    def __init__(self, broker, prefix: str, form: str, *, pictures: bool = False) -> None:
         self.prefix = prefix
         self.clock = Clock()
         overrides = [("mqtt.url", broker.url), ("homeassistant.prefix", prefix), ("homeassistant.discovery", form)]
         config = load_config(None, overrides=overrides, environ={}).config
-        self.device = discovery.Device(Topics("piapp", prefix), "Hall", "", "0.1.0", "board")
+        self.device = discovery.Device(Topics("piapp", prefix), "Hall", "", "0.1.0", "board", sends_pictures=pictures)
         self.publisher = Publisher(config.mqtt, config.publish, self.device.topics)
         self.assistant = HomeAssistant(config.homeassistant, self.device, self.publisher, clock=self.clock)
         self.listener = Subscriber(broker.port, f"{prefix}/#")
@@ -133,6 +133,20 @@ def test_takes_back_what_another_form_announced(mosquitto, before, after):
     # Home Assistant is told to let go before the topic is emptied, and keeps the entity.
     assert heard[-1] == b""
     assert (discovery.MIGRATE in heard) == (after != "off")
+
+
+def test_what_is_no_more_is_not_moved(mosquitto):
+    """Pictures that may leave no more: emptied at once, for Home Assistant would keep what it is told to let go."""
+    with Home(mosquitto, "ha-pictures", "component", pictures=True) as home:
+        before = topics_of(home, "component")
+        wait_until(lambda: home.expected() == before, "pictures to be announced")
+    with Home(mosquitto, "ha-pictures", "component") as home:
+        after = topics_of(home, "component")
+        gone = before - after
+        assert len(gone) == 2
+        wait_until(lambda: home.moved(gone, after), "the pictures to go")
+        heard = [message.payload for message in home.listener.of("config")]
+    assert discovery.MIGRATE not in heard
 
 
 def test_new_form_is_announced_again_between(mosquitto):
