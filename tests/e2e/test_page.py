@@ -311,12 +311,17 @@ def test_draws_a_zone_with_the_keyboard_alone(visit: Callable[..., Page], site: 
     assert page.evaluate("document.activeElement.id") == "draw"
 
 
-def test_escape_gives_up_a_zone(visit: Callable[..., Page], site: Site) -> None:
-    """Escape ends drawing, and nothing is sent."""
+def test_escape_puts_a_corner_back_or_gives_up(visit: Callable[..., Page], site: Site) -> None:
+    """Escape first puts back a corner that is taken up, then ends drawing; nothing is sent."""
     page = visit()
     before = site.zones()
     page.click("#draw")
-    page.keyboard.press("Enter")
+    for key in ("Enter", "Enter", "Shift+ArrowUp", "Escape"):
+        page.keyboard.press(key)
+    expect(page.locator("#polite")).to_have_text("Corner put back")
+    for key in ("Shift+ArrowDown", "Enter", "Backspace"):  # at the corner, which is taken up and then away
+        page.keyboard.press(key)
+    expect(page.locator("#polite")).to_have_text("Corner taken away, 0 left")
     page.keyboard.press("Escape")
     expect(page.locator("#editor")).to_be_hidden()
     assert site.zones() == before

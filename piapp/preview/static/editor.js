@@ -76,6 +76,7 @@ export class Editor {
   /** @param {?Zone} zone  The one to change, or null to draw a new one. */
   #open(zone) {
     this.#original = zone;
+    this.#before = null;
     this.draft = { polygon: zone ? zone.polygon.map(([x, y]) => [x, y]) : [], held: -1, cursor: null };
     write($("editor-title"), zone ? `Change ${zone.name}` : "New zone");
     $("zone-name").value = zone?.name ?? "";
@@ -136,6 +137,7 @@ export class Editor {
   #takeLast() {
     if (!this.draft.polygon.pop()) return;
     this.draft.held = -1;
+    this.#before = null;
     say(`Corner taken away, ${this.draft.polygon.length} left`);
     this.#changed();
   }
