@@ -23,6 +23,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 # Long enough for a machine that does something else besides; nothing waits that long when all is well.
 DEADLINE_S = 30.0
 
+DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
+
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -120,6 +122,32 @@ class Mosquitto:
         path.chmod(0o600)
         subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True)
         return path
+
+
+class HardenedMosquitto(Mosquitto):
+    """deploy/mosquitto's files as they are, but for folders, ports and, as root, the user."""
+
+    def __init__(self, directory: Path, authority: Path, users: dict[str, str], rules: str) -> None:
+        super().__init__(directory)
+        self.certificate_port = free_port()
+        server = make_certificate(authority, "broker", "localhost")
+        text = (DEPLOY / "piapp.conf").read_text()
+        acl = directory / "piapp.acl"
+        acl.write_text((DEPLOY / "piapp.acl").read_text() + rules)
+        acl.chmod(0o600)
+        for old, new in {
+            "listener 8883": f"listener {self.port} 127.0.0.1",
+            "listener 8884": f"listener {self.certificate_port} 127.0.0.1",
+            "/etc/mosquitto/certs/server.crt": str(server.certificate),
+            "/etc/mosquitto/certs/server.key": str(server.key),
+            "/etc/mosquitto/ca_certificates/nodes.crt": str(authority),
+            "/etc/mosquitto/piapp.acl": str(acl),
+            "/etc/mosquitto/piapp.passwords": str(self._password_file(directory, users)),
+        }.items():
+            assert old in text
+            text = text.replace(old, new)
+        head = self._config.read_text().splitlines()
+        self._config.write_text("\n".join([line for line in head if line.startswith("user ")] + [text]))
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,11 @@ from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from piapp.provision import ProvisionError, access_rules, provision
-from tests.mosquitto import DEADLINE_S, Mosquitto, free_port, make_authority, make_certificate, wait_until
+from tests.mosquitto import DEADLINE_S, HardenedMosquitto, make_authority, make_certificate, wait_until
 from tests.mqtt.test_publisher import event
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
-DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
 TOPICS = Topics("piapp", "hall")
 URL = "mqtts://broker.lan:8884"
 
@@ -128,32 +127,6 @@ def test_the_command(tmp_path, capsys):
     assert capsys.readouterr().out.count(str(tmp_path)) == 4
     assert run_command(["provision", "--node", "Hall/1", *options]) == ConfigError.exit_code
     assert "node.id = 'Hall/1'" in capsys.readouterr().err
-
-
-class HardenedMosquitto(Mosquitto):
-    """deploy/mosquitto's files as they are, but for folders, ports and, as root, the user."""
-
-    def __init__(self, directory: Path, authority: Path, users: dict[str, str], rules: str) -> None:
-        super().__init__(directory)
-        self.certificate_port = free_port()
-        server = make_certificate(authority, "broker", "localhost")
-        text = (DEPLOY / "piapp.conf").read_text()
-        acl = directory / "piapp.acl"
-        acl.write_text((DEPLOY / "piapp.acl").read_text() + rules)
-        acl.chmod(0o600)
-        for old, new in {
-            "listener 8883": f"listener {self.port} 127.0.0.1",
-            "listener 8884": f"listener {self.certificate_port} 127.0.0.1",
-            "/etc/mosquitto/certs/server.crt": str(server.certificate),
-            "/etc/mosquitto/certs/server.key": str(server.key),
-            "/etc/mosquitto/ca_certificates/nodes.crt": str(authority),
-            "/etc/mosquitto/piapp.acl": str(acl),
-            "/etc/mosquitto/piapp.passwords": str(self._password_file(directory, users)),
-        }.items():
-            assert old in text
-            text = text.replace(old, new)
-        head = self._config.read_text().splitlines()
-        self._config.write_text("\n".join([line for line in head if line.startswith("user ")] + [text]))
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from piapp.config import MqttConfig, broker_address
 from piapp.errors import BrokerError
 from piapp.mqtt.client import Options
+from piapp.mqtt.failures import Peer, failure_from_error, failure_from_reason
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -41,7 +44,7 @@ class Subscriber:
         on_link: Called whenever the connection is lost or there again; may be told the same twice.
 
     Raises:
-        BrokerError: On entering: the broker cannot be reached or refuses.
+        BrokerError: A file of `login` cannot be read; on entering: the broker cannot be reached or refuses.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class Subscriber:
         self._topic_filters = tuple(topic_filters)  # replaced, never changed: paho's thread reads it
         self._on_message = on_message
         self._on_link = on_link or (lambda _: None)
-        self._subscribed = threading.Event()
+        self._peer = Peer(url, broker_address(url).host, "", login.username if login is not None else "")
+        self._answered = threading.Event()
+        self._refusal = ""
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.reconnect_delay_set(max_delay=RECONNECT_MAX_S)
         if login is not None:
@@ -70,19 +75,28 @@ class Subscriber:
 
     def _identify(self, login: MqttConfig) -> None:
         options = Options(login, client_id="", will_topic="")
-        if login.username:
-            self._client.username_pw_set(login.username, options.password())
-        if options.address.tls:
-            self._client.tls_set_context(options.tls_context())
+        try:
+            if login.username:
+                self._client.username_pw_set(login.username, options.password())
+            if options.address.tls:
+                self._client.tls_set_context(options.tls_context())
+        except (OSError, ValueError) as error:
+            raise failure_from_error(error, self._peer) from error
 
     def __enter__(self) -> Self:
         address = broker_address(self._url)
         try:
             self._client.connect(address.host, address.port, self._keepalive_s)
+        except ssl.SSLError as error:
+            raise failure_from_error(error, self._peer) from error
         except OSError as error:
             raise BrokerError(f"{self._url}: cannot be reached: {error}") from error
         self._client.loop_start()
-        if not self._subscribed.wait(CONNECT_TIMEOUT_S):
+        answered = self._answered.wait(CONNECT_TIMEOUT_S)
+        if self._refusal:
+            self._close()
+            raise failure_from_reason(self._refusal, self._peer)
+        if not answered:
             self._close()
             raise BrokerError(f"{self._url}: did not take the subscription within {CONNECT_TIMEOUT_S:g} s")
         return self
@@ -104,11 +118,15 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _connected(self, client: Client, *_: Any) -> None:
+    def _connected(self, client: Client, _userdata: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
+        if code.is_failure:
+            self._refusal = code.getName()
+            self._answered.set()
+            return
         client.subscribe([(topic_filter, 0) for topic_filter in self._topic_filters])
 
     def _taken(self, *_: Any) -> None:
-        self._subscribed.set()
+        self._answered.set()
         self._on_link(True)
 
     def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from piapp.config import default_config
 from piapp.errors import BrokerError
 from piapp.mqtt.subscriber import Subscriber
 from tests.mosquitto import Gate, wait_until
@@ -87,3 +89,11 @@ def test_nobody_there(gate):
     gate.cut()
     with pytest.raises(BrokerError, match=f"127.0.0.1:{gate.port}: cannot be reached"):
         Subscriber(gate.url, ["#"], lambda *_: None).__enter__()
+
+
+def test_a_password_that_cannot_be_read(gate, tmp_path):
+    """As root's is for others: the file and the key are named, and nobody is asked."""
+    login = msgspec.structs.replace(default_config().mqtt, username="me", password_file=str(tmp_path / "gone"))
+    with pytest.raises(BrokerError, match=r"gone cannot be read .*see mqtt\.tls and mqtt\.password_file"):
+        Subscriber(gate.url, ["#"], lambda *_: None, login=login)
+    assert gate.accepted == 0
