@@ -91,7 +91,8 @@ class FeedCamera:
             self._closed = self._closed or closed
             self._taken += taken
             self._finished += finished
-            self._changed.notify_all()
+            if self._wanted():  # else the capture thread would wake for nothing
+                self._changed.notify_all()
 
     def _forget_dropped(self) -> None:
         """Go on after a frame that the node left out, as it does on a board that is hot or short of power."""

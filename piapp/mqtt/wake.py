@@ -30,8 +30,7 @@ class Wake:
     def clear(self) -> None:
         """Wait anew from now on; what was set until now must be looked at after this call, not before."""
         with contextlib.suppress(BlockingIOError):
-            while self._reader.recv(64):
-                pass
+            self._reader.recv(64)  # more than ever waits there
         # Last: who sets it before this line has left its work where the caller is about to look.
         self._is_set = False
 
