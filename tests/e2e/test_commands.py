@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from piapp.config import default_config
-from tests.e2e.node import FAKES, NODE
+from tests.e2e.node import FAKES, NODE, PIAPP
 from tests.mosquitto import wait_until
 
 QUICK = ("--set", "health.period_s=1", "--set", "power.idle_fps=0")
@@ -76,9 +76,9 @@ def _is_answer(message) -> bool:
 def start(broker, subscribe, run_node, tmp_path):
     """Start a node with fakes that keeps its state in a folder; the node and a remote."""
 
-    def begin(*options: str):
+    def begin(*options: str, program=FAKES):
         subscriber = subscribe(broker)
-        node = run_node(broker.port, *QUICK, "--set", f"spool.dir={tmp_path / 'state'}", *options, program=FAKES)
+        node = run_node(broker.port, *QUICK, "--set", f"spool.dir={tmp_path / 'state'}", *options, program=program)
         subscriber.wait_for("frame", 3)
         return node, Remote(subscriber)
 
@@ -175,19 +175,31 @@ def test_hostile_flood(start):
     """Under a thousand bad requests a second, one of 1 MB among them, frames keep their rate and nothing changes."""
     node, remote = start("--set", "publish.max_frame_hz=10")
     before = remote.newest("settings")["values"]
-    shares = []
-    # What else this machine does can only make a round worse.
-    while len(shares) < ROUNDS and max(shares, default=0.0) < 0.9:
-        quiet_hz = _frame_rate(remote)
-        with flooding(remote):
-            shares.append(_frame_rate(remote) / quiet_hz)
-    assert max(shares) >= 0.9, shares
+    assert best_share(remote) >= 0.9
     wait_until(lambda: remote.newest("health")["requests"]["ignored"] > 500, "ignored requests to be counted")
     assert remote.newest("health")["requests"]["refused"] > 0
     wait_until(remote.is_heard, "a request after the flood to be answered")
     assert remote.newest("settings")["values"] == before
     assert node.running
     assert "Traceback" not in node.log
+
+
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_hostile_flood_of_a_node_that_sees(start, clip, runtime):
+    """With the real model, too: as many results a second as without."""
+    limit = ("--set", "publish.max_frame_hz=10", "--set", f"landmarker.runtime={runtime}")
+    _, remote = start("--source", f"file:{clip}?loop=0", *limit, program=PIAPP)
+    assert best_share(remote) >= 0.9
+
+
+def best_share(remote) -> float:
+    """The rate of results in a flood to that without, in the best of some rounds: others only make a round worse."""
+    shares = []
+    while len(shares) < ROUNDS and max(shares, default=0.0) < 0.9:
+        quiet_hz = _frame_rate(remote)
+        with flooding(remote):
+            shares.append(_frame_rate(remote) / quiet_hz)
+    return max(shares)
 
 
 @contextmanager
