@@ -251,8 +251,11 @@ create_user() {
   # Certificates and a key for the broker, put there by the owner; the group is new when the user is.
   run install -d -m 750 -g piapp "$config/tls"
   run chgrp -R piapp "$config/tls"
-  # systemd hands it to the service alone; a file that is empty means that there is no password.
-  [[ -e $config/mqtt_password ]] || write "$config/mqtt_password" 600 </dev/null
+  # systemd hands them to the service alone; a file that is empty means that there is no such secret.
+  local secret
+  for secret in mqtt_password preview_token; do
+    [[ -e $config/$secret ]] || write "$config/$secret" 600 </dev/null
+  done
 }
 
 configure() {

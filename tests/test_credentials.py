@@ -9,6 +9,7 @@ import pytest
 
 from piapp import config as configuration
 from piapp.config import load_config
+from piapp.errors import ConfigError
 
 
 @pytest.fixture
@@ -52,3 +53,18 @@ def test_outside_the_service_its_file_does(credentials: Path, monkeypatch: pytes
     """`sudo piapp check` uses the same password as the service."""
     monkeypatch.setattr(configuration, "DEFAULT_FILE", credentials / "piapp.toml")
     assert password_file({}, username="node") == str(credentials / "mqtt_password")
+
+
+def test_a_credential_is_the_token_of_the_live_page(credentials: Path) -> None:
+    """Where the page is on; an empty file is none, and then other machines are not let near it."""
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    token = credentials / "preview_token"
+    token.write_text("0123456789abcdef\n")
+    assert load_config(Path(os.devnull), environ=environ).config.preview.token_file == ""
+    on = [("preview.enabled", "true"), ("preview.bind", "0.0.0.0")]
+    loaded = load_config(Path(os.devnull), overrides=on, environ=environ)
+    assert loaded.config.preview.token_file == str(token)
+    assert loaded.origins["preview.token_file"] == "systemd credential"
+    token.write_text("")
+    with pytest.raises(ConfigError, match=r"preview\.token_file.*a token is needed"):
+        load_config(Path(os.devnull), overrides=on, environ=environ)

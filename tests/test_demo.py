@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from urllib.request import urlopen
 
 import pytest
 
@@ -14,7 +15,7 @@ from piapp.mqtt.payload import PayloadWriter
 from piapp.testing.landmarker import standing_pose
 from piapp.types import PoseResult
 from tests.e2e.node import PIAPP, clean_environment, piapp
-from tests.mosquitto import DEADLINE_S
+from tests.mosquitto import DEADLINE_S, wait_until
 
 
 def test_the_whole_demo():
@@ -72,3 +73,28 @@ def test_nothing_of_this_machine_is_read(monkeypatch, tmp_path):
     assert config.camera.source.endswith("room_demo.mp4?pace=realtime&loop=0")
     assert (config.node.id, config.mqtt.url) == ("demo", "mqtt://127.0.0.1:1")
     assert demo.clip().exists()
+
+
+def test_the_page_is_opened(tmp_path):
+    """`--open` serves the live page until the end, with the clip's picture, and starts a browser with it."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    with subprocess.Popen(
+        [*PIAPP, "demo", "--loop", "--open"],
+        env=clean_environment(BROWSER=f"{browser} %s"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        url = next(line.split()[1] for line in process.stdout if line.startswith("page "))
+        wait_until(opened.exists, "the browser")
+        assert opened.read_text() == url
+        for line in process.stdout:
+            if "person_entered" in line:
+                break
+        with urlopen(f"{url}picture", timeout=DEADLINE_S) as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg"
+            assert answer.read().startswith(b"\xff\xd8")
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(DEADLINE_S) == 0

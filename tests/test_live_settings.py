@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from piapp.config import default_config
+from piapp.config import default_config, load_config
 from piapp.errors import ConfigError
 from piapp.live_settings import LiveSettings
 
@@ -101,3 +101,74 @@ def test_nowhere_to_keep(tmp_path):
     with pytest.raises(ConfigError, match="cannot be written"):
         settings.change({"power.idle_fps": 5}, persist=True)
     assert settings.values() == DEFAULTS
+
+
+BED = {"name": "bed", "polygon": [[0.1, 0.5], [0.6, 0.5], [0.6, 0.9]], "ignore": ["fall"]}
+
+
+def zone_names(settings):
+    """The zones in force."""
+    return [zone.name for zone in settings.config.zones]
+
+
+def test_zones_are_kept_in_the_configuration_file(tmp_path):
+    """Where a person looks for them; comments stay, and nothing is kept twice."""
+    file, state = tmp_path / "piapp.toml", tmp_path / "s.json"
+    settings = LiveSettings(default_config(), state, None)
+    assert settings.change_zones([BED | {"name": "old"}])
+    assert zone_names(LiveSettings(default_config(), state)) == ["old"]
+    file.write_text('# mine\n[node]\nid = "hall"\n')
+    settings = LiveSettings(load_config(file, environ={}).config, state, file)
+    assert settings.keeps_zones
+    assert settings.change_zones([BED])
+    assert file.read_text().startswith("# mine\n")
+    again = LiveSettings(load_config(file, environ={}).config, state, file)
+    assert zone_names(again) == ["bed"]
+    assert again.kept == ()
+
+
+def test_zones_are_kept_in_the_state_folder(tmp_path):
+    """When the configuration is not this user's to write, beside what else was kept."""
+    state = tmp_path / "s.json"
+    settings = LiveSettings(default_config(), state, tmp_path / "gone.toml")
+    settings.change({"power.idle_fps": 5}, persist=True)
+    assert settings.change_zones([BED])
+    again = LiveSettings(default_config(), state)
+    assert zone_names(again) == ["bed"]
+    assert set(again.kept) == {"power.idle_fps", "zones"}
+    assert again.change_zones([])
+    assert zone_names(LiveSettings(default_config(), state)) == []
+
+
+def test_zones_with_nowhere_to_keep_them():
+    """They are in force, and it is said that they will not stay."""
+    settings = LiveSettings(default_config(), None)
+    assert not settings.keeps_zones
+    assert not settings.change_zones([BED])
+    assert zone_names(settings) == ["bed"]
+
+
+def test_refused_zones_change_nothing(tmp_path):
+    """Neither what is in force nor a file."""
+    file = tmp_path / "piapp.toml"
+    file.write_text("")
+    settings = LiveSettings(default_config(), None, file)
+    settings.change_zones([BED])
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match=r"bed.*2 zones"):
+        settings.change_zones([BED, BED])
+    file.write_text("not TOML")
+    with pytest.raises(ConfigError, match="not TOML any more"):
+        settings.change_zones([])
+    assert zone_names(settings) == ["bed"]
+    file.write_bytes(before)
+
+
+def test_damaged_zones_are_left_out(tmp_path, caplog):
+    """Of an older version's file, or an edited one."""
+    state = tmp_path / "s.json"
+    state.write_text(json.dumps({"values": {"zones": [{"name": "x"}], "power.idle_fps": 4}}))
+    settings = LiveSettings(default_config(), state)
+    assert zone_names(settings) == []
+    assert settings.kept == ("power.idle_fps",)
+    assert "zones[1].polygon" in caplog.text

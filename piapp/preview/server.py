@@ -79,6 +79,7 @@ class Preview:
         pictures: Whether the camera's picture may be shown.
 
     Attributes:
+        viewers: Those who look.
         listening: Set once started.
         url: Where to look, from then on.
 
@@ -98,14 +99,14 @@ class Preview:
         self._access = Access(config.bind, _token(config))
         self._carry_out = change_zones
         self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
-        self._viewers = Viewers(config.max_fps, look, _jpeg_encoder() if pictures else None)
-        pages = Pages(self._viewers, lambda: look()["zones"], self._ask, pictures=pictures)
+        self.viewers = Viewers(config.max_fps, look, _jpeg_encoder() if pictures else None)
+        pages = Pages(self.viewers, lambda: look()["zones"], self._ask, pictures=pictures)
         self._pages = pages.application()
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._failure: BaseException | None = None
-        self.offer = self._viewers.offer
-        self.event = self._viewers.event
+        self.offer = self.viewers.offer
+        self.event = self.viewers.event
         self.listening = threading.Event()
         self.url = ""
 
@@ -163,6 +164,7 @@ class Preview:
     def end(self) -> None:
         """Begin to stop; returns at once."""
         if self._server is not None:
+            self.viewers.close_soon()
             self._server.should_exit = True
 
     def stop(self, timeout_s: float) -> bool:
@@ -180,11 +182,11 @@ class Preview:
 
     async def _serve(self) -> None:
         assert self._server is not None
-        self._viewers.open(asyncio.get_running_loop())
+        self.viewers.open(asyncio.get_running_loop())
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
-            self._viewers.close()
+            self.viewers.close()
             self._socket.close()
 
     def _ask(self, zones: Any) -> Future[bool] | None:

@@ -87,7 +87,7 @@ class Viewers:
         self._encode = encode
         self._loop: asyncio.AbstractEventLoop | None = None
         self._viewers: set[Viewer] = set()  # bounded: `enter` refuses more than MAX_VIEWERS
-        self._asking: set[asyncio.Future[tuple[int, bytes]]] = set()  # bounded by the server's connections
+        self._asking: set[asyncio.Future[tuple[int, bytes] | None]] = set()  # bounded by the server's connections
         self._picture: tuple[int, bytes] = (0, b"")
         self._picture_s = -PICTURE_FRESH_S
         self._beat: asyncio.TimerHandle | None = None
@@ -96,6 +96,7 @@ class Viewers:
         self._events: deque[bytes] = deque(maxlen=EVENTS_KEPT)  # full: the oldest is dropped
         self._measured: deque[tuple[float, float]] = deque(maxlen=MAX_MEASURED)  # likewise
         self._due_s = 0.0
+        self._closed = False
         self.watched = False
 
     @property
@@ -132,6 +133,10 @@ class Viewers:
         if self.watched:
             self._call(lambda: self._show_all(event=message))
 
+    def close_soon(self) -> None:
+        """Have everybody sent away; any thread, any number of times."""
+        self._call(self.close)
+
     # The page's.
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -139,18 +144,18 @@ class Viewers:
         self._loop = loop
 
     def close(self) -> None:
-        """Send everybody away."""
+        """Send everybody away, and let nobody wait any more."""
+        self._closed = True
         self.watched = False
         for viewer in self._viewers:
             viewer.close()
-        for asking in self._asking:
-            asking.cancel()
+        self._answer(None)
         if self._beat is not None:
             self._beat.cancel()
 
     def enter(self) -> Viewer | None:
         """Let one more look; None when there are too many. Status and the last events wait for them already."""
-        if len(self._viewers) >= MAX_VIEWERS:
+        if self._closed or len(self._viewers) >= MAX_VIEWERS:
             return None
         viewer = Viewer()
         self._viewers.add(viewer)
@@ -178,6 +183,8 @@ class Viewers:
         Returns:
             Its `ts_ms` and JPEG; None when the time is over.
         """
+        if self._closed:
+            return None
         fresh = time.monotonic() - self._picture_s < PICTURE_FRESH_S
         if fresh and self._picture[0] > after_ms:
             return self._picture
@@ -200,7 +207,7 @@ class Viewers:
 
     def _watch(self) -> None:
         """Note whether anybody looks; what was measured before is of another time."""
-        watched = bool(self._viewers or self._asking)
+        watched = not self._closed and bool(self._viewers or self._asking)
         if watched and not self.watched:
             with self._lock:
                 self._measured.clear()
@@ -228,9 +235,12 @@ class Viewers:
             return
         self._picture = (result.ts_ms, self._encode(result.image))
         self._picture_s = time.monotonic()
+        self._answer(self._picture)
+
+    def _answer(self, picture: tuple[int, bytes] | None) -> None:
         for asking in self._asking:
             if not asking.done():
-                asking.set_result(self._picture)
+                asking.set_result(picture)
 
     def _show_all(self, **messages: bytes) -> None:
         for viewer in self._viewers:

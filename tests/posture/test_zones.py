@@ -4,6 +4,7 @@ import stick
 from stick import Stance, film
 
 from piapp.config import PostureConfig, ZoneConfig
+from piapp.posture.monitor import Monitor
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import PostureEvent
 
@@ -59,3 +60,37 @@ def test_falls_are_ignored_where_the_zone_says_so() -> None:
     assert fall_ignored((LEFT, RIGHT), [(0.8, 0.5)])
     assert not fall_ignored((LEFT, RIGHT), [(0.2, 0.5)])
     assert not fall_ignored((), [(0.8, 0.5)])
+
+
+def test_zones_change_under_people(config: PostureConfig) -> None:
+    """Who was in one that is no more has left it; one of the same name is the same at another place."""
+    presence = ZonePresence(config, (LEFT, RIGHT))
+    presence.step((0.2, 0.5), 0)
+    assert presence.step((0.2, 0.5), 1000) == [("left", True)]
+    presence.use((RIGHT,))
+    assert presence.step((0.2, 0.5), 1100) == [("left", False)]
+    assert presence.inside == ()
+    assert presence.step((0.2, 0.5), 2000) == []
+    presence.step((0.8, 0.5), 3000)
+    assert presence.step((0.8, 0.5), 4000) == [("right", True)]
+    moved = ZoneConfig(name="right", polygon=LEFT.polygon, ignore=())
+    presence.use((moved,))
+    assert presence.step((0.8, 0.5), 4100) == []
+    assert presence.step((0.8, 0.5), 5000) == [("right", False)]
+
+
+def test_a_monitor_takes_other_zones(config: PostureConfig) -> None:
+    """For those who are there, and for those who come."""
+    films = list(film([(3, Stance(x=-1.2))], camera=stick.SIDE, start=Stance(x=-1.2)))
+    everywhere = ZoneConfig(name="room", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), ignore=())
+    monitor = Monitor(config)
+    told = []
+    for number, result in enumerate(films):
+        if number == len(films) // 3:
+            monitor.use_zones((everywhere,))
+        if number == 2 * len(films) // 3:
+            monitor.use_zones(())
+        state, events = monitor.update(result)
+        told += [(event.event_type, event.zones) for event in events if "zone" in event.event_type]
+    assert told == [("zone_entered", ("room",)), ("zone_left", ("room",))]
+    assert state.persons[0].zones == ()
