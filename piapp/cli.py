@@ -323,12 +323,14 @@ def record(
     stop = _stop_on_signals()
     if broker and not (node or loaded.config.node.id):
         raise UsageError("record --broker: which node? add --node ID")
+    expected = 0
     if node or broker:
         results = recorder.node_results(loaded.config, node or loaded.config.node.id, stop)
     else:
+        expected = recorder.expected_results(loaded.config)
         results = recorder.source_results(loaded.config, stop)
     with amount_progress() as progress:
-        done = recorder.record(out, results, overwrite=force, duration_s=duration, progress=progress)
+        done = recorder.record(out, results, overwrite=force, duration_s=duration, expected=expected, progress=progress)
     if not done.results:
         raise PiappError("nothing came to be recorded")
     _say(f"{out}: {done.results} results over {done.seconds:.1f} s, {done.written_bytes / 1000:.1f} kB")

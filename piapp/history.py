@@ -59,7 +59,8 @@ def collect(steps: Iterable[Step]) -> History:
         history.times_s.append(at_s)
         latency_ms = step.recorded.latency_ms
         history.latency_ms.append(float("nan") if latency_ms is None else latency_ms)
-        if history.start_utc_ms is None and step.recorded.utc_ms is not None:
+        if step.recorded.utc_ms is not None:
+            # Of the last result: a machine without a battery for its clock learns the time a while after it started.
             history.start_utc_ms = step.recorded.utc_ms - step.result.ts_ms
         last_s = at_s
     return history

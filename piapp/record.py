@@ -22,6 +22,7 @@ import numpy as np
 from piapp.camera import Camera, open_camera
 from piapp.camera.base import parse_source
 from piapp.camera.capture import CaptureThread, FrameSlot
+from piapp.camera.media import VideoFile
 from piapp.config import CameraConfig, Config
 from piapp.detect import Detector
 from piapp.errors import BrokerError, CameraTimeoutError, ConfigError, LandmarkerTimeoutError
@@ -32,7 +33,7 @@ from piapp.mqtt.payload import FramePayload, Row
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
 from piapp.recording import Recorded, RecordingError, RecordingWriter
-from piapp.types import FloatArray, Pose, PoseResult
+from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
 from piapp.wording import masked
 
 POLL_S = 0.2
@@ -49,7 +50,9 @@ FIRST_FRAME_S = 15.0
 
 log = logging.getLogger(__name__)
 
-Results = Generator[Recorded]
+Results = Generator[Recorded | None]
+"""Results with times from 0; None now and then while nothing comes."""
+
 Progress = Callable[[str, int, int], None]
 """Told what is done: in words, how much, and of how much (0: unknown)."""
 
@@ -68,7 +71,13 @@ class Summary:
 
 
 def record(
-    path: Path, source: Results, *, overwrite: bool = False, duration_s: float | None = None, progress: Progress
+    path: Path,
+    source: Results,
+    *,
+    overwrite: bool = False,
+    duration_s: float | None = None,
+    expected: int = 0,
+    progress: Progress,
 ) -> Summary:
     """Write what comes until the source ends or the time is over; closes the source.
 
@@ -76,9 +85,10 @@ def record(
 
     Args:
         path: Where to.
-        source: Results with times from 0.
+        source: What to write.
         overwrite: Replace a file that is there.
-        duration_s: In time of the results; None for all.
+        duration_s: In time of the results, or when none come on the clock; None for all.
+        expected: How many results there will be; 0 when nobody knows.
         progress: Told after each result.
 
     Raises:
@@ -87,19 +97,24 @@ def record(
     if path.exists() and not overwrite:
         raise RecordingError.exists(path)
     with closing(source):
-        first = next(source, None)
+        first = next((recorded for recorded in source if recorded), None)
         if first is None:
             return Summary(0, 0.0, 0)
         with RecordingWriter(path, overwrite=overwrite) as writer:
+            began_s = time.monotonic()
             last_s = start_s = first.result.ts_ms / 1000
             for recorded in chain([first], source):
+                if recorded is None:
+                    if duration_s is not None and time.monotonic() - began_s > duration_s:
+                        break
+                    continue
                 at_s = recorded.result.ts_ms / 1000
                 if duration_s is not None and at_s - start_s > duration_s:
                     break
                 last_s = at_s
                 writer.add(recorded)
                 if duration_s is None:
-                    progress("results", writer.results, 0)
+                    progress("results", writer.results, expected)
                 else:
                     progress("seconds", round(at_s - start_s), round(duration_s))
     return Summary(writer.results, last_s - start_s, writer.written_bytes)
@@ -118,6 +133,19 @@ def source_results(config: Config, stop: threading.Event) -> Results:
     if spec.kind == "file":
         return _file_results(config, model, Path(spec.target), stop)
     return camera_results(config, open_camera(config.camera), live_factory(config.landmarker, model.path), stop)
+
+
+def expected_results(config: Config) -> int:
+    """How many results `source_results` will give: a file's frames; 0 for what is live.
+
+    Raises:
+        CameraError: The file cannot be read.
+    """
+    spec = parse_source(config.camera.source)
+    if spec.kind != "file":
+        return 0
+    with VideoFile(spec.target) as video:
+        return video.frame_count
 
 
 def _file_results(config: Config, model: ModelFile, path: Path, stop: threading.Event) -> Results:
@@ -162,6 +190,8 @@ def camera_results(config: Config, camera: Camera, factory: LandmarkerFactory, s
                 yield Recorded(placed, age_ns / 1e6, utc_ms)
             elif ended and slot.empty and not stage.busy:
                 return
+            else:
+                yield None
 
 
 def _wait_for_landmarkers(stage: LiveStage, stop: threading.Event) -> None:
@@ -202,19 +232,21 @@ def node_results(config: Config, node: str, stop: threading.Event) -> Results:
         started_s = time.monotonic()
         while not stop.is_set():
             try:
-                frame = decode_frame(waiting.get(timeout=POLL_S))
+                recorded = _recorded(decode_frame(waiting.get(timeout=POLL_S)), line)
             except queue.Empty:
+                yield None
                 if not heard and time.monotonic() - started_s > FIRST_FRAME_S:
                     raise BrokerError(
                         f"{topics.frame} at {config.mqtt.url}: nothing came within {FIRST_FRAME_S:g} s; is the node "
                         'online, not paused, and its publish.frames not "off"? (`piapp fleet watch` lists nodes)'
                     ) from None
-                continue
-            except msgspec.MsgspecError as error:
+            except ConfigError:
+                raise
+            except ValueError as error:  # MsgspecError is one
                 log.warning("%s: a message is left out, for it is no frame of piapp's: %s", topics.frame, error)
-                continue
-            heard = True
-            yield _recorded(frame, line)
+            else:
+                heard = True
+                yield recorded
     if dropped:
         log.warning("%d frames came faster than they could be written, and are missing", dropped)
 
@@ -231,8 +263,6 @@ def decode_frame(payload: bytes) -> FramePayload:
 
 
 def _recorded(frame: FramePayload, line: _TimeLine) -> Recorded:
-    utc_ms = round(datetime.fromisoformat(frame.t).timestamp() * 1000)
-    ts_ms = line.place(frame.boot, frame.ts_ms, utc_ms)
     poses = []
     for pose in frame.poses:
         if not pose.world_landmarks:
@@ -241,13 +271,20 @@ def _recorded(frame: FramePayload, line: _TimeLine) -> Recorded:
                 "set publish.world_landmarks = true there"
             )
         poses.append(Pose(_array(pose.landmarks), _array(pose.world_landmarks)))
+    # Last, for a message that is left out must not move the line.
+    utc_ms = round(datetime.fromisoformat(frame.t).timestamp() * 1000)
+    ts_ms = line.place(frame.boot, frame.ts_ms, utc_ms)
     result = PoseResult(ts_ms, ts_ms * 1_000_000, frame.size, tuple(poses))
     return Recorded(result, frame.latency_ms, utc_ms)
 
 
 def _array(rows: Sequence[Row]) -> FloatArray:
-    """(33, 5) float32; None becomes NaN."""
-    return np.array(rows, np.float32)
+    """(33, 5) float32; None becomes NaN.
+
+    Raises:
+        ValueError: There are more or fewer.
+    """
+    return np.array(rows, np.float32).reshape(LANDMARK_COUNT, 5)
 
 
 @dataclass(slots=True)

@@ -49,8 +49,11 @@ _DPI = 120
 _MAX_BINS = 400
 _MIN_BIN_S = 1.0
 
-# Bands narrower than this share of the width cannot be seen; they would only make SVG files of a day large.
-_NARROWEST = 1 / 4000
+# Of the width; narrower bands are drawn as wide, so that ten seconds of a day can be seen.
+_NARROWEST = 1 / 800
+
+# Later ones lie on top where bands of a day overlap for that: a short fall must not vanish under what followed.
+_DEPTH = ("unknown", "standing", "sitting", "squatting", "bending", "lying")
 
 # More marks of one kind are small, and alarms' lines would hide everything.
 _FEW = 60
@@ -136,10 +139,13 @@ class _TimeAxis:
 
 def _draw_bands(axes: Any, bands: Sequence[Band], lane_of: dict[int, int], place: _TimeAxis) -> None:
     narrowest_s = (place.last_s - place.first_s) * _NARROWEST
-    order = sorted(bands, key=lambda band: (lane_of[band.person], band.posture))
-    for (lane, posture), group in groupby(order, key=lambda band: (lane_of[band.person], band.posture)):
+
+    def key(band: Band) -> tuple[int, int]:
+        return lane_of[band.person], _DEPTH.index(band.posture)
+
+    for (lane, depth), group in groupby(sorted(bands, key=key), key):
         spans = [(band.start_s, max(band.end_s - band.start_s, narrowest_s)) for band in group]
-        _bars(axes, spans, (lane - 0.4, 0.8), COLOURS[posture], place)
+        _bars(axes, spans, (lane - 0.4, 0.8), COLOURS[_DEPTH[depth]], place)
     count = len(set(lane_of.values()))
     axes.set_ylim(max(1, count) - 0.5, -0.5)
     axes.set_yticks(range(count), [_lane_name(lane, lane_of) for lane in range(count)])
@@ -178,8 +184,9 @@ def _draw_events(axes: Any, history: History, kinds: Sequence[str], bands: Any, 
 def _draw_rate(axes: Any, history: History, place: _TimeAxis) -> None:
     edges_s = _bins(place)
     counts, _ = np.histogram(history.times_s, edges_s)
-    axes.stairs(counts / np.diff(edges_s), place(edges_s), baseline=None, color=_CURVE_COLOUR, linewidth=1.2)
-    axes.set_ylim(bottom=0)
+    rates = counts / np.diff(edges_s)
+    axes.stairs(rates, place(edges_s), baseline=None, color=_CURVE_COLOUR, linewidth=1.2)
+    axes.set_ylim(0, 1.15 * rates.max() or 1.0)
     axes.set_ylabel("results/s", fontsize=8)
 
 

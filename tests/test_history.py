@@ -48,8 +48,10 @@ def test_nothing_is_drawn_over_a_gap():
 
 
 def test_events_latency_and_time_of_day_are_kept():
-    """The start is second 0, also when the first results do not know theirs."""
-    history = collect([step(1.0), step(2.0, events=["wave"], latency_ms=30.0, utc_ms=1_002_000)])
+    """The start is second 0, by the last result's time of day: clocks are set some time after a start."""
+    steps = [step(0.5, utc_ms=3), step(1.0), step(2.0, events=["wave"], latency_ms=30.0, utc_ms=1_002_000)]
+    history = collect(steps[1:])
+    assert collect(steps).start_utc_ms == history.start_utc_ms
     assert history.events == [(2.0, "wave")]
     assert isnan(history.latency_ms[0])
     assert history.latency_ms[1] == 30.0

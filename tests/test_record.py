@@ -70,6 +70,7 @@ def test_a_recording_of_a_clip_gives_the_clip_s_events(tmp_path):
 
 def test_a_camera_is_recorded_as_it_comes(tmp_path):
     """Times count from 0; time of day and latency are kept; the camera is closed."""
+    threads = set(threading.enumerate())
     camera = FakeCamera(fps=60, count=30)
     before_ms = time.time_ns() // 1_000_000
     results = camera_results(config_of(), camera, FakeLandmarker, threading.Event())
@@ -82,6 +83,7 @@ def test_a_camera_is_recorded_as_it_comes(tmp_path):
     assert all(0 <= recorded.latency_ms < DEADLINE_S * 1000 for recorded in back)
     assert before_ms - 1000 <= back[0].utc_ms <= time.time_ns() // 1_000_000
     assert camera.closed
+    wait_until(lambda: set(threading.enumerate()) <= threads, "all threads to end")
 
 
 def test_every_frame_of_a_lockstep_source_is_recorded(tmp_path):
@@ -139,6 +141,18 @@ def test_a_duration_is_kept(tmp_path):
     assert told[-1] == ("seconds", 2, 2)
 
 
+def test_a_duration_ends_also_when_nothing_comes_any_more(tmp_path):
+    """A node that has gone does not keep `record` waiting for ever."""
+
+    def falls_silent():
+        yield from some(3)
+        while True:
+            yield None
+
+    summary = record(tmp_path / "a.npz", falls_silent(), duration_s=0.3, progress=say_nothing)
+    assert summary.results == 3
+
+
 @pytest.mark.parametrize("form", ["json", "msgpack"])
 def test_frames_are_read_in_both_forms(form):
     """What a node sends can be recorded, whatever its encoding; what is missing is not a number."""
@@ -156,6 +170,13 @@ def test_what_is_no_frame_is_refused(payload):
     """By one kind of error, whatever it looks like."""
     with pytest.raises(msgspec.MsgspecError):
         decode_frame(payload)
+
+
+def wrong(key, value):
+    """A frame message with something in its pose that does not belong there."""
+    frame = json.loads(PayloadWriter("hall", "boot0001").frame(PoseResult(5, 0, (4, 3), (standing_pose(),)), seq=1))
+    frame["poses"][0][key] = value
+    return json.dumps(frame).encode()
 
 
 class Distant:
@@ -192,9 +213,8 @@ class Distant:
 
     def _listen(self):
         try:
-            self.results += []
             for recorded in node_results(self.config, "hall", self._stop):
-                self.results.append(recorded)
+                self.results += [recorded] if recorded else []
         except PiappError as error:
             self.error = error
 
@@ -210,8 +230,8 @@ def test_a_node_s_times_become_one_line(mosquitto):
         count = len(node.results)
         node.sends(2_000_000)
         node.wait_for(count + 1)
-        node.sends(0, payload=b"not a frame")
-        threading.Event().wait(0.05)
+        for broken in (b"not a frame", wrong("landmarks", [[1.0]]), wrong("landmarks", [[1.0], [1.0, 2.0]])):
+            node.sends(0, payload=broken)
         node.sends(70, boot="boot0002")
         node.wait_for(count + 2)
         node.sends(170, boot="boot0002")

@@ -90,6 +90,7 @@ def main() -> None:
         scratch = Path(folder)
         _demo_strip(scratch)
         _timeline(scratch)
+        _recording(scratch)
         _page(scratch)
     _watch()
 
@@ -115,6 +116,13 @@ def _timeline(scratch: Path) -> None:
         for suffix in (".npz", ".json"):
             shutil.copy(recordings / f"{name}{suffix}", scratch)
     _piapp("evaluate", scratch, "--picture", HERE / "timeline.png")
+
+
+def _recording(scratch: Path) -> None:
+    """The demo clip, recorded and drawn over time."""
+    recording = scratch / "room_demo.npz"
+    _piapp("record", recording, "--force", "--source", f"file:{quote(str(demo_clip()))}")
+    _piapp("plot", recording, "-o", HERE / "recording.png")
 
 
 def _page(scratch: Path) -> None:
