@@ -32,8 +32,8 @@ PROCESSORS = {"cortex-a53": "litert", "cortex-a72": "litert", "cortex-a76": "med
 # Where somebody stands in the bundled clip.
 FRAME = 75
 
-# Other vector units round differently.
-TOLERANCE = 0.003
+# Share of the torso's length that landmarks may differ by: other vector units round differently.
+TOLERANCE = 0.005
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,16 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def landmarks(printed: str) -> np.ndarray:
-    """The one person's landmarks in what `piapp detect` printed."""
-    (pose,) = json.loads(printed)["poses"]
-    return np.array(pose["landmarks"])
+def places_px(printed: str) -> np.ndarray:
+    """The one person's (33, 2) landmarks in pixels, in what `piapp detect` printed."""
+    result = json.loads(printed)
+    (pose,) = result["poses"]
+    return np.array(pose["landmarks"])[:, :2] * result["size"]
+
+
+def torso_px(places: np.ndarray) -> float:
+    """From the middle of the shoulders to the middle of the hips."""
+    return float(np.linalg.norm(places[11:13].mean(axis=0) - places[23:25].mean(axis=0)))
 
 
 @pytest.mark.parametrize(("processor", "runtime"), PROCESSORS.items())
@@ -91,14 +97,17 @@ def test_installer_and_program_choose_what_runs(
     assert ("LSE" in installer.stderr) == (runtime == "litert")
 
 
-@pytest.mark.parametrize(("processor", "runtime"), PROCESSORS.items())
+@pytest.mark.parametrize(("processor", "runtime"), [*PROCESSORS.items(), ("cortex-a76", "litert")])
 def test_inference_agrees_with_this_machine(emulated: Emulated, still: Path, processor: str, runtime: str) -> None:
     """The whole of `piapp detect`, from the picture to the landmarks, gives what it gives here."""
     options = ["-m", "piapp", "detect", still, "--set", f"landmarker.runtime={runtime}"]
     here = subprocess.run([sys.executable, "-P", *options], capture_output=True, text=True, check=True)
     there = emulated.run(processor, *options)
     assert there.returncode == 0, there.stderr
-    assert np.abs(landmarks(there.stdout) - landmarks(here.stdout))[:, :2].max() < TOLERANCE
+    expected = places_px(here.stdout)
+    apart = np.linalg.norm(places_px(there.stdout) - expected, axis=1).max() / torso_px(expected)
+    print(f"{processor}, {runtime}: {apart:.4f} of the torso apart")  # noqa: T201 - a figure for people
+    assert apart < TOLERANCE
 
 
 @pytest.mark.parametrize("processor", [name for name, runtime in PROCESSORS.items() if runtime == "litert"])
