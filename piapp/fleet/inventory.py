@@ -26,6 +26,9 @@ HOT_C = 80.0
 # `health` comes every `health.period_s`; one may be late, two missing are a sign.
 SILENT_PERIODS = 3
 
+# An upgrade and a changed setting are two restarts; more since the machine's boot are a sign (a guess).
+RESTLESS = 3
+
 _T = TypeVar("_T", bound=Struct)
 
 
@@ -45,6 +48,7 @@ class HealthMessage(Struct, frozen=True):
     fps_out: float | None = None
     temperature_c: float | None = None
     throttled_now: list[str] | None = None
+    restarts: int | None = None
     spool_depth: int = 0
     spool_problem: str | None = None
     messages_dropped: dict[str, Any] = {}
@@ -95,6 +99,8 @@ class NodeView:
             found.append(f"spool: {health.spool_problem}")
         if lost := health.messages_dropped.get("events"):
             found.append(f"{lost} events lost")
+        if (health.restarts or 0) >= RESTLESS:
+            found.append(f"{health.restarts} restarts")
         if self.online and health.spool_depth:
             found.append(f"{health.spool_depth} events wait")
         if self.online and health.throttled_now:

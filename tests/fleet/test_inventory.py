@@ -11,7 +11,9 @@ from piapp.fleet import inventory as inventory_module
 from piapp.fleet.inventory import Inventory
 
 NOW_S = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC).timestamp()
-HEALTH = {"t": "2026-11-22T11:59:50.000Z", "uptime_s": 60.0, "fps_out": 14.9, "temperature_c": 55.0}
+HEALTH = {
+    "t": "2026-11-22T11:59:50.000Z", "uptime_s": 60.0, "fps_out": 14.9, "temperature_c": 55.0, "restarts": 2
+}  # fmt: skip
 INFO = {"t": "2026-11-22T11:59:00.000Z", "versions": {"piapp": "1.2.3"}, "config": {"health": {"period_s": 30.0}}}
 
 
@@ -39,6 +41,7 @@ def test_a_healthy_node():
         ({"t": "2026-11-22T11:58:20.000Z"}, "silent"),
         ({"spool_problem": "disk is full"}, "spool: disk is full"),
         ({"messages_dropped": {"events": 3}}, "3 events lost"),
+        ({"restarts": 3}, "3 restarts"),
         ({"spool_depth": 7}, "7 events wait"),
         ({"throttled_now": ["under_voltage"]}, "under_voltage"),
         ({"temperature_c": 81.0}, "hot"),
