@@ -241,7 +241,7 @@ def test_a_node_s_times_become_one_line(mosquitto):
     assert sorted(set(times_ms)) == times_ms
     before, after, last = times_ms[-3:]
     assert before >= 1_000_000 - 10_000
-    assert 50 <= after - before < DEADLINE_S * 1000, "as far apart as their times of day"
+    assert 1 <= after - before < DEADLINE_S * 1000, "as far apart as their times of day"
     assert last - after == 100
     assert node.error is None
     np.testing.assert_allclose(node.results[-1].result.poses[0].landmarks, standing_pose().landmarks, atol=1e-5)
