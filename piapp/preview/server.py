@@ -102,7 +102,7 @@ class Preview:
         self.viewers = Viewers(config.max_fps, look, _jpeg_encoder() if pictures else None)
         pages = Pages(self.viewers, lambda: look()["zones"], self._ask, pictures=pictures)
         self._pages = pages.application()
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._failure: BaseException | None = None
         self.offer = self.viewers.offer
@@ -121,7 +121,7 @@ class Preview:
         port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{port}/"
         app = Gate(self._pages, self._access, f"piapp_{port}")
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 app,
                 http=_Connection,
@@ -132,6 +132,7 @@ class Preview:
                 access_log=False,  # it would print a token in an address
                 proxy_headers=False,
                 server_header=False,
+                date_header=False,  # nothing is to be kept by the date
                 headers=list(HEADERS),
                 limit_concurrency=MAX_CONNECTIONS,
             )
@@ -164,8 +165,8 @@ class Preview:
     def end(self) -> None:
         """Begin to stop; returns at once."""
         if self._server is not None:
-            self.viewers.close_soon()
             self._server.should_exit = True
+            self.viewers.call(self._end)
 
     def stop(self, timeout_s: float) -> bool:
         """Send everybody away and end the thread; False when it still runs after the time."""
@@ -173,6 +174,11 @@ class Preview:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _end(self) -> None:
+        assert self._server is not None
+        self.viewers.close()
+        self._server.ending.set()
 
     def _run(self) -> None:
         try:
@@ -197,6 +203,20 @@ class Preview:
         except queue.Full:
             return None
         return change.outcome
+
+
+class _Server(uvicorn.Server):
+    """Sleeps until it is to end, where uvicorn's own looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait for the end."""
+        await self.on_tick(0)  # takes up the headers
+        if not self.should_exit:
+            await self.ending.wait()
 
 
 class _Connection(H11Protocol):

@@ -68,7 +68,9 @@ class Viewer:
 
 
 class Viewers:
-    """All who look. `offer` and `event` are for the main loop, everything else for the page's event loop.
+    """All who look.
+
+    `offer` and `event` are for the main loop, `call` is for any thread, everything else for the page's event loop.
 
     Args:
         max_fps: Most frames a second that are shown.
@@ -119,7 +121,7 @@ class Viewers:
             self._due_s = max(self._due_s, now_s - self._period_s) + self._period_s
             waiting, self._newest = self._newest is not None, (result, state)
         if not waiting:
-            self._call(self._show)
+            self.call(self._show)
 
     def event(self, document: bytes) -> None:
         """Show an event, and keep it for those who come later.
@@ -131,11 +133,13 @@ class Viewers:
         with self._lock:
             self._events.append(message)
         if self.watched:
-            self._call(lambda: self._show_all(event=message))
+            self.call(lambda: self._show_all(event=message))
 
-    def close_soon(self) -> None:
-        """Have everybody sent away; any thread, any number of times."""
-        self._call(self.close)
+    def call(self, what: Callable[[], None]) -> None:
+        """Have something done on the page's loop, not any more when that has ended; any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what)
 
     # The page's.
 
@@ -214,12 +218,6 @@ class Viewers:
         self.watched = watched
         if not watched:
             self._picture = (0, b"")
-
-    def _call(self, what: Callable[[], None]) -> None:
-        """Have something done on the page's loop; not any more when that has ended."""
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(what)
 
     def _show(self) -> None:
         with self._lock:
