@@ -37,7 +37,6 @@ from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
-from piapp.picture_feed import PictureFeed
 from piapp.posture.monitor import Monitor
 from piapp.service import hardware
 from piapp.service.camera_loss import CameraLoss
@@ -50,6 +49,7 @@ from piapp.state_folder import settings_file, state_folder
 from piapp.types import Frame, Person, PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
+    from piapp.picture_feed import PictureFeed
     from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
 from piapp.wording import masked
@@ -145,7 +145,7 @@ class Node:
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
         self._commands = Commands(topics, self.publisher.publish)
-        self._pictures = PictureFeed.of(config.publish, topics.image, self.publisher.publish, self._writer.clock.text)
+        self._pictures = _picture_feed(config, topics, self.publisher, self._writer)
         ask_picture = self._pictures.ask if self._pictures else None
         self._control = Control(self._commands, settings, self._settings_changed, ask_picture)
         device = _device(config, topics, keeps_settings=folder is not None)
@@ -430,6 +430,15 @@ def _metrics(bind: str, node: str) -> MetricsEndpoint | None:
             "install piapp with its extra 'metrics', or leave the key empty"
         ) from error
     return MetricsEndpoint(bind, node, __version__)
+
+
+def _picture_feed(config: Config, topics: Topics, publisher: Publisher, writer: PayloadWriter) -> PictureFeed | None:
+    """What sends pictures; it draws, so OpenCV is loaded only where they may leave."""
+    if config.publish.image == "off":
+        return None
+    from piapp.picture_feed import PictureFeed  # noqa: PLC0415
+
+    return PictureFeed.of(config.publish, topics.image, publisher.publish, writer.clock.text)
 
 
 def _preview(config: Config, look: Callable[[], dict[str, Any]], change_zones: Callable[[Any], bool]) -> Preview | None:
