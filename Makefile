@@ -45,7 +45,7 @@ test-fleet: setup-test  ## a thousand nodes on one broker that is killed and res
 	PIAPP_FLEET_NODES=1000 $(BIN)/pytest -s tests/fleet/test_simulate.py -k storm
 
 soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has a minute
-	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py
+	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py tests/e2e/test_privacy.py
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench

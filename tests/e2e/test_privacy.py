@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from piapp.demo import clip as demo_clip
 from tests.e2e.conftest import CLIP_FRAMES
 from tests.e2e.node import NODE, PIAPP, clean_environment
+
+# How long the long run takes; `make soak` has one.
+LONG_S = min(float(os.environ.get("PIAPP_SOAK_S", "0")), 300.0)
 
 TRACED_CALLS = "trace=socket,connect,bind,sendto,sendmsg,sendmmsg"
 
@@ -34,7 +39,7 @@ def trace(tmp_path):
         output = tmp_path / "trace"
         command = [strace, "-f", "-e", TRACED_CALLS, "-e", "signal=none", "-o", output, *PIAPP, *arguments]
         done = subprocess.run(
-            command, env=clean_environment(), capture_output=True, text=True, timeout=100, check=False
+            command, env=clean_environment(), capture_output=True, text=True, timeout=LONG_S + 100, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout, joined(output.read_text().splitlines())
@@ -83,6 +88,17 @@ def test_a_node_talks_to_its_broker_and_to_nobody_else(trace, mosquitto, subscri
     frames = [json.loads(message.payload) for message in subscriber.of("frame")]
     assert len(frames) == CLIP_FRAMES
     assert all(frame["poses"] for frame in frames)
+
+
+@pytest.mark.skipif(not LONG_S, reason="takes five minutes: `make soak` runs it")
+@pytest.mark.timeout(LONG_S * 2 + 120)
+def test_minutes_later_it_still_talks_to_nobody_else(trace, mosquitto):
+    """What the library may want to report after a while, at a camera's pace, does not leave either."""
+    settings = ["--set", "landmarker.runtime=mediapipe", "--source", f"file:{demo_clip()}?loop=0"]
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    _, calls = trace("run", "--node", NODE, "--broker", broker, "--duration", f"{LONG_S:g}", *settings)
+    assert opened(calls) == [("AF_INET", "SOCK_STREAM")]
+    assert destinations(calls) == {("127.0.0.1", mosquitto.port)}
 
 
 def test_detect_talks_to_nobody(trace, clip):
