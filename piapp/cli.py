@@ -641,6 +641,8 @@ def start_logging(level: LogLevel, *, node: str = "") -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
     handler.addFilter(FoldRepeats())
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    # It comes along with mediapipe, and tells of the fonts it has found.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # A watchdog's SIGABRT and a crash in a native library leave every thread's stack in the log.
     faulthandler.enable(sys.stderr)
 

@@ -206,6 +206,7 @@ def test_it_runs_on_a_read_only_root(installed: Installed, memory: tuple[str, ..
         assert guest.run("touch", "/etc/x", check=False).returncode != 0
         (event,) = heard(guest, "event")
         assert json.loads(event["payload"])["historical"] is False
+        assert "font" not in guest.journal(), "another's words in the log"
         said = json.loads(heard(guest, "health")[0]["payload"])["spool_problem"]
         assert problem in said if problem else said is None
     guest.drop_in(quick).unlink()
