@@ -180,7 +180,7 @@ class PictureFeed:
     def _send(self, result: PoseResult, labels: tuple[PoseLabel, ...]) -> None:
         picture = self._draw(result, labels)
         jpeg = draw.encode_jpeg(picture)
-        self._publish(Message(self._topic, jpeg, content_type=CONTENT_TYPE))
+        self._publish(Message(self._topic, jpeg, content_type=CONTENT_TYPE, newest_only=True))
         data = {
             "topic": self._topic,
             "bytes": len(jpeg),

@@ -128,6 +128,7 @@ class Message:
     Attributes:
         content_type: Sent where the protocol can (MQTT 5).
         correlation_data: Likewise; what the asker gave along with a request.
+        newest_only: One of the same topic that still waits is dropped for it.
         is_frame: Sent with a topic alias and a short expiry, and only while the socket takes data.
         on_done: Called once on the publisher thread with the reason code (0 when written, for QoS 0), or None when
             the connection was lost before.
@@ -139,6 +140,7 @@ class Message:
     retain: bool = False
     content_type: str = ""
     correlation_data: bytes = b""
+    newest_only: bool = False
     is_frame: bool = False
     on_done: Callable[[int | None], None] | None = None
 
@@ -279,10 +281,13 @@ class Outbox:
             if not self._connected:
                 self._counts["messages_dropped"] += 1
                 return False
-            self._messages.append(message)
-            if len(self._messages) > MAX_MESSAGES:
+            before = len(self._messages)
+            if message.newest_only:
+                self._messages = deque(other for other in self._messages if other.topic != message.topic)
+            if len(self._messages) >= MAX_MESSAGES:
                 self._messages.popleft()
-                self._counts["messages_dropped"] += 1
+            self._counts["messages_dropped"] += before - len(self._messages)
+            self._messages.append(message)
         self.wake()
         return True
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from piapp.mqtt.clock import TimeLine, WallClock
-from piapp.mqtt.outbox import FrameLimiter, MemoryEventQueue, Message, Outbox
+from piapp.mqtt.outbox import MAX_MESSAGES, FrameLimiter, MemoryEventQueue, Message, Outbox
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.types import PostureEvent
@@ -216,6 +216,22 @@ def test_other_messages_are_bounded_and_dropped_while_away():
         assert outbox.add_message(Message("a", b"%d" % number))
     assert [message.payload for message in drain(outbox)] == [b"%d" % number for number in range(8, 40)]
     assert outbox.counts().messages_dropped == 1 + 8
+
+
+def test_a_picture_replaces_the_one_that_waits():
+    """A slow network gets the newest, counted as dropped, and pictures push no answers out."""
+    outbox = make_outbox()
+    outbox.begin_connection()
+    for number in range(100):
+        outbox.add_message(Message("image", b"%d" % number, newest_only=True))
+        if number == 50:
+            outbox.add_message(Message("response", b"r"))
+    assert [message.payload for message in drain(outbox)] == [b"r", b"99"]
+    assert outbox.counts().messages_dropped == 99
+    for number in range(MAX_MESSAGES):
+        outbox.add_message(Message(f"response/{number}", b""))
+    outbox.add_message(Message("image", b"", newest_only=True))
+    assert len(drain(outbox)) == MAX_MESSAGES
 
 
 def test_everything_added_wakes_the_publisher():
