@@ -266,3 +266,11 @@ def test_a_skeleton_of_nobody_is_empty(subscriber):  # noqa: F811
     with running(subscriber, ("publish.image", "skeleton"), ("publish.image_period_s", "0.1"), poses=lambda _: ()):
         picture = decoded(subscriber.wait_for("image", 2)[-1].payload)
     assert (np.abs(picture.astype(int) - draw.EMPTY) < 4).all()
+
+
+@pytest.mark.parametrize("period_s", ["0.05", "-1", "1e9"])
+def test_pictures_are_no_video(period_s):
+    """A period that is too short, or none, is a mistake of the configuration."""
+    with pytest.raises(ConfigError, match=r"publish\.image_period_s"):
+        config_of(1883, ("publish.image_period_s", period_s))
+    assert config_of(1883, ("publish.image_period_s", "0.1")).publish.image_period_s == 0.1
