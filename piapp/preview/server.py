@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -25,7 +26,7 @@ from piapp.config import PreviewConfig, read_token
 from piapp.errors import ConfigError, PreviewError
 from piapp.preview.access import Access
 from piapp.preview.gate import Gate
-from piapp.preview.pages import Pages
+from piapp.preview.pages import Pages, Refusal
 from piapp.preview.viewers import Viewers
 from piapp.types import ImageArray
 
@@ -143,15 +144,11 @@ class Preview:
 
     def tick(self) -> None:
         """Carry out one change that the page asks for; main loop."""
-        if self._changes.empty():
-            return
-        change = self._changes.get_nowait()
-        if not change.outcome.set_running_or_notify_cancel():
-            return
-        try:
-            change.outcome.set_result(self._carry_out(change.zones))
-        except ConfigError as error:
-            change.outcome.set_exception(error)
+        if (change := self._next_change()) is not None:
+            try:
+                change.outcome.set_result(self._carry_out(change.zones))
+            except ConfigError as error:
+                change.outcome.set_exception(error)
 
     def raise_if_failed(self) -> None:
         """Surface what ended the thread.
@@ -167,6 +164,8 @@ class Preview:
         if self._server is not None:
             self._server.should_exit = True
             self.viewers.call(self._end)
+        while (change := self._next_change()) is not None:
+            change.outcome.set_exception(Refusal(503, "the node is stopping"))
 
     def stop(self, timeout_s: float) -> bool:
         """Send everybody away and end the thread; False when it still runs after the time."""
@@ -174,6 +173,15 @@ class Preview:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _next_change(self) -> Change | None:
+        """The oldest change that somebody still waits for."""
+        with suppress(queue.Empty):
+            while True:
+                change = self._changes.get_nowait()
+                if change.outcome.set_running_or_notify_cancel():
+                    return change
+        return None
 
     def _end(self) -> None:
         assert self._server is not None
@@ -196,8 +204,10 @@ class Preview:
             self._socket.close()
 
     def _ask(self, zones: Any) -> Future[bool] | None:
-        """Have zones changed by the main loop; None when too much waits already."""
+        """Have zones changed by the main loop; None when too much waits already, or nobody is there to do it."""
         change = Change(zones, Future())
+        if self._server is None or self._server.should_exit:
+            return None
         try:
             self._changes.put_nowait(change)
         except queue.Full:

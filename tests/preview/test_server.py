@@ -400,9 +400,11 @@ def test_a_token_file_that_goes_before_the_start(serve, tmp_path):
 
 
 def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
-    """A stalled one, one that waits for a picture, and a reader, who is told by the end of the stream."""
+    """A stalled one, one that waits for a picture, one for zones, and a reader, who is told by the stream's end."""
     threads = set(threading.enumerate())
-    page = serve(pictures=True, max_fps=60)
+    page = serve(pictures=True)
+    page.preview.viewers._period_s = 0.0
+    page.preview.tick = lambda: None
     page.view(receive_buffer=4096)
     reader = page.view()
     page.wait_for_viewers(2)
@@ -411,16 +413,25 @@ def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
         with suppress(OSError):  # cut off, or told that there is none
             page.ask("/picture")
 
-    asker = threading.Thread(target=ask)
-    asker.start()
+    def draw():
+        with suppress(OSError):
+            assert page.put_zones([ZONE]).status == 503
+
+    askers = [threading.Thread(target=ask), threading.Thread(target=draw)]
+    for asker in askers:
+        asker.start()
+    wait_until(lambda: not page.preview._changes.empty(), "a change that waits")
     wait_until(lambda: page.preview.viewers._asking, "somebody to ask")
-    for ts_ms in range(1, 400):
+    for ts_ms in range(1, 500):
         page.preview.offer(result(ts_ms), state(ts_ms))
+        reader.next("frame")
     started = time.monotonic()
     assert page.preview.stop(DEADLINE_S)
     assert time.monotonic() - started < 2.0
     assert reader.ends()
-    asker.join(DEADLINE_S)
+    for asker in askers:
+        asker.join(DEADLINE_S)
+    assert page.preview._changes.empty()
     page.preview.offer(result(1000), state(1000))
     page.preview.event(b"{}")
     own = {thread for thread in threading.enumerate() if thread.name == "preview"} - threads
