@@ -248,6 +248,13 @@ def _diagnostics(device: Device) -> dict[str, Component]:
             "suggested_display_precision": 0,
             "value_template": "{{ value_json.temperature_c }}",
         },
+        "restarts": health | {
+            "platform": "sensor",
+            "name": "Restarts since boot",
+            "icon": "mdi:restart-alert",
+            "state_class": "total_increasing",
+            "value_template": "{{ value_json.restarts }}",
+        },
         "problem": health | {
             "platform": "binary_sensor",
             "name": "Problem",

@@ -381,8 +381,10 @@ def test_home_assistant_forgets(home, tmp_path):
         node.shows("squatting")
         assistant.wait_shown("sensor.hall_posture", "squatting")
     assert forget(node.config, TOPICS.node)
+    for entity in ("sensor.hall_posture", "event.hall_event", "switch.hall_pause", "binary_sensor.hall_problem"):
+        wait_until(lambda entity=entity: assistant.state(entity) == "missing", f"{entity} to be gone")
     assistant.stop()
     stored = assistant.registry("entity")
     assert not [one["entity_id"] for one in stored["entities"] if one["platform"] == "mqtt"]
-    assert len({one["unique_id"] for one in stored["deleted_entities"] if one["platform"] == "mqtt"}) == 14
+    assert len({one["unique_id"] for one in stored["deleted_entities"] if one["platform"] == "mqtt"}) == 15
     assert not [one for one in assistant.registry("device")["devices"] if one["name"] == "Hall"]

@@ -71,7 +71,7 @@ def health(*, latency_ms: float | None = None, spool_problem: str = "", **measur
         frames_in=0, frames_dropped={}, frames_published=0, messages_dropped={}, queue_depth=0,
         spool_depth=0, spool_problem=spool_problem, mqtt_reconnects=0,
     )  # fmt: skip
-    report = service.report(counters)
+    report = service.report(counters) | {"restarts": 0}
     assert measured.keys() <= report.keys()
     return WRITER.document(**(report | measured))
 
@@ -106,6 +106,8 @@ RENDERED = [
     ("latency", health(), "None"),
     ("temperature", health(temperature_c=61.2), "61.2"),
     ("temperature", health(temperature_c=None), "None"),
+    ("restarts", health(restarts=3), "3"),
+    ("restarts", health(restarts=None), "None"),
     ("problem", health(throttled_now=None), "OFF"),
     ("problem", health(throttled_now=[]), "OFF"),
     ("problem", health(throttled_now=["under_voltage"]), "ON"),
