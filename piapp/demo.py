@@ -11,16 +11,15 @@ import threading
 import time
 import webbrowser
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 import numpy as np
 import typer
 
 from piapp.app import Node, make_parts
+from piapp.camera.base import demo_clip
 from piapp.config import Config, load_config
 from piapp.errors import BrokerError
 from piapp.mqtt.payload import OFFLINE, EventPayload, FramePayload
@@ -38,11 +37,6 @@ START_S = 30.0
 _BROWSER_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
-def clip() -> Path:
-    """The bundled clip: a rendered room in which somebody enters, raises a hand, sits, stands up and falls."""
-    return Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4")))
-
-
 def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
     """The shipped defaults with the clip for a camera and the embedded broker; no file or variable is read.
 
@@ -51,8 +45,12 @@ def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
         loop: Whether the clip begins again at its end.
         page: Whether to serve the live page, on a free port, with the clip's picture: it shows nobody.
     """
-    source = f"file:{quote(str(clip()))}?pace=realtime&loop={0 if loop else 1}"
-    overrides = {"camera.source": source, "mqtt.url": broker_url, "mqtt.protocol": '"3.1.1"', "node.id": NODE}
+    overrides = {
+        "camera.source": f"demo:?loop={0 if loop else 1}",
+        "mqtt.url": broker_url,
+        "mqtt.protocol": '"3.1.1"',
+        "node.id": NODE,
+    }
     overrides["spool.dir"] = "off"
     if page:
         overrides |= {"preview.enabled": "true", "preview.port": "0"}
@@ -76,7 +74,7 @@ def run_demo(stop: threading.Event, *, loop: bool, page: bool = False) -> None:
         parts = make_parts(config)
         root = f"{config.mqtt.base_topic}/{NODE}"
         received = Received()
-        typer.echo(f"clip    {clip().name}, played as a camera would")
+        typer.echo(f"clip    {demo_clip().name}, played as a camera would")
         typer.echo(f"broker  {broker.url}; look on: mosquitto_sub -p {broker.port} -t '{root}/#' -v")
         typer.echo(f"model   {parts.model.path.name}")
         with Subscriber(broker.url, [f"{root}/#"], received.message):

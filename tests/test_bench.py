@@ -25,8 +25,8 @@ from piapp.bench.report import Measured, Soaked, bars, summed_up
 from piapp.bench.session import Child, chosen_variants
 from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.tally import WARM_UP, Tally
+from piapp.camera.base import demo_clip
 from piapp.camera.capture import CaptureThread, FrameSlot
-from piapp.demo import clip
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
 from tests.mosquitto import DEADLINE_S, wait_until
@@ -43,7 +43,7 @@ def window(frames: int, *, cpu_s: float = 1.0, added_ms: tuple[float, ...] = (),
 @pytest.fixture(scope="module")
 def frames() -> SharedFrames:
     """A few pictures of the bundled clip."""
-    return SharedFrames.decode(clip(), first=60, count=4)
+    return SharedFrames.decode(demo_clip(), first=60, count=4)
 
 
 def test_spread_and_percentiles_of_known_samples():
@@ -114,7 +114,7 @@ def test_frames_are_shared_and_go_on_for_ever(frames):
 def test_a_short_clip_is_refused():
     """The message says how long the clip is."""
     with pytest.raises(MediaError, match="has 375 frames; expected at least 400"):
-        SharedFrames.decode(clip(), first=300, count=100)
+        SharedFrames.decode(demo_clip(), first=300, count=100)
 
 
 class Landmarkers:

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from piapp import demo
+from piapp.camera.base import demo_clip
 from piapp.errors import BrokerError
 from piapp.mqtt.payload import PayloadWriter
 from piapp.testing.landmarker import standing_pose
@@ -70,9 +71,9 @@ def test_nothing_of_this_machine_is_read(monkeypatch, tmp_path):
     monkeypatch.setenv("PIAPP_CAMERA__SOURCE", "usb:0")
     monkeypatch.setenv("PIAPP_CONFIG", str(tmp_path / "gone"))
     config = demo.demo_config("mqtt://127.0.0.1:1", loop=True)
-    assert config.camera.source.endswith("room_demo.mp4?pace=realtime&loop=0")
+    assert config.camera.source == "demo:?loop=0"
     assert (config.node.id, config.mqtt.url) == ("demo", "mqtt://127.0.0.1:1")
-    assert demo.clip().exists()
+    assert demo_clip().exists()
 
 
 def test_the_page_is_opened(tmp_path):

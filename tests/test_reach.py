@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
-from piapp.demo import clip
 from piapp.landmarker.litert import OfflineLandmarker
 from piapp.landmarker.model import find_model
 from piapp.posture.monitor import Monitor
@@ -41,7 +41,7 @@ def test_the_fall_is_found_though_people_are_small(share: float) -> None:
     monitor = Monitor(config.posture)
     events: list[PostureEvent] = []
     tallest = 0.0
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         for ts_ms, image in video.frames():
             poses = landmarker.detect(shrunk(image, share), int(ts_ms) + 1)
             tallest = max([tallest, *(pose.bbox[3] for pose in poses)])

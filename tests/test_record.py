@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.config import load_config
-from piapp.demo import clip
 from piapp.errors import BrokerError, CameraError, CameraNotFoundError, ConfigError, PiappError
 from piapp.mqtt.payload import PayloadWriter
 from piapp.record import camera_results, decode_frame, node_results, record, source_results
@@ -53,11 +53,11 @@ def events_of(output):
 def test_a_recording_of_a_clip_gives_the_clip_s_events(tmp_path):
     """All of them, to the last number that decided; and `evaluate` reads the file like any other."""
     path = tmp_path / "room_demo.npz"
-    recorded = piapp("record", path, "--source", f"file:{clip()}")
+    recorded = piapp("record", path, "--source", f"file:{demo_clip()}")
     assert recorded.returncode == 0, recorded.stderr
     assert recorded.stdout == ""
     replayed = piapp("replay", path)
-    detected = piapp("detect", clip(), "--events")
+    detected = piapp("detect", demo_clip(), "--events")
     assert replayed.returncode == detected.returncode == 0
     assert len(events_of(replayed.stdout)) == ROOM_EVENTS
     assert events_of(replayed.stdout) == events_of(detected.stdout)

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
@@ -24,6 +22,7 @@ from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
 from piapp.bench.protocol import Job, Measure, Parts, PartsFound, Started, Variant, Window
 from piapp.bench.report import SCHEMA_VERSION, Measured, Report, Soaked, bars, summed_up
+from piapp.camera.base import demo_clip
 from piapp.errors import LandmarkerError, UsageError
 from piapp.landmarker.runtime import mediapipe_runs_here
 from piapp.service import hardware
@@ -80,7 +79,7 @@ def run_bench(options: Options, progress: Progress) -> Report:
     """
     variants = chosen_variants(options.variants)
     progress("decode the clip")
-    frames = SharedFrames.decode(Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4"))))
+    frames = SharedFrames.decode(demo_clip())
     with running_broker() as broker, ExitStack() as running:
         progress("read libraries into the page cache")
         with Child(variants[0], frames, broker) as first:

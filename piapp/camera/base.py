@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from piapp.config import CameraConfig
 from piapp.errors import UsageError
@@ -15,7 +17,8 @@ from piapp.wording import did_you_mean, masked
 Kind = Literal["picamera2", "v4l2", "rtsp", "file", "images"]
 
 FORMS = (
-    "picamera2: or picamera2:1, v4l2:/dev/video0, rtsp://HOST/PATH, images:DIR, file:PATH?pace=realtime|lockstep&loop=N"
+    "picamera2: or picamera2:1, v4l2:/dev/video0, rtsp://HOST/PATH, images:DIR, "
+    "file:PATH?pace=realtime|lockstep&loop=N, demo: (the bundled clip, same options)"
 )
 
 
@@ -60,6 +63,11 @@ class SourceSpec:
     target: str
     lockstep: bool = False
     loop: int = 1
+
+
+def demo_clip() -> Path:
+    """The bundled clip: a rendered room in which somebody enters, raises a hand, sits, stands up and falls."""
+    return Path(str(resources.files("piapp").joinpath("media", "room_demo.mp4")))
 
 
 def parse_source(text: str) -> SourceSpec:
@@ -155,6 +163,12 @@ def _parse_file(text: str, target: str) -> SourceSpec:
     )
 
 
+def _parse_demo(text: str, target: str) -> SourceSpec:
+    if target and not target.startswith("?"):
+        raise _not_understood(text, f"names {target!r}, but there is one bundled clip")
+    return _parse_file(text, quote(str(demo_clip())) + target)
+
+
 def _options(text: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
@@ -197,5 +211,6 @@ _PARSERS = {
     "rtsp": _parse_rtsp,
     "rtsps": _parse_rtsp,
     "file": _parse_file,
+    "demo": _parse_demo,
     "images": _parse_images,
 }

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from piapp.camera import SourceSpec, open_camera, parse_source
+from piapp.camera.base import demo_clip
 from piapp.errors import CameraNotFoundError, UsageError
 from piapp.wording import masked
 
@@ -27,6 +28,8 @@ from piapp.wording import masked
         ("file:100%.mp4", SourceSpec("file", "100%.mp4")),
         ("file:a&b=c.mp4", SourceSpec("file", "a&b=c.mp4")),
         ("file:///a/b.mp4", SourceSpec("file", "/a/b.mp4")),
+        ("demo:", SourceSpec("file", str(demo_clip()))),
+        ("demo:?pace=lockstep&loop=0", SourceSpec("file", str(demo_clip()), lockstep=True, loop=0)),
     ],
 )
 def test_forms(text, spec):

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
-from piapp.demo import clip as demo_clip
 from tests.e2e.node import NodeProcess
 from tests.mosquitto import Mosquitto, Subscriber
 

@@ -9,10 +9,10 @@ import sys
 import threading
 
 from piapp import app
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.cli import run_command
 from piapp.config import Config
-from piapp.demo import clip
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.testing.camera import FakeCamera
@@ -26,7 +26,7 @@ PICTURES = slice(60, 200)
 
 def main() -> int:
     """Run the command line with a camera that obeys."""
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         pictures = [image for _, image in video.frames()][PICTURES]
     camera = FakeCamera(pictures, fps=FPS)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.node import PIAPP, clean_environment
 from tests.mosquitto import wait_until
 

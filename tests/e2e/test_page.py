@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.node import NODE, NodeProcess
 from tests.mosquitto import DEADLINE_S, Gate, Mosquitto, Subscriber, free_port, wait_until
 

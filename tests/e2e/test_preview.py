@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.node import FAKES, NODE, NodeProcess, piapp
 from tests.mosquitto import DEADLINE_S, Mosquitto, Subscriber, free_port, wait_until
 

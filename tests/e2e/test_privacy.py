@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.conftest import CLIP_FRAMES
 from tests.e2e.node import NODE, PIAPP, clean_environment
 

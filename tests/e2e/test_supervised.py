@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.node import FAKES, PIAPP, NodeProcess
 from tests.mosquitto import Mosquitto, wait_until
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from rich.cells import cell_len
 
-from piapp.demo import clip as demo_clip
+from piapp.camera.base import demo_clip
 from tests.e2e.node import NODE, PIAPP, clean_environment
 from tests.mosquitto import DEADLINE_S, wait_until
 from tests.watch.messages import frame, person, state

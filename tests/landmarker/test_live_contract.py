@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.capture import FrameSlot
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
-from piapp.demo import clip
 from piapp.errors import LandmarkerError, LandmarkerTimeoutError
 from piapp.landmarker import mediapipe as mediapipe_adapter
 from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, LiveStage, OnResult
@@ -101,7 +101,7 @@ def _factory(kind: str) -> LandmarkerFactory:
 @pytest.fixture(scope="module")
 def pictures() -> list[np.ndarray]:
     """Some frames of the bundled clip, somebody in each."""
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         return [image for _, image in islice(video.frames(), 60, 66)]
 
 

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.capture import FrameSlot
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
-from piapp.demo import clip
 from piapp.landmarker import mediapipe
 from piapp.landmarker.live import LiveStage
 from piapp.landmarker.model import find_model
@@ -38,7 +38,7 @@ def test_a_live_stage_on_mediapipe(workers, masks):
     stage.start()
     assert stage.wait_ready(DEADLINE_S)
     results = []
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         for ts_ms, image in islice(video.frames(), 60, 70):
             picture = np.ascontiguousarray(image[:, :-1]) if masks else image
             slot.put(Frame(ts_ms + 1, ts_ms, picture))

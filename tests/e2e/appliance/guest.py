@@ -29,6 +29,10 @@ DEADLINE_S = 180.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class CannotBootError(Exception):
+    """This machine has all it takes, and no guest comes of it."""
+
+
 def missing() -> str | None:
     """Why this machine cannot boot a guest; None when it can."""
     if os.geteuid() != 0:
@@ -50,7 +54,11 @@ def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = DEAD
 
 
 def base_root() -> Path:
-    """A minimal Debian, made once and kept in `.cache`."""
+    """A minimal Debian, made once and kept in `.cache`.
+
+    Raises:
+        CannotBootError: It cannot be made.
+    """
     root = CACHE / f"{SUITE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
     if not root.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -58,7 +66,11 @@ def base_root() -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
         options = ["--quiet", "--mode=root", "--variant=apt", f"--include={PACKAGES}", "--dpkgopt=force-unsafe-io"]
         options += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"]
-        subprocess.run(["mmdebstrap", *options, SUITE, unfinished], check=True)
+        made = subprocess.run(
+            ["mmdebstrap", *options, SUITE, unfinished], stderr=subprocess.PIPE, text=True, check=False
+        )
+        if made.returncode:
+            raise CannotBootError(f"mmdebstrap {SUITE}: {made.stderr.strip()[-1000:]}")
         # The Debian installer writes it, mmdebstrap does not.
         (unfinished / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
         unfinished.rename(root)
@@ -98,7 +110,11 @@ def _stamp() -> str:
 
 
 class Guest:
-    """The booted machine. `close` powers it off; nothing of it stays on this one."""
+    """The booted machine. `close` powers it off; nothing of it stays on this one.
+
+    Raises:
+        CannotBootError: It does not come up.
+    """
 
     def __init__(self, work: Path) -> None:
         self._work = work
@@ -221,7 +237,9 @@ class Guest:
         )
 
     def _find_leader(self, last_leader: int) -> int:
-        assert self._boot.poll() is None, f"the guest ended: {(self._work / 'boot.log').read_text()}"
+        if self._boot.poll() is not None:
+            said = [file.read_text(errors="replace") for file in self._work.glob("[bc]o*") if file.is_file()]
+            raise CannotBootError(f"the guest has ended: {' '.join(said).strip()[-1000:]}")
         try:
             nspawn = int((self._work / "pid").read_text())
             leader = int(Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0])

@@ -74,7 +74,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """A fresh machine on which install.sh has run, from the offline bundle and without any network."""
     if reason := machine.missing():
         pytest.skip(f"NOT TESTED: the appliance; this machine cannot boot a guest: {reason}")
-    guest = Guest(tmp_path_factory.mktemp("guest"))
+    try:
+        guest = Guest(tmp_path_factory.mktemp("guest"))
+    except machine.CannotBootError as error:
+        if os.environ.get(ALL):
+            raise
+        pytest.skip(f"NOT TESTED: the appliance; no guest on this machine: {error}")
     try:
         yield Installed(guest)
     finally:

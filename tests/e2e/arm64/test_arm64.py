@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
-from piapp.demo import clip
 from tests.e2e.arm64.emulated import PROJECT, Emulated, missing
 
 pytestmark = [
@@ -48,7 +48,7 @@ def emulated() -> Emulated:
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of somebody."""
     path = tmp_path_factory.mktemp("still") / "still.png"
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         image = next(image for number, (_, image) in enumerate(video.frames()) if number == FRAME)
     cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     return path

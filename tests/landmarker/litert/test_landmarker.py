@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
-from piapp.demo import clip
 from piapp.errors import LandmarkerError
 from piapp.landmarker.litert import LiveLandmarker, OfflineLandmarker
 from piapp.landmarker.model import find_model
@@ -26,7 +26,7 @@ MODEL = find_model("lite", masks=False).path
 @pytest.fixture(scope="module")
 def pictures() -> list[np.ndarray]:
     """Some frames of the bundled clip, somebody in each."""
-    with VideoFile(clip()) as video:
+    with VideoFile(demo_clip()) as video:
         return [image for _, image in islice(video.frames(), 60, 66)]
 
 

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.config import LandmarkerConfig, default_config
-from piapp.demo import clip
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.landmarker.runtime import mediapipe_runs_here
@@ -86,21 +86,21 @@ def frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator[tupl
 
 def test_the_bundled_clip():
     """Standing, and the fall, where tracking is hardest."""
-    compare(frames(clip(), 60, 80), CONFIG, video=True).check()
-    compare(frames(clip(), 240, 260), CONFIG, video=True).check()
+    compare(frames(demo_clip(), 60, 80), CONFIG, video=True).check()
+    compare(frames(demo_clip(), 240, 260), CONFIG, video=True).check()
 
 
 def test_masks():
     """The person, cut out alike; outside zero."""
     config = msgspec.structs.replace(CONFIG, output_segmentation_masks=True)
-    result = compare(frames(clip(), 60, 64), config, video=True)
+    result = compare(frames(demo_clip(), 60, 64), config, video=True)
     result.check()
     assert min(result.overlaps) >= 0.97
 
 
 def test_pictures_on_their_own_with_many_people():
     """IMAGE mode, num_poses 4: somebody, the same person twice side by side, and turned by a quarter."""
-    picture = next(image for _, image in frames(clip(), 75))
+    picture = next(image for _, image in frames(demo_clip(), 75))
     person = picture[:, 200:440]
     twice = np.hstack([person, person[:, ::-1]])
     pictures = [np.ascontiguousarray(image) for image in (picture, twice, np.rot90(picture))]
@@ -111,7 +111,7 @@ def test_pictures_on_their_own_with_many_people():
 
 def test_many_people_in_a_video():
     """num_poses 2: the detector runs along, and detections renew regions."""
-    compare(frames(clip(), 100, 112), msgspec.structs.replace(CONFIG, num_poses=2), video=True).check()
+    compare(frames(demo_clip(), 100, 112), msgspec.structs.replace(CONFIG, num_poses=2), video=True).check()
 
 
 @pytest.mark.media
