@@ -50,8 +50,8 @@ def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
         "mqtt.url": broker_url,
         "mqtt.protocol": '"3.1.1"',
         "node.id": NODE,
+        "spool.dir": "off",
     }
-    overrides["spool.dir"] = "off"
     if page:
         overrides |= {"preview.enabled": "true", "preview.port": "0"}
         overrides |= {"publish.image": "photo", "publish.image_period_s": "0"}

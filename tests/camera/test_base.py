@@ -53,6 +53,7 @@ def test_forms(text, spec):
         ("rtsp:///path", "names no host"),
         ("rtsp://cam:port/x", "is not a URL"),
         ("images:", "names no folder"),
+        ("demo:clip.mp4", "there is one bundled clip"),
         ("file:", "names no file"),
         ("file:?loop=1", "names no file"),
         ("file:x.mp4?pase=lockstep", 'did you mean "pace"'),
