@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +171,15 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         """Read until the end."""
-        while not self._stalled and (data := self._socket.recv(65_536)):
-            self.received += data
+        with suppress(ConnectionResetError):  # the node has ended
+            while not self._stalled and (data := self._socket.recv(65_536)):
+                self.received += data
 
     def close(self) -> None:
         """Go."""
         if not self._stalled:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
             self.join(DEADLINE_S)
         self._socket.close()
 
