@@ -1,7 +1,7 @@
 """`piapp run` with a fake camera and fake landmarkers; lines on standard input throw their switches.
 
 Run as a program: the arguments are those of `piapp`. "camera freeze" calls `FakeCamera.freeze`, "landmarker hang" calls
-`FakeLandmarker.hang`, and so on; "landmarker break" lets the next frame raise.
+`FakeLandmarker.hang`, and so on; "landmarker break" lets the next frame raise, "landmarker die" its own thread.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class BreakableLandmarker(FakeLandmarker):
     def break_(self) -> None:
         """Raise at the next frame."""
         self.broken = True
+
+    def die(self) -> None:
+        """Fail where frames are worked on."""
+        self.fail(MemoryError("died on command"))
 
 
 def main() -> int:

@@ -180,6 +180,15 @@ def test_a_stuck_landmarker_ends_the_program(fake_node):
     subscriber.wait_for("status", payload=b"offline")
 
 
+def test_a_dead_landmarker_ends_the_program_at_once(fake_node):
+    """Exit 70 with its own reason, long before the missing result would count."""
+    node, subscriber = fake_node("--set", "landmarker.max_result_age_s=600")
+    node.switch("landmarker die")
+    assert node.wait() == 70
+    subscriber.wait_for("status", payload=b"offline")
+    assert "piapp: the landmarker failed: MemoryError('died on command')" in node.log
+
+
 def test_a_frozen_camera_is_reported_and_ends_the_program(fake_node):
     """No frame within its deadline: a `camera_lost` event, `offline`, exit 69 with words."""
     node, subscriber = fake_node("--set", "camera.frame_timeout_s=1", "--source", "rtsp://me:s3cret@camera.lan/x")
