@@ -24,7 +24,7 @@ from piapp.camera import Camera, open_camera
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config import Config, public_tree
 from piapp.control import Control
-from piapp.errors import CameraError, CameraTimeoutError, ConfigError, LandmarkerTimeoutError
+from piapp.errors import CameraError, ConfigError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from piapp.picture_feed import PictureFeed
     from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
-from piapp.wording import masked
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +66,6 @@ STOP_LANDMARKER_S = 0.7
 STOP_PICTURES_S = 0.2
 STOP_PREVIEW_S = 0.2  # it is told before the others, and ends while they do
 STOP_PUBLISHER_S = 1.2
-
-# Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
-LANDMARKER_START_S = 120.0
 
 # In lockstep every frame should be published, so the first one waits for the broker; it goes on without it after this.
 LOCKSTEP_BROKER_WAIT_S = 10.0
@@ -211,12 +207,8 @@ class Node:
     def _start_landmarker(self, parts: ExitStack, stop: threading.Event) -> None:
         """Load the landmarkers; frames that came before they are there would be lost."""
         self._supervisor.say("loading the model")
-        self._stage.start()
         parts.callback(self._stop, "landmarker", lambda: self._stage.stop(STOP_LANDMARKER_S))
-        deadline_s = time.monotonic() + LANDMARKER_START_S
-        while not (stop.is_set() or self._stage.wait_ready(TICK_S)):
-            if time.monotonic() > deadline_s:
-                raise LandmarkerTimeoutError(f"the landmarker did not load within {LANDMARKER_START_S:g} s")
+        self._stage.load(stop)
 
     def _start_capture(self, parts: ExitStack, stop: threading.Event) -> None:
         if self._parts.camera.lockstep:
@@ -277,12 +269,7 @@ class Node:
             self._pictures.raise_if_failed()
         if self.preview is not None:
             self.preview.raise_if_failed()
-        if self._capture.silent_s > self._config.camera.frame_timeout_s:
-            raise CameraTimeoutError(
-                f"camera {masked(self._config.camera.source)}: no frame for {self._capture.silent_s:.1f} s "
-                f"(camera.frame_timeout_s = {self._config.camera.frame_timeout_s:g}); "
-                "check its cable and the kernel log"
-            )
+        self._capture.raise_if_silent(self._config.camera)
 
     def _process(self, result: PoseResult) -> None:
         self._line = TimeLine(result.ts_ms, result.captured_ns)

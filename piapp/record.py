@@ -23,9 +23,9 @@ from piapp.camera import Camera, open_camera
 from piapp.camera.base import parse_source
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.camera.media import VideoFile
-from piapp.config import CameraConfig, Config
+from piapp.config import Config
 from piapp.detect import Detector
-from piapp.errors import BrokerError, CameraTimeoutError, ConfigError, LandmarkerTimeoutError
+from piapp.errors import BrokerError, ConfigError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
@@ -34,13 +34,9 @@ from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
 from piapp.recording import Recorded, RecordingError, RecordingWriter
 from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
-from piapp.wording import masked
 
 POLL_S = 0.2
 STOP_S = 1.0
-
-# As the node allows for slow SD cards.
-LANDMARKER_START_S = 120.0
 
 # Some seconds of frames; a disk that needs longer than that loses what comes meanwhile.
 MAX_WAITING = 256
@@ -174,14 +170,14 @@ def camera_results(config: Config, camera: Camera, factory: LandmarkerFactory, s
     with ExitStack() as parts:
         parts.callback(capture.stop, STOP_S)
         parts.callback(stage.stop, STOP_S)
-        stage.start()
-        _wait_for_landmarkers(stage, stop)
+        stage.load(stop)
         capture.start()
         line = _TimeLine()
         while not stop.is_set():
             ended = capture.ended
             result = stage.next_result(POLL_S)
-            _check(capture, config.camera)
+            capture.raise_if_failed()
+            capture.raise_if_silent(config.camera)
             if result is not None:
                 capture.frame_done()
                 age_ns = time.monotonic_ns() - result.captured_ns
@@ -192,22 +188,6 @@ def camera_results(config: Config, camera: Camera, factory: LandmarkerFactory, s
                 return
             else:
                 yield None
-
-
-def _wait_for_landmarkers(stage: LiveStage, stop: threading.Event) -> None:
-    deadline_s = time.monotonic() + LANDMARKER_START_S
-    while not (stop.is_set() or stage.wait_ready(POLL_S)):
-        if time.monotonic() > deadline_s:
-            raise LandmarkerTimeoutError(f"the landmarker did not load within {LANDMARKER_START_S:g} s")
-
-
-def _check(capture: CaptureThread, config: CameraConfig) -> None:
-    capture.raise_if_failed()
-    if capture.silent_s > config.frame_timeout_s:
-        raise CameraTimeoutError(
-            f"camera {masked(config.source)}: no frame for {capture.silent_s:.1f} s "
-            f"(camera.frame_timeout_s = {config.frame_timeout_s:g}); check its cable and the kernel log"
-        )
 
 
 def node_results(config: Config, node: str, stop: threading.Event) -> Results:

@@ -10,7 +10,10 @@ import threading
 import time
 
 from piapp.camera.base import Camera
+from piapp.config import CameraConfig
+from piapp.errors import CameraTimeoutError
 from piapp.types import Frame
+from piapp.wording import masked
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +110,19 @@ class CaptureThread:
         """
         if self._error is not None:
             raise self._error
+
+    def raise_if_silent(self, config: CameraConfig) -> None:
+        """Raise when the camera has owed a frame for longer than it may.
+
+        Raises:
+            CameraTimeoutError: It has.
+        """
+        silent_s = self.silent_s
+        if silent_s > config.frame_timeout_s:
+            raise CameraTimeoutError(
+                f"camera {masked(config.source)}: no frame for {silent_s:.1f} s (camera.frame_timeout_s = "
+                f"{config.frame_timeout_s:g}); check its cable and the kernel log"
+            )
 
     def stop(self, timeout_s: float) -> bool:
         """Close the camera and wait for the thread; False when it still hangs in its driver after the time."""

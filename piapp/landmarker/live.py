@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 # How often a worker that waits for a result looks whether the landmarker has failed or is to stop.
 LOOK_PERIOD_S = 0.5
 
+# Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
+LOAD_S = 120.0
+LOAD_POLL_S = 0.1
+
 MAX_AUTO_WORKERS = 3  # a fourth core is left to camera, publisher and system on a Pi
 
 
@@ -127,6 +131,19 @@ class LiveStage:
         """Start the workers; landmarkers load in their threads."""
         for worker in self._workers:
             worker.thread.start()
+
+    def load(self, stop: threading.Event) -> None:
+        """Start, and wait until all landmarkers are loaded or `stop` is set.
+
+        Raises:
+            ModelError: A landmarker could not be created.
+            LandmarkerTimeoutError: They take too long.
+        """
+        self.start()
+        deadline_s = time.monotonic() + LOAD_S
+        while not (stop.is_set() or self.wait_ready(LOAD_POLL_S)):
+            if time.monotonic() > deadline_s:
+                raise LandmarkerTimeoutError(f"the landmarker did not load within {LOAD_S:g} s")
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait until all landmarkers are loaded; False when the time is over.
