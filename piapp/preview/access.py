@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -24,8 +23,8 @@ class Access:
         # it gets. With a token that name has no cookie.
         open_to_this_machine = token is None and ip_address(bind).is_loopback
         self._hosts = {*LOCAL_NAMES, bind} if open_to_this_machine else None
-        # Made anew at each start, so that a restart signs everybody out.
-        self._session = hmac.new(secrets.token_bytes(32), (token or "").encode(), "sha256").hexdigest()
+        # The same after a restart, so that a tablet on the wall comes back by itself; another token signs it out.
+        self._session = hmac.new((token or "").encode(), b"piapp live page", "sha256").hexdigest()
 
     @property
     def needs_token(self) -> bool:
@@ -46,7 +45,7 @@ class Access:
         return self._token is not None and hmac.compare_digest(text.encode(), self._token.encode())
 
     def is_session(self, cookie: str) -> bool:
-        """Whether this is the cookie's value of this run."""
+        """Whether this is the cookie's value of who has shown the token."""
         return hmac.compare_digest(cookie.encode(), self._session.encode())
 
 

@@ -61,7 +61,8 @@ class Gate:
     def _signed_in(self) -> Response:
         """To the page, under an address without the token."""
         answer = RedirectResponse("/", 303)
-        answer.set_cookie(self._cookie, self._access.session, path="/", httponly=True, samesite="strict")
+        # Lax: the link may be followed from another site's page, such as a mail. What changes zones asks for more.
+        answer.set_cookie(self._cookie, self._access.session, path="/", httponly=True, samesite="lax")
         return answer
 
 
