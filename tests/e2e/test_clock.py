@@ -126,7 +126,7 @@ def test_nothing_waits_for_the_wall_clock(runtime, tmp_path):
     trace = tmp_path / "trace"
     calls = ["-f", "-e", "trace=futex,clock_nanosleep", "-e", "signal=none", "-o", trace]
     source = ["--source", f"file:{demo_clip()}?loop=0", "--set", f"landmarker.runtime={runtime}"]
-    node = [*PIAPP, "run", "--node", "e2e", "--broker", "mqtt://127.0.0.1:1", *source, "--duration", "4"]
+    node = [*PIAPP, "run", "--node", "e2e", "--broker", "mqtt://127.0.0.1:1", *source, "--duration", "2"]
     done = subprocess.run(
         [strace, *calls, *node], env=clean_environment(), capture_output=True, text=True, timeout=100, check=False
     )

@@ -199,8 +199,11 @@ def test_it_survives_a_reboot(guest: Guest) -> None:
     assert restarts(guest) == 0, before
 
 
-@slow
-@pytest.mark.parametrize(("memory", "problem"), [((f"memory {STATE} tmpfs size=16m",), ""), ((), "Read-only")])
+@pytest.mark.parametrize(
+    ("memory", "problem"),
+    [((f"memory {STATE} tmpfs size=16m",), ""), pytest.param((), "Read-only", marks=slow)],
+    ids=["state in memory", "no state"],
+)
 def test_it_runs_on_a_read_only_root(installed: Installed, memory: tuple[str, ...], problem: str) -> None:
     """As with an overlay, or on a card that locked itself: it starts, events arrive, and what is not kept is said."""
     guest = installed.guest
