@@ -11,8 +11,10 @@ help:  ## list the targets
 demo: setup-run  ## embedded broker, bundled clip, real pipeline; ends by itself
 	$(BIN)/piapp demo
 
+# Two files at a time, the longest first: much of the time is waiting.
 test: setup-test check  ## everything that must hold before a change lands
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered \
+		tests/e2e/test_soak.py tests/e2e/appliance tests
 
 check: setup-test  ## format, lint, types, layering
 	$(BIN)/ruff format --check .
@@ -44,7 +46,7 @@ test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, whic
 test-fleet: setup-test  ## a thousand nodes on one broker that is killed and restarted (2 min); `make test` has a hundred
 	PIAPP_FLEET_NODES=1000 $(BIN)/pytest -s tests/fleet/test_simulate.py -k storm
 
-soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has a minute
+soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has three minutes
 	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py tests/e2e/test_privacy.py
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
