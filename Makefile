@@ -11,10 +11,9 @@ help:  ## list the targets
 demo: setup-run  ## embedded broker, bundled clip, real pipeline; ends by itself
 	$(BIN)/piapp demo
 
-# Two files at a time, the longest first: much of the time is waiting.
+# Two files at a time, in the order that tests/conftest.py gives them: much of the time is waiting.
 test: setup-test check  ## everything that must hold before a change lands
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered \
-		tests/e2e/test_soak.py tests/e2e/appliance tests
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: setup-test  ## format, lint, types, layering
 	$(BIN)/ruff format --check .

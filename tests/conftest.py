@@ -10,6 +10,14 @@ import pytest
 
 from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 
+# First, so that while one worker is at it the other does the rest.
+LONGEST = ("tests/e2e/test_soak.py", "tests/e2e/appliance")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_is_heard() -> None:
