@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 
 from piapp.config import Config, ZoneConfig, changed, with_zones
 from piapp.errors import ConfigError
+from piapp.whole_file import write_whole
 from piapp.zones_file import may_write, write_zones
 
 # Other keys are read once, at the start, when cameras are opened and models loaded.
@@ -148,7 +148,8 @@ class LiveSettings:
     def _store(self, kept: dict[str, Any]) -> None:
         assert self.file is not None
         try:
-            _write(self.file, msgspec.json.format(msgspec.json.encode({"values": kept})))
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self.file, msgspec.json.format(msgspec.json.encode({"values": kept})), mode=0o600)
         except OSError as error:
             raise ConfigError(f"cannot be kept: {self.file} cannot be written: {error.strerror}") from error
         self._kept = kept
@@ -171,14 +172,3 @@ def _live_keys(config: Config) -> tuple[str, ...]:
 def _read_key(config: Config, key: str) -> Any:
     section, _, name = key.partition(".")
     return getattr(getattr(config, section), name)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace a file as a whole, so that a power cut leaves the old one or the new one."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = file.with_name(f"{file.name}.new")
-    with new.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)

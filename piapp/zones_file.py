@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ import msgspec
 
 from piapp.config import ZoneConfig
 from piapp.errors import ConfigError
+from piapp.whole_file import write_whole
 
 _EMPTY_LINE_AT_END = re.compile(r"(?:(?<=\n)|\A)\r?\n\Z")
 
@@ -41,7 +41,9 @@ def write_zones(file: Path, zones: Sequence[ZoneConfig]) -> None:
     target = file.resolve()
     try:
         old = target.read_bytes().decode()
-        _replace(target, zones_replaced(old, zones).encode())
+        new = zones_replaced(old, zones).encode()
+        status = target.stat()
+        write_whole(target, new, mode=status.st_mode & 0o7777, owner=(status.st_uid, status.st_gid))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"zones cannot be kept: {file}: is not TOML any more: {error}") from error
     except ValueError as error:
@@ -127,21 +129,3 @@ def _table(row: dict[str, Any]) -> str:
 def _toml(value: Any) -> str:
     """Strings, numbers and lists of them; JSON's forms are TOML's, but for one letter."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Replace a file as a whole, with its mode and owner, so that a power cut leaves the old one or the new one."""
-    status = file.stat()
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            os.fchmod(descriptor, status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            stream.flush()
-            os.fsync(descriptor)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from msgspec import Struct
 from piapp.errors import ModelError
 from piapp.landmarker.bundle import build_bundle, landmarks_only, read_bundle
 from piapp.landmarker.origin import Pinned, Progress, download, no_progress, npm_files, sha256
+from piapp.whole_file import write_whole
 from piapp.wording import did_you_mean
 
 Variant = Literal["complete", "landmarks"]
@@ -361,23 +361,8 @@ def _store(folder: Path, pin: VariantEntry, bundle: bytes) -> None:
         if found.sha256 == pin.sha256:
             _record_path(path).unlink(missing_ok=True)
         else:
-            _write_whole(_record_path(path), msgspec.json.encode(found))
-        _write_whole(path, bundle)
+            write_whole(_record_path(path), msgspec.json.encode(found), mode=0o644)
+        write_whole(path, bundle, mode=0o644)
     except OSError as error:
         reason = error.strerror or error
         raise ModelError(f"{path}: cannot be written: {reason}; free the disk, or run as a user who may") from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write under another name, then rename: a reader, or the next start, sees the old file or the new one."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(descriptor, 0o644)
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
