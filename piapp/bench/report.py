@@ -175,9 +175,10 @@ def _litert_bars(made: list[Bar], by_name: dict[str, VariantFound]) -> None:
         if litert and model:
             share = litert.fps.median / model.fps.median
             made.append(_least(f"litert-{workers}: share of the network's own rate", share, LITERT_OF_MODEL))
+        if litert and litert.cpu_ratio:
+            cpu = litert.cpu_ratio.median
+            made.append(_most(f"litert-{workers}: CPU a frame over the bare loop's", cpu, LITERT_CPU_RATIO))
     litert, mediapipe = by_name.get("litert-1"), by_name.get("mediapipe-1")
-    if litert and litert.cpu_ratio:
-        made.append(_most("litert-1: CPU a frame over the bare loop's", litert.cpu_ratio.median, LITERT_CPU_RATIO))
     if litert and mediapipe:
         made.append(_most("litert-1: RSS over mediapipe-1's", litert.rss_mb / mediapipe.rss_mb, LITERT_RSS_RATIO))
         start = litert.startup_s / mediapipe.startup_s
