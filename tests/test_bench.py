@@ -90,7 +90,8 @@ def test_bars(frames_a_second, added_ms, growth_mb, met):
         ]
     )
     found = {
-        bar.name: bar.met for bar in bars(variants, None, [Soaked("mediapipe-1", 20_000, 100.0, 100.0, growth_mb)])
+        bar.name: bar.met
+        for bar in bars(variants, None, None, [Soaked("mediapipe-1", 20_000, 100.0, 100.0, growth_mb)])
     }
     assert found == {
         "mediapipe-1: frames a second over the bare loop's": met,
@@ -248,6 +249,7 @@ def test_one_small_run(tmp_path):
     for one in report["encodings"]:
         assert 10 < one["wire_bytes"] - one["payload_bytes"] < 128
     assert report["update_ms"]["p50"] > 0
+    assert 0 < report["idle"]["idle_percent"] < 0.5 * report["idle"]["active_percent"]
     picture = (tmp_path / "bench.svg").read_text()
     assert "<svg" in picture
     assert "frames a second" in picture

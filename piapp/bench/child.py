@@ -6,17 +6,21 @@ import os
 import sys
 from io import RawIOBase
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 from msgspec import Struct
 
 from piapp.bench.frames import SharedFrames
-from piapp.bench.protocol import Job, Measure, Parts, PartsFound, Started, Window
+from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Window
 from piapp.bench.tally import Tally
 from piapp.config import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.model import find_model
+
+if TYPE_CHECKING:
+    from piapp.bench.idle import RatedPipeline
+    from piapp.bench.pipeline import Pipeline
 
 
 class Loop(Protocol):
@@ -54,12 +58,25 @@ def _serve(job: Job, answers: RawIOBase) -> None:
     answers.write(_line(Started(tally.first_ns)))
     for line in sys.stdin.buffer:
         tally.clear()
-        command = msgspec.json.decode(line, type=Measure | Parts)
-        answers.write(_line(loop.measure(command) if isinstance(command, Measure) else _parts(loop)))
+        answers.write(_line(_answer(loop, msgspec.json.decode(line, type=Measure | Parts | Idle))))
     loop.stop()
 
 
-def _make_loop(job: Job, tally: Tally) -> Loop:
+def _answer(loop: Loop | RatedPipeline, command: Measure | Parts | Idle) -> Window | PartsFound | IdleFound:
+    """Each command is sent to the kinds that know it."""
+    match command:
+        case Idle():
+            return cast("RatedPipeline", loop).compare(command.seconds)
+        case Measure():
+            return cast("Loop", loop).measure(command)
+        case Parts():
+            from piapp.bench.parts import measure_parts  # noqa: PLC0415 - only one variant is asked
+
+            pipeline = cast("Pipeline", loop)
+            return measure_parts(pipeline.config, pipeline.results)
+
+
+def _make_loop(job: Job, tally: Tally) -> Loop | RatedPipeline:
     """Only what the variant needs is imported."""
     config = load_config(Path(os.devnull), overrides=job.settings, environ={}).config
     name = config.landmarker.model
@@ -72,17 +89,13 @@ def _make_loop(job: Job, tally: Tally) -> Loop:
         from piapp.bench.bare import BareLoop  # noqa: PLC0415
 
         return BareLoop(config.landmarker, find_model(name, masks=True).path, frames, tally)
+    if job.variant.kind == "rated":
+        from piapp.bench.idle import RatedPipeline  # noqa: PLC0415
+
+        return RatedPipeline(config, frames, tally)
     from piapp.bench.pipeline import Pipeline  # noqa: PLC0415
 
     return Pipeline(config, frames, tally)
-
-
-def _parts(loop: Loop) -> PartsFound:
-    from piapp.bench.parts import measure_parts  # noqa: PLC0415 - only one variant is asked
-    from piapp.bench.pipeline import Pipeline  # noqa: PLC0415
-
-    assert isinstance(loop, Pipeline), "only a pipeline has parts"
-    return measure_parts(loop.config, loop.results)
 
 
 def _line(message: Struct) -> bytes:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["bare", "pipeline", "model"]
+Kind = Literal["bare", "pipeline", "model", "rated"]
 
 
 class Variant(Struct, frozen=True):
@@ -15,7 +15,8 @@ class Variant(Struct, frozen=True):
     Attributes:
         name: Unique, for machines.
         title: For people.
-        kind: MediaPipe's own loop, this project's pipeline, or nothing but the network.
+        kind: MediaPipe's own loop, this project's pipeline, nothing but the network, or the pipeline at a camera's
+            rate.
         runtime: What runs the model.
         workers: How many frames are in flight.
     """
@@ -57,6 +58,24 @@ class Measure(Struct, frozen=True, tag="measure"):
 
 class Parts(Struct, frozen=True, tag="parts"):
     """Measure the parts of the pipeline one by one, on the results of the last measurement."""
+
+
+class Idle(Struct, frozen=True, tag="idle"):
+    """Compare somebody there with nobody there, each for so many seconds; for the kind "rated"."""
+
+    seconds: float
+
+
+class IdleFound(Struct, frozen=True):
+    """Processor time of the whole process, in percent of one processor.
+
+    Attributes:
+        active_percent: While somebody is there.
+        idle_percent: When nobody has been for a while.
+    """
+
+    active_percent: float
+    idle_percent: float
 
 
 class Window(Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from piapp.bench.protocol import Encoding, PartsFound, Percentiles, Variant, Window
+from piapp.bench.protocol import Encoding, IdleFound, PartsFound, Percentiles, Variant, Window
 from piapp.bench.statistics import Spread, percentiles, ratios, spread
 
 SCHEMA_VERSION = 1
@@ -24,6 +24,7 @@ ADDED_P50_MS = 2.0
 ADDED_P99_MS = 10.0
 RSS_GROWTH_MB = 5.0
 UPDATE_MS = 0.5
+IDLE_CPU_RATIO = 0.2
 
 
 class Measured(Struct, frozen=True):
@@ -115,6 +116,7 @@ class Report(Struct, frozen=True):
     variants: list[VariantFound]
     update_ms: Percentiles | None
     encodings: list[Encoding]
+    idle: IdleFound | None
     soak: list[Soaked]
     bars: list[Bar]
 
@@ -125,7 +127,9 @@ def summed_up(measured: Sequence[Measured]) -> list[VariantFound]:
     return [_summed_up(one, bare) for one in measured]
 
 
-def bars(variants: Sequence[VariantFound], parts: PartsFound | None, soak: Sequence[Soaked]) -> list[Bar]:
+def bars(
+    variants: Sequence[VariantFound], parts: PartsFound | None, idle: IdleFound | None, soak: Sequence[Soaked]
+) -> list[Bar]:
     """Every bar that what was measured can tell about."""
     by_name = {found.variant.name: found for found in variants}
     made: list[Bar] = []
@@ -140,6 +144,9 @@ def bars(variants: Sequence[VariantFound], parts: PartsFound | None, soak: Seque
             made.append(_most(f"{found.variant.name}: added latency p99, ms", found.added_ms.p99, ADDED_P99_MS))
     if parts is not None:
         made.append(_most("posture update of one person p95, ms", parts.update_ms.p95, UPDATE_MS))
+    if idle is not None:
+        ratio = idle.idle_percent / idle.active_percent
+        made.append(_most("CPU while nobody is there, over somebody there", ratio, IDLE_CPU_RATIO))
     made += [
         _most(f"{one.variant}: RSS growth over {one.frames} frames, MB", one.growth_mb, RSS_GROWTH_MB) for one in soak
     ]

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
-from piapp.bench.protocol import Job, Measure, Parts, PartsFound, Started, Variant, Window
+from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Variant, Window
 from piapp.bench.report import SCHEMA_VERSION, Measured, Report, Soaked, bars, summed_up
 from piapp.camera.base import demo_clip
 from piapp.errors import LandmarkerError, UsageError
@@ -36,6 +36,10 @@ VARIANTS = (
     Variant("model-1", "the network alone, 1 thread", "model", "litert", 1),
     Variant("model-2", "the network alone, 2 threads", "model", "litert", 2),
 )
+
+# A usual camera's rate, for what a node costs while nobody is there; idling, it looks at one frame a second.
+RATED_FPS = 15.0
+LEAST_IDLE_S = 4.0
 
 # Of a soak: frames until memory should not grow any more (issue 2).
 SOAK_WARM_FRAMES = 2_000
@@ -91,7 +95,8 @@ def run_bench(options: Options, progress: Progress) -> Report:
             child.wait_started()
             children.append(child)
         findings = _findings(children, options, progress)
-    return _report(options, broker.name, frames, findings)
+        idle = _idle(variants, frames, broker, options, progress)
+    return _report(options, broker.name, frames, findings, idle)
 
 
 def chosen_variants(names: Sequence[str]) -> list[Variant]:
@@ -208,7 +213,11 @@ class Child:
         """Have it measure its parts."""
         return self._ask(Parts(), PartsFound, 0.0)
 
-    def _ask(self, command: Measure | Parts, kind: type[_MessageT], takes_s: float) -> _MessageT:
+    def idle(self, seconds: float) -> IdleFound:
+        """Have it compare somebody there with nobody there."""
+        return self._ask(Idle(seconds), IdleFound, 2 * seconds)
+
+    def _ask(self, command: Measure | Parts | Idle, kind: type[_MessageT], takes_s: float) -> _MessageT:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(msgspec.json.encode(command) + b"\n")
@@ -239,7 +248,12 @@ class Child:
 
 
 def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, str]]:
-    """Over the shipped configuration: broker, what runs, no saving of power, and a camera that may pause."""
+    """Over the shipped configuration: broker, what runs, a camera that may pause; no saving of power unless rated."""
+    rate = (
+        [("camera.fps", str(RATED_FPS)), ("power.idle_after_s", "1.0")]
+        if variant.kind == "rated"
+        else [("camera.fps", "240.0"), ("power.idle_fps", "0.0")]
+    )
     return [
         ("node.id", f"bench-{variant.name}"),
         ("mqtt.url", broker.url),
@@ -247,9 +261,8 @@ def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, 
         ("landmarker.runtime", variant.runtime),
         ("landmarker.workers", str(variant.workers)),
         ("camera.frame_timeout_s", "600.0"),
-        ("camera.fps", "240.0"),
-        ("power.idle_fps", "0.0"),
         ("power.max_temp_c", "0.0"),
+        *rate,
         ("spool.dir", msgspec.json.encode(folder).decode()),
     ]
 
@@ -260,6 +273,19 @@ def _findings(children: Sequence[Child], options: Options, progress: Progress) -
     others_percent = others.percent()
     soak = _soak(children, options.soak_frames, progress)
     return _Findings(measured, others_percent, _parts(children, progress), soak)
+
+
+def _idle(
+    variants: Sequence[Variant], frames: SharedFrames, broker: Broker, options: Options, progress: Progress
+) -> IdleFound | None:
+    """Of the first runtime whose pipeline was measured."""
+    runtime = next((variant.runtime for variant in variants if variant.kind == "pipeline"), None)
+    if runtime is None:
+        return None
+    progress("somebody there, then nobody")
+    with Child(Variant("rated", "piapp at a camera's rate", "rated", runtime, 1), frames, broker) as child:
+        child.wait_started()
+        return child.idle(max(options.seconds, LEAST_IDLE_S))
 
 
 def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> list[Measured]:
@@ -294,7 +320,7 @@ def _soak(children: Sequence[Child], frames: int, progress: Progress) -> list[So
     return found
 
 
-def _report(options: Options, broker: str, frames: SharedFrames, findings: _Findings) -> Report:
+def _report(options: Options, broker: str, frames: SharedFrames, findings: _Findings, idle: IdleFound | None) -> Report:
     variants = summed_up(findings.measured)
     parts = findings.parts
     count, height, width, _channels = frames.shape
@@ -309,6 +335,7 @@ def _report(options: Options, broker: str, frames: SharedFrames, findings: _Find
         variants=variants,
         update_ms=parts.update_ms if parts else None,
         encodings=parts.encodings if parts else [],
+        idle=idle,
         soak=findings.soak,
-        bars=bars(variants, parts, findings.soak),
+        bars=bars(variants, parts, idle, findings.soak),
     )

@@ -28,6 +28,11 @@ def print_report(report: Report, stream: TextIO) -> None:
     if report.update_ms is not None:
         console.print(f"posture update of one person  {_percentiles(report.update_ms)} ms")
         console.print(_encodings(report))
+    if report.idle is not None:
+        console.print(
+            f"at a camera's rate, of one processor: {report.idle.active_percent:.1f} % while somebody is there, "
+            f"{report.idle.idle_percent:.1f} % when nobody has been for a while"
+        )
     if report.others_percent > BUSY_PERCENT:
         console.print("Latencies include waiting for processors that other programs used; repeat on a quiet machine.")
     for one in report.soak:
