@@ -16,7 +16,6 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from piapp.camera import Camera, open_camera
@@ -29,7 +28,7 @@ from piapp.errors import BrokerError, ConfigError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.mqtt.payload import FramePayload, Row
+from piapp.mqtt.payload import FramePayload, Row, decode_frame
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
 from piapp.recording import Recorded, RecordingError, RecordingWriter
@@ -212,7 +211,7 @@ def node_results(config: Config, node: str, stop: threading.Event) -> Results:
         started_s = time.monotonic()
         while not stop.is_set():
             try:
-                recorded = _recorded(decode_frame(waiting.get(timeout=POLL_S)), line)
+                recorded = _recorded(decode_frame(waiting.get(timeout=POLL_S), FramePayload), line)
             except queue.Empty:
                 yield None
                 if not heard and time.monotonic() - started_s > FIRST_FRAME_S:
@@ -229,17 +228,6 @@ def node_results(config: Config, node: str, stop: threading.Event) -> Results:
                 yield recorded
     if dropped:
         log.warning("%d frames came faster than they could be written, and are missing", dropped)
-
-
-def decode_frame(payload: bytes) -> FramePayload:
-    """Read a `frame` message; JSON begins with a brace, MessagePack's maps do not.
-
-    Raises:
-        msgspec.MsgspecError: It is none.
-    """
-    if payload[:1] == b"{":
-        return msgspec.json.decode(payload, type=FramePayload)
-    return msgspec.msgpack.decode(payload, type=FramePayload)
 
 
 def _recorded(frame: FramePayload, line: _TimeLine) -> Recorded:

@@ -16,8 +16,8 @@ import pytest
 from piapp.camera.base import demo_clip
 from piapp.config import load_config
 from piapp.errors import BrokerError, CameraError, CameraNotFoundError, ConfigError, PiappError
-from piapp.mqtt.payload import PayloadWriter
-from piapp.record import camera_results, decode_frame, node_results, record, source_results
+from piapp.mqtt.payload import FramePayload, PayloadWriter, decode_frame
+from piapp.record import camera_results, node_results, record, source_results
 from piapp.recording import Recorded, RecordingError, iterate_recording, read_recording
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
@@ -53,7 +53,7 @@ def events_of(output):
 def test_a_recording_of_a_clip_gives_the_clip_s_events(tmp_path):
     """All of them, to the last number that decided; and `evaluate` reads the file like any other."""
     path = tmp_path / "room_demo.npz"
-    recorded = piapp("record", path, "--source", f"file:{demo_clip()}")
+    recorded = piapp("record", path, "--source", "demo:")
     assert recorded.returncode == 0, recorded.stderr
     assert recorded.stdout == ""
     replayed = piapp("replay", path)
@@ -161,7 +161,7 @@ def test_frames_are_read_in_both_forms(form):
     landmarks[3, 4] = np.nan
     writer = PayloadWriter("hall", "9f2c61aa", frame_format=form)
     sent = PoseResult(5, time.monotonic_ns(), (640, 480), (Pose(landmarks, pose.world_landmarks),))
-    frame = decode_frame(writer.frame(sent, seq=1))
+    frame = decode_frame(writer.frame(sent, seq=1), FramePayload)
     assert (frame.ts_ms, frame.size, frame.poses[0].landmarks[3][4]) == (5, (640, 480), None)
 
 
@@ -169,7 +169,7 @@ def test_frames_are_read_in_both_forms(form):
 def test_what_is_no_frame_is_refused(payload):
     """By one kind of error, whatever it looks like."""
     with pytest.raises(msgspec.MsgspecError):
-        decode_frame(payload)
+        decode_frame(payload, FramePayload)
 
 
 def wrong(key, value):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -21,6 +21,8 @@ SCHEMA_VERSION = 1
 
 ONLINE = b"online"
 OFFLINE = b"offline"
+
+T = TypeVar("T")
 
 FrameFormat = Literal["json", "msgpack"]
 
@@ -233,6 +235,20 @@ class PayloadWriter:
             still_s=round(person.still_s, 1),
             zones=person.zones,
         )
+
+
+def decode_frame(payload: bytes, form: type[T]) -> T:
+    """Read a `frame` message in either encoding; JSON begins with a brace, MessagePack's maps do not.
+
+    Args:
+        payload: The message.
+        form: As much of `FramePayload` as the reader wants.
+
+    Raises:
+        msgspec.MsgspecError: It is none.
+    """
+    decode = msgspec.json.decode if payload.startswith(b"{") else msgspec.msgpack.decode
+    return decode(payload, type=form)
 
 
 def _rows(landmarks: FloatArray) -> list[Row]:

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from piapp.mqtt.payload import decode_frame
 from piapp.types import LANDMARK_COUNT, FloatArray
 from piapp.wording import printable
 
 # A JSON object's first byte; no MessagePack map begins so.
-_JSON_START = b"{"
 
 # The most that `landmarker.num_poses` allows; of a frame that claims more, no more is drawn.
 MAX_POSES = 10
@@ -149,9 +149,8 @@ def read_frame(payload: bytes) -> SeenFrame:
     Raises:
         UnreadableError: It is neither, or of another shape.
     """
-    decode = msgspec.json.decode if payload.startswith(_JSON_START) else msgspec.msgpack.decode
     try:
-        frame = decode(payload, type=_FrameMessage)
+        frame = decode_frame(payload, _FrameMessage)
         poses = tuple(SeenPose(pose.id, pose.posture, _points(pose.landmarks)) for pose in frame.poses[:MAX_POSES])
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise UnreadableError(str(error)) from error
