@@ -10,15 +10,14 @@ import numpy as np
 
 from piapp.app import Node, Parts
 from piapp.bench.frames import SharedFrames
+from piapp.bench.node import NodeThread
 from piapp.bench.protocol import IdleFound
 from piapp.bench.tally import Tally
 from piapp.config import Config
-from piapp.errors import LandmarkerTimeoutError, PiappError
+from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.types import Frame, PoseResult
-
-STOP_S = 5.0
 
 # Somebody lost is waited for, then nobody for `power.idle_after_s`; and for machines that need a second a frame.
 CHANGE_S = 60.0
@@ -90,9 +89,7 @@ class RatedPipeline:
         model = find_model(config.landmarker.model, masks=False)
         parts = Parts(self._camera, live_factory(config.landmarker, model.path), model)
         self._node = _WatchedNode(config, parts, tally)
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="node", daemon=True)
+        self._thread = NodeThread(self._node)
 
     def start(self) -> None:
         """Start the node, and wait for the first message."""
@@ -108,8 +105,7 @@ class RatedPipeline:
 
     def stop(self) -> None:
         """End the node."""
-        self._stop.set()
-        self._thread.join(STOP_S)
+        self._thread.stop()
 
     def _percent(self, seconds: float) -> float:
         """Of one processor."""
@@ -120,14 +116,7 @@ class RatedPipeline:
     def _wait_until(self, true: Callable[[], bool], what: str) -> None:
         until_s = time.monotonic() + CHANGE_S
         while not true():
-            if self._error is not None:
-                raise PiappError(f"the pipeline failed: {self._error}") from self._error
+            self._thread.check()
             if time.monotonic() > until_s:
                 raise LandmarkerTimeoutError(f"no {what} within {CHANGE_S:g} s")
             time.sleep(_POLL_S)
-
-    def _run(self) -> None:
-        try:
-            self._node.run(self._stop)
-        except BaseException as error:  # noqa: BLE001 - raised again by _wait_until
-            self._error = error

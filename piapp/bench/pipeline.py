@@ -12,17 +12,17 @@ import msgspec
 
 from piapp.app import Node, Parts
 from piapp.bench.frames import SharedFrames
+from piapp.bench.node import NodeThread
 from piapp.bench.protocol import Measure, Window
 from piapp.bench.tally import Tally
 from piapp.config import Config
-from piapp.errors import BrokerError, PiappError
+from piapp.errors import BrokerError
 from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.types import Frame, Pose, PoseResult
 
 CONNECT_S = 15.0
-STOP_S = 5.0
 SETTLE_S = 2.0
 
 # Landmarkers take a frame within a millisecond, or it does not come to them.
@@ -175,9 +175,7 @@ class Pipeline:
         self._camera = FeedCamera(frames, config.landmarker.workers, tally)
         factory = fed(live_factory(config.landmarker, model.path), self._camera)
         self._node = _MeasuredNode(config, Parts(self._camera, factory, model), tally)
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="node", daemon=True)
+        self._thread = NodeThread(self._node)
 
     @property
     def results(self) -> list[PoseResult]:
@@ -192,7 +190,7 @@ class Pipeline:
         """
         self._thread.start()
         if not self._node.publisher.wait_connected(CONNECT_S):
-            self._check()
+            self._thread.check()
             raise BrokerError(f"{self.config.mqtt.url}: no connection within {CONNECT_S:g} s")
         self.measure(Measure())
 
@@ -201,7 +199,7 @@ class Pipeline:
         given, sent = self._camera.given, self._node.sent
         self._camera.run(running=True)
         try:
-            window = self._tally.measure(wanted, published=True, check=self._check)
+            window = self._tally.measure(wanted, published=True, check=self._thread.check)
         finally:
             self._camera.run(running=False)
         self._settle()
@@ -210,20 +208,9 @@ class Pipeline:
 
     def stop(self) -> None:
         """End the node."""
-        self._stop.set()
-        self._thread.join(STOP_S)
+        self._thread.stop()
 
     def _settle(self) -> None:
         until_s = time.monotonic() + SETTLE_S
         while self._node.left < self._camera.given and time.monotonic() < until_s:
             time.sleep(0.005)
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise PiappError(f"the pipeline failed: {self._error}") from self._error
-
-    def _run(self) -> None:
-        try:
-            self._node.run(self._stop)
-        except BaseException as error:  # noqa: BLE001 - raised again by _check
-            self._error = error
