@@ -421,11 +421,12 @@ def _metrics(bind: str, node: str) -> MetricsEndpoint | None:
 
 def _picture_feed(config: Config, topics: Topics, publisher: Publisher, writer: PayloadWriter) -> PictureFeed | None:
     """What sends pictures; it draws, so OpenCV is loaded only where they may leave."""
-    if config.publish.image == "off":
+    kind = config.publish.image
+    if kind == "off":
         return None
     from piapp.picture_feed import PictureFeed  # noqa: PLC0415
 
-    return PictureFeed.of(config.publish, topics.image, publisher.publish, writer.clock.text)
+    return PictureFeed(kind, config.publish.image_period_s, topics.image, publisher.publish, writer.clock.text)
 
 
 def _preview(config: Config, look: Callable[[], dict[str, Any]], change_zones: Callable[[Any], bool]) -> Preview | None:

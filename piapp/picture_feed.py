@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from piapp import draw
-from piapp.config import PublishConfig
 from piapp.errors import ConfigError, PiappError
 from piapp.mqtt.outbox import Message
 from piapp.types import ImageArray, PoseLabel, PoseResult
@@ -73,15 +72,6 @@ class PictureFeed:
         self._stopping = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
-
-    @staticmethod
-    def of(
-        config: PublishConfig, topic: str, publish: Callable[[Message], object], time_text: Callable[[int], str]
-    ) -> PictureFeed | None:
-        """As configured; None when no picture may leave."""
-        if config.image == "off":
-            return None
-        return PictureFeed(config.image, config.image_period_s, topic, publish, time_text)
 
     def start(self) -> None:
         """Start the thread."""

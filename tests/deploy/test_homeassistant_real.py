@@ -238,7 +238,7 @@ class FakeNode:
         commands = Commands(TOPICS, self.publisher.publish)
         self._writer = PayloadWriter(TOPICS.node, "9f2c61aa")
         sends = (TOPICS.image, self.publisher.publish, self._writer.clock.text)
-        self._pictures = PictureFeed.of(self.config.publish, *sends)
+        self._pictures = None if image == "off" else PictureFeed(image, 0.0, *sends)
         settings = LiveSettings(self.config, folder / "settings.json")
         self.control = Control(commands, settings, self._tell, self._pictures.ask if self._pictures else None)
         device = Device(TOPICS, "Hall", "Hall", "0.1.0", "board", sends_pictures=self._pictures is not None)
