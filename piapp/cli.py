@@ -238,8 +238,7 @@ def detect(
     """Find poses in pictures (IMAGE mode) and videos (VIDEO mode); one JSON line a frame."""
     if events and format_ is Format.CSV:
         raise UsageError("--events prints JSON lines; leave --format csv out")
-    loaded = _load(config, set_, {})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {}, log_level)
     from piapp import detect as detection  # noqa: PLC0415
     from piapp.landmarker.model import find_model  # noqa: PLC0415
     from piapp.progress import files_progress  # noqa: PLC0415
@@ -272,8 +271,7 @@ def evaluate(
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
     """Compare events and postures with labelled clips: found, missed, false, delays, confusion."""
-    loaded = _load(config, set_, {})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {}, log_level)
     from piapp import evaluate as evaluation  # noqa: PLC0415
     from piapp.detect import Detector  # noqa: PLC0415
     from piapp.landmarker.model import find_model  # noqa: PLC0415
@@ -315,8 +313,7 @@ def record(
     """Record landmarks, no pictures, of a camera, a file or a distant node, until Ctrl-C or for a time."""
     if source and (node or broker):
         raise UsageError("record: name either a --source here, or a --node at a --broker")
-    loaded = _load(config, set_, {"camera.source": source, "mqtt.url": broker})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {"camera.source": source, "mqtt.url": broker}, log_level)
     from piapp import record as recorder  # noqa: PLC0415
     from piapp.progress import amount_progress  # noqa: PLC0415
 
@@ -344,8 +341,7 @@ def replay(
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
     """Run the posture logic over recordings, as it is configured now; one JSON line an event."""
-    loaded = _load(config, set_, {})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {}, log_level)
     from piapp.detect import EventLines  # noqa: PLC0415
     from piapp.progress import files_progress  # noqa: PLC0415
     from piapp.replay import replay_files  # noqa: PLC0415
@@ -365,8 +361,7 @@ def plot(
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
     """Draw a recording over time: everybody's postures, events, results a second, latency."""
-    loaded = _load(config, set_, {})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {}, log_level)
     timeline = _timeline("plot")
     from piapp.history import collect  # noqa: PLC0415
     from piapp.progress import files_progress  # noqa: PLC0415
@@ -459,8 +454,7 @@ def watch_nodes(
 @app.command(epilog="Example: sudo piapp check")
 def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOption = LogLevel.ERROR) -> None:
     """Look at camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails."""
-    loaded = _load(config, set_, {})
-    start_logging(log_level)
+    loaded = _begin(config, set_, {}, log_level)
     from piapp import check as doctor  # noqa: PLC0415
 
     typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
@@ -604,6 +598,15 @@ def fleet_watch(
     from piapp.fleet.watch import watch  # noqa: PLC0415
 
     watch(loaded.config.mqtt, _stop_on_signals(), sys.stdout, once=once)
+
+
+def _begin(
+    path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None], log_level: LogLevel
+) -> LoadedConfig:
+    """Load the configuration, then start to log; what every command that works with one begins with."""
+    loaded = _load(path, sets, shortcuts)
+    start_logging(log_level)
+    return loaded
 
 
 def _load(path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None]) -> LoadedConfig:
