@@ -137,6 +137,35 @@ def test_every_frame_has_its_result_in_order(rig):
         assert [(result.ts_ms, len(result.poses)) for result in results] == [(ts_ms, 1), (ts_ms + 100, 1)]
 
 
+@pytest.mark.parametrize(("workers", "masks"), [(1, False), (2, False), (1, True)])
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_every_frame_gives_one_result_in_order(runtime, workers, masks):
+    """Masks fit odd pictures; no thread is left."""
+    config = msgspec.structs.replace(default_config().landmarker, runtime=runtime, output_segmentation_masks=masks)
+    slot = FrameSlot()
+    factory = live_factory(config, find_model("lite", masks=masks).path)
+    stage = LiveStage(factory, slot.take, workers=workers, max_result_age_s=DEADLINE_S)
+    stage.start()
+    assert stage.wait_ready(DEADLINE_S)
+    results = []
+    with VideoFile(demo_clip()) as video:
+        for ts_ms, image in islice(video.frames(), 60, 70):
+            picture = np.ascontiguousarray(image[:, :-1]) if masks else image
+            slot.put(Frame(ts_ms + 1, ts_ms, picture))
+            wait_until(lambda: slot.empty, "the frame to be taken")
+            results.append(stage.next_result(DEADLINE_S))
+    slot.close()
+    assert stage.stop(DEADLINE_S)
+    times = [result.ts_ms for result in results]
+    assert times == sorted(set(times))
+    assert [len(result.poses) for result in results] == [1] * 10
+    for result in results:
+        (pose,) = result.poses
+        assert pose.landmarks.shape == (33, 5)
+        assert (pose.mask.shape == (result.size[1], result.size[0])) if masks else (pose.mask is None)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("landmarker-")]
+
+
 def test_a_failure_inside_is_told_at_once(rig):
     """With its reason, long before a missing result would count as stuck; and again when asked again."""
     stage = rig.start()
