@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -43,7 +42,7 @@ PAGE_CONFIG = """
 id = "living-room"
 name = "Living room"
 [camera]
-source = "file:{clip}?pace=realtime&loop=0"
+source = "demo:?loop=0"
 [mqtt]
 url = "{broker}"
 protocol = "3.1.1"
@@ -121,7 +120,7 @@ def _timeline(scratch: Path) -> None:
 def _recording(scratch: Path) -> None:
     """The demo clip, recorded and drawn over time."""
     recording = scratch / "room_demo.npz"
-    _piapp("record", recording, "--force", "--source", f"file:{quote(str(demo_clip()))}")
+    _piapp("record", recording, "--force", "--source", "demo:")
     _piapp("plot", recording, "-o", HERE / "recording.png")
 
 
@@ -129,7 +128,7 @@ def _page(scratch: Path) -> None:
     """The live page of a node that plays the demo clip, after the fall."""
     config = scratch / "page.toml"
     with EmbeddedBroker() as broker:
-        config.write_text(PAGE_CONFIG.format(clip=quote(str(demo_clip())), broker=broker.url))
+        config.write_text(PAGE_CONFIG.format(broker=broker.url))
         command = [PIAPP, "run", "--config", config]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as node:  # noqa: S603
             try:
@@ -165,7 +164,7 @@ def _watch() -> None:
     came: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     with EmbeddedBroker() as broker:
         topics = [*watched.topic_filters, watched.frame_topic("hall")]
-        source = f"file:{quote(str(demo_clip()))}?pace=realtime"
+        source = "demo:"
         settings = ("--config", os.devnull, "--set", "mqtt.protocol='3.1.1'", "--set", "spool.dir=off")
         command = [PIAPP, "run", "--node", "hall", "--broker", broker.url, "--source", source, *settings]
         with (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -29,6 +31,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         writer.release()
     return path
+
+
+@pytest.fixture
+def strace(request: pytest.FixtureRequest) -> str:
+    """A strace that may trace."""
+    command = shutil.which("strace")
+    what = f"NOT TESTED: {request.node.name}"
+    if command is None:
+        pytest.skip(f"{what}; strace is not installed (apt install strace)")
+    probe = subprocess.run([command, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"{what}; this machine does not permit tracing: {probe.stderr.strip()}")
+    return command
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from piapp.camera.base import demo_clip
 from tests.e2e.node import PIAPP, clean_environment
 from tests.mosquitto import wait_until
 
@@ -85,7 +83,7 @@ def decoded(messages):
 def test_jumps_change_nothing_but_t(clock, runtime, broker, subscribe, run_node):
     """Ten years ahead, twenty back, and right again: frames, events and the connection go on, and `t` follows."""
     subscriber = subscribe(broker)
-    source = ("--source", f"file:{demo_clip()}?loop=0", "--set", f"landmarker.runtime={runtime}")
+    source = ("--source", "demo:?loop=0", "--set", f"landmarker.runtime={runtime}")
     node = run_node(broker.port, *QUICK, *source, program=(*clock.prefix, *PIAPP))
     subscriber.wait_for("event")
     for ahead_s in (YEARS_S, -YEARS_S, 0):
@@ -118,14 +116,11 @@ def assert_complete(subscriber) -> None:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_nothing_waits_for_the_wall_clock(runtime, tmp_path):
+def test_nothing_waits_for_the_wall_clock(runtime, tmp_path, strace):
     """A clock that is set during a wait would end it at once, or after years; no system call of a run names one."""
-    strace = shutil.which("strace")
-    if strace is None or subprocess.run([strace, "-o", "/dev/null", "true"], check=False).returncode:
-        pytest.skip("NOT TESTED: waits by the wall clock; strace is not installed or not permitted")
     trace = tmp_path / "trace"
     calls = ["-f", "-e", "trace=futex,clock_nanosleep", "-e", "signal=none", "-o", trace]
-    source = ["--source", f"file:{demo_clip()}?loop=0", "--set", f"landmarker.runtime={runtime}"]
+    source = ["--source", "demo:?loop=0", "--set", f"landmarker.runtime={runtime}"]
     node = [*PIAPP, "run", "--node", "e2e", "--broker", "mqtt://127.0.0.1:1", *source, "--duration", "2"]
     done = subprocess.run(
         [strace, *calls, *node], env=clean_environment(), capture_output=True, text=True, timeout=100, check=False

@@ -10,13 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from piapp.camera.base import demo_clip
 from tests.e2e.node import NODE, NodeProcess
 from tests.mosquitto import DEADLINE_S, Gate, Mosquitto, Subscriber, free_port, wait_until
 
@@ -88,7 +86,7 @@ class Site:
 
     def _start(self, *options: str) -> NodeProcess:
         settings = {
-            "camera.source": f"file:{quote(str(demo_clip()))}?pace=realtime&loop=0",
+            "camera.source": "demo:?loop=0",
             "node.name": "Living room",
             "spool.dir": self._folder / "state",
             "preview.enabled": "true",

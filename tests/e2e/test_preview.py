@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from piapp.camera.base import demo_clip
 from tests.e2e.node import FAKES, NODE, NodeProcess, piapp
 from tests.mosquitto import DEADLINE_S, Mosquitto, Subscriber, free_port, wait_until
 
@@ -210,7 +209,7 @@ def test_viewers_leave_the_rate_as_it_is(
     subscriber = subscribe(broker)
     settings = ("preview.enabled=true", "preview.port=0", "spool.dir=off", "power.max_temp_c=0", "health.period_s=1")
     options = [part for setting in settings for part in ("--set", setting)]
-    node = run_node(broker.port, "--source", f"file:{demo_clip()}?pace=realtime&loop=0", *options)
+    node = run_node(broker.port, "--source", "demo:?loop=0", *options)
     subscriber.wait_for("frame", 15)
     shares: list[float] = []
     while len(shares) < LEAST_ROUNDS or (statistics.median(shares) < LEAST_SHARE and len(shares) < MOST_ROUNDS):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from piapp.camera.base import demo_clip
 from tests.e2e.conftest import CLIP_FRAMES
 from tests.e2e.node import NODE, PIAPP, clean_environment
 
@@ -26,14 +24,8 @@ _HARMLESS = {"AF_UNIX"}  # the journal; look-ups over it are refused as well
 
 
 @pytest.fixture
-def trace(tmp_path):
+def trace(tmp_path, strace):
     """Run a command of piapp under strace; its result and the trace's lines."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("NOT TESTED: egress; strace is not installed (apt install strace)")
-    probe = subprocess.run([strace, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        pytest.skip(f"NOT TESTED: egress; this machine does not permit tracing: {probe.stderr.strip()}")
 
     def run(*arguments):
         output = tmp_path / "trace"
@@ -94,7 +86,7 @@ def test_a_node_talks_to_its_broker_and_to_nobody_else(trace, mosquitto, subscri
 @pytest.mark.timeout(LONG_S * 2 + 120)
 def test_minutes_later_it_still_talks_to_nobody_else(trace, mosquitto):
     """What the library may want to report after a while, at a camera's pace, does not leave either."""
-    settings = ["--set", "landmarker.runtime=mediapipe", "--source", f"file:{demo_clip()}?loop=0"]
+    settings = ["--set", "landmarker.runtime=mediapipe", "--source", "demo:?loop=0"]
     broker = f"mqtt://127.0.0.1:{mosquitto.port}"
     _, calls = trace("run", "--node", NODE, "--broker", broker, "--duration", f"{LONG_S:g}", *settings)
     assert opened(calls) == [("AF_INET", "SOCK_STREAM")]

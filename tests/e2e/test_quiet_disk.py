@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.node import FAKES, NodeProcess
 from tests.mosquitto import Mosquitto, Subscriber, wait_until
@@ -31,18 +28,6 @@ def writes(trace: str) -> list[str]:
         if _ON_DESCRIPTOR.search(line) or (opened and '"/dev/' not in line and '"/proc/' not in line):
             found.append(line)
     return found
-
-
-@pytest.fixture
-def strace() -> str:
-    """A strace that may trace."""
-    command = shutil.which("strace")
-    if command is None:
-        pytest.skip("NOT TESTED: quiet disk; strace is not installed (apt install strace)")
-    probe = subprocess.run([command, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        pytest.skip(f"NOT TESTED: quiet disk; this machine does not permit tracing: {probe.stderr.strip()}")
-    return command
 
 
 def test_normal_running_writes_nothing(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from piapp.camera.base import demo_clip
 from tests.e2e.node import FAKES, PIAPP, NodeProcess
 from tests.mosquitto import Mosquitto, wait_until
 
@@ -149,7 +148,7 @@ def test_without_any_network_it_sees_as_ever(
 ) -> None:
     """Frames are processed, the watchdog fed, events found; it goes on trying to connect, and its log stays short."""
     busy = ("--set", "mqtt.reconnect_min_s=0.05", "--set", "mqtt.reconnect_max_s=0.1", "--set", "power.idle_fps=0")
-    source = ("--source", f"file:{demo_clip()}?loop=0", "--set", f"landmarker.runtime={runtime}")
+    source = ("--source", "demo:?loop=0", "--set", f"landmarker.runtime={runtime}")
     nowhere = ("--broker", "mqtt://broker.nowhere")  # the last one counts
     node = run_node(1, *nowhere, *busy, *source, program=(*no_network, *PIAPP))
     manager.wait_for("READY=1")

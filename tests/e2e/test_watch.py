@@ -6,13 +6,11 @@ import os
 import shlex
 import shutil
 import subprocess
-from urllib.parse import quote
 
 import psutil
 import pytest
 from rich.cells import cell_len
 
-from piapp.camera.base import demo_clip
 from tests.e2e.node import NODE, PIAPP, clean_environment
 from tests.mosquitto import DEADLINE_S, wait_until
 from tests.watch.messages import frame, person, state
@@ -123,7 +121,7 @@ def test_a_real_node_at_80_columns(open_screen, run_node, broker):
     screen = open_screen(80, 24)
     screen.watch("--broker", broker.url)
     screen.wait_for("no node has spoken yet", "q quit")
-    source = f"file:{quote(str(demo_clip()))}?pace=realtime&loop=0"
+    source = "demo:?loop=0"
     node = run_node(broker.port, "--source", source, "--set", "spool.dir=off")
     screen.wait_for(f">  {NODE} ", "online", deadline_s=CLIP_DEADLINE_S)
     screen.wait_for("#1 standing", "person_entered  person 1", deadline_s=CLIP_DEADLINE_S)
