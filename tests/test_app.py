@@ -28,7 +28,7 @@ def config_of(port, *settings):
 def node_of(config, camera, **landmarker):
     """A node with fakes."""
     model = find_model("lite", masks=False)
-    return Node(config, Parts(camera, lambda on_result: FakeLandmarker(on_result, **landmarker), model))
+    return Node(config, Parts(camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_health_tells_the_rates(subscriber):
 def test_a_landmarker_that_cannot_be_made_ends_the_run():
     """The error comes out, and everything is stopped."""
 
-    def factory(_on_result):
+    def factory(*_callbacks):
         raise ModelError("no such model")
 
     threads = set(threading.enumerate())
@@ -119,8 +119,8 @@ def test_parts_that_hang_are_named(subscriber):
     camera = FakeCamera(fps=30)
     landmarkers = []
 
-    def factory(on_result):
-        landmarkers.append(FakeLandmarker(on_result))
+    def factory(*callbacks):
+        landmarkers.append(FakeLandmarker(*callbacks))
         return landmarkers[-1]
 
     config = config_of(subscriber.port, ("landmarker.max_result_age_s", "0.5"))

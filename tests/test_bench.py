@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import msgspec
 import numpy as np
@@ -29,6 +30,7 @@ from piapp.camera.base import demo_clip
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
+from piapp.types import Frame, PoseResult
 from tests.mosquitto import DEADLINE_S, wait_until
 
 BARE = Variant("bare", "bare", "bare", "mediapipe", 1)
@@ -125,12 +127,12 @@ class Landmarkers:
         self.frames = []
         self.came = threading.Semaphore(0)
 
-    def factory(self, on_result):
+    def factory(self, on_result, _on_compute):
         """A landmarker."""
         self.on_result = on_result
         return self
 
-    def detect_async(self, frame):
+    def submit(self, frame):
         """Keep the frame."""
         self.frames.append(frame)
         self.came.release()
@@ -142,30 +144,41 @@ class Landmarkers:
         """Nothing to do."""
 
 
-def test_the_camera_gives_a_frame_to_each_idle_landmarker_and_no_more(frames):
-    """Two workers have two frames in flight; the next one comes with a result, and none while paused."""
+def test_a_frame_waits_for_the_next_landmarker_that_is_idle(frames):
+    """One and no more, so that none is pushed out of the slot; none while paused."""
     tally, inner, slot = Tally(), Landmarkers(), FrameSlot()
-    camera = FeedCamera(frames, 2, tally)
-    landmarker = fed(inner.factory, camera)(lambda ts_ms, poses: None)
+    camera = FeedCamera(frames, tally)
+    landmarker = fed(inner.factory, camera)(lambda ts_ms, poses: None, lambda: None)
     capture = CaptureThread(camera, slot)
     capture.start()
     assert slot.take(0.05) is None, "a frame came before the start"
     camera.run(running=True)
-    for _ in range(2):
-        taken = slot.take(30.0)
-        assert taken is not None
-        landmarker.detect_async(taken)
-    assert slot.take(0.05) is None, "a third frame came while two are in flight"
-    inner.on_result(inner.frames[0].ts_ms, ())
-    third = slot.take(30.0)
-    assert third is not None
-    landmarker.detect_async(third)
+    taken = slot.take(30.0)
+    assert taken is not None
+    assert slot.take(0.05) is None, "a second frame came before the first was handed over"
+    landmarker.submit(taken)
+    wait_until(lambda: not slot.empty, "the next frame to wait")
     camera.run(running=False)
-    inner.on_result(inner.frames[1].ts_ms, ())
+    landmarker.submit(slot.take(0.0))
     assert slot.take(0.05) is None, "a frame came while paused"
-    assert [frame.ts_ms for frame in inner.frames] == [PERIOD_MS, 2 * PERIOD_MS, 3 * PERIOD_MS]
+    assert [frame.ts_ms for frame in inner.frames] == [PERIOD_MS, 2 * PERIOD_MS]
     assert slot.dropped == 0
     assert capture.stop(30.0)
+
+
+def test_what_the_pipeline_adds_is_counted_from_the_hand_over_without_the_inference(frames):
+    """A frame that waits for an idle landmarker waits for no part of the pipeline; a dropped message counts not."""
+    tally, inner = Tally(), Landmarkers()
+    camera = FeedCamera(frames, tally)
+    landmarker = fed(inner.factory, camera)(lambda ts_ms, poses: None, lambda: None)
+    before_ns = time.monotonic_ns()
+    for ts_ms in (1, 2):
+        landmarker.submit(Frame(ts_ms, 0, frames.images[0]))
+    waited_ms = (time.monotonic_ns() - before_ns) / 1e6
+    camera.sent(PoseResult(1, 0, (1, 1), (), inference_ns=3_000_000), before_ns + 8_000_000)
+    camera.sent(PoseResult(2, 0, (1, 1), (), inference_ns=3_000_000), None)
+    (added_ms,) = tally._added_ms
+    assert 5.0 - waited_ms <= added_ms <= 5.0
 
 
 def test_a_measurement_leaves_the_warm_up_out():

@@ -17,7 +17,7 @@ from piapp.bench.protocol import Measure, Window
 from piapp.bench.tally import Tally
 from piapp.config import Config
 from piapp.errors import BrokerError
-from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, OnResult
+from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.types import Frame, Pose, PoseResult
@@ -32,30 +32,28 @@ KEPT_RESULTS = 300
 
 
 class FeedCamera:
-    """A camera that hands over the next frame as soon as a landmarker is idle, in place of one that keeps a rate.
+    """A camera whose next frame always waits for the next landmarker that is idle, in place of one that keeps a rate.
 
-    `captured_ns` is the moment of that hand-over. Behind the protocol of `piapp.camera.base.Camera`.
+    Behind the protocol of `piapp.camera.base.Camera`.
 
     Args:
         frames: What it shows.
-        workers: How many landmarkers take frames.
         tally: What is told of every result.
     """
 
     lockstep = False
 
-    def __init__(self, frames: SharedFrames, workers: int, tally: Tally) -> None:
+    def __init__(self, frames: SharedFrames, tally: Tally) -> None:
         _count, height, width, _channels = frames.shape
         self.description = f"frames from memory, {width}x{height}"
         self._frames = frames
-        self._workers = workers
         self._tally = tally
         self._changed = threading.Condition()
         self._running = False
         self._closed = False
         self.given = 0
         self._taken = 0
-        self._finished = 0
+        self._taken_ns: dict[int, int] = {}  # of frames on their way, by `ts_ms`
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames while running; wait while not."""
@@ -76,47 +74,47 @@ class FeedCamera:
         """Begin or pause."""
         self._note(running=running)
 
-    def taken(self) -> None:
+    def taken(self, ts_ms: int) -> None:
         """A landmarker has the frame that was given last."""
+        self._taken_ns[ts_ms] = time.monotonic_ns()
         self._note(taken=1)
 
-    def finished(self, started_ns: int, finished_ns: int) -> None:
-        """A landmarker has given its result and is idle."""
-        self._tally.add_latency(started_ns, finished_ns)
-        self._note(finished=1)
+    def finished(self, ts_ms: int) -> None:
+        """A landmarker has given its result."""
+        self._tally.add_latency(self._taken_ns[ts_ms], time.monotonic_ns())
 
-    def _note(self, *, running: bool | None = None, closed: bool = False, taken: int = 0, finished: int = 0) -> None:
+    def sent(self, result: PoseResult, sent_ns: int | None) -> None:
+        """A result's message was written at that time, or dropped."""
+        taken_ns = self._taken_ns.pop(result.ts_ms)
+        if sent_ns is not None:
+            self._tally.add_added(sent_ns - taken_ns - result.inference_ns)
+
+    def _note(self, *, running: bool | None = None, closed: bool = False, taken: int = 0) -> None:
         with self._changed:
             self._running = self._running if running is None else running
             self._closed = self._closed or closed
             self._taken += taken
-            self._finished += finished
-            if self._wanted():  # else the capture thread would wake for nothing
-                self._changed.notify_all()
+            self._changed.notify_all()
 
     def _forget_dropped(self) -> None:
         """Go on after a frame that the node left out, as it does on a board that is hot or short of power."""
-        self._finished += self.given - self._taken
         self._taken = self.given
 
     def _wanted(self) -> bool:
         # The slot holds one frame: another one before it is taken would push it out.
-        idle = self._taken == self.given and self.given - self._finished < self._workers
-        return self._closed or (self._running and idle)
+        return self._closed or (self._running and self._taken == self.given)
 
 
 @dataclass(slots=True)
 class _FedLandmarker:
     """Tells the camera when a frame is taken."""
 
-    inner: AsyncLandmarker
+    inner: Landmarker
     camera: FeedCamera
-    started_ns: int = 0
 
-    def detect_async(self, frame: Frame) -> None:
-        self.camera.taken()
-        self.started_ns = time.monotonic_ns()
-        self.inner.detect_async(frame)
+    def submit(self, frame: Frame) -> None:
+        self.camera.taken(frame.ts_ms)
+        self.inner.submit(frame)
 
     def raise_if_failed(self) -> None:
         self.inner.raise_if_failed()
@@ -126,37 +124,34 @@ class _FedLandmarker:
 
 
 def fed(factory: LandmarkerFactory, camera: FeedCamera) -> LandmarkerFactory:
-    """A factory whose landmarkers tell the camera when they take a frame and when they are idle again."""
+    """A factory whose landmarkers tell the camera when they take a frame and when they give its result."""
 
-    def create(on_result: OnResult) -> AsyncLandmarker:
+    def create(on_result: OnResult, on_compute: OnCompute) -> Landmarker:
         def deliver(ts_ms: int, poses: tuple[Pose, ...]) -> None:
-            started_ns, finished_ns = landmarker.started_ns, time.monotonic_ns()
+            camera.finished(ts_ms)
             on_result(ts_ms, poses)
-            camera.finished(started_ns, finished_ns)
 
-        landmarker = _FedLandmarker(factory(deliver), camera)
-        return landmarker
+        return _FedLandmarker(factory(deliver, on_compute), camera)
 
     return create
 
 
 class _MeasuredNode(Node):
-    """Notes when each frame's message was written, and keeps the newest results."""
+    """Tells the camera when each frame's message was written, and keeps the newest results."""
 
-    def __init__(self, config: Config, parts: Parts, tally: Tally) -> None:
+    def __init__(self, config: Config, parts: Parts, camera: FeedCamera) -> None:
         super().__init__(config, parts)
         self.results: deque[PoseResult] = deque(maxlen=KEPT_RESULTS)
         self.left = 0
         self.sent = 0
-        self._tally = tally
+        self._camera = camera
 
     def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
         super().frame_left(result, sent_ns)
         self.results.append(result)
+        self._camera.sent(result, sent_ns)
         self.left += 1
-        if sent_ns is not None:
-            self.sent += 1
-            self._tally.add_added(sent_ns - result.captured_ns - result.inference_ns)
+        self.sent += sent_ns is not None
 
 
 class Pipeline:
@@ -172,9 +167,9 @@ class Pipeline:
         self.config = config
         self._tally = tally
         model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
-        self._camera = FeedCamera(frames, config.landmarker.workers, tally)
+        self._camera = FeedCamera(frames, tally)
         factory = fed(live_factory(config.landmarker, model.path), self._camera)
-        self._node = _MeasuredNode(config, Parts(self._camera, factory, model), tally)
+        self._node = _MeasuredNode(config, Parts(self._camera, factory, model), self._camera)
         self._thread = NodeThread(self._node)
 
     @property

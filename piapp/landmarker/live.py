@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from piapp.config import LandmarkerConfig
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 # How often a worker that waits for a result looks whether the landmarker has failed or is to stop.
 LOOK_PERIOD_S = 0.5
 
+# How long a worker that waits for a frame keeps the turn.
+TAKE_S = 0.1
+
 # Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
 LOAD_S = 120.0
 LOAD_POLL_S = 0.1
@@ -34,11 +38,15 @@ LOAD_POLL_S = 0.1
 MAX_AUTO_WORKERS = 3  # a fourth core is left to camera, publisher and system on a Pi
 
 
-class AsyncLandmarker(Protocol):
+class Landmarker(Protocol):
     """A landmarker with MediaPipe's LIVE_STREAM contract."""
 
-    def detect_async(self, frame: Frame) -> None:
-        """Take one frame and return; the result comes by the callback given at creation."""
+    def submit(self, frame: Frame) -> None:
+        """Take one frame; no other may be in flight.
+
+        The `OnResult` given at creation is called with the result: later, on a thread of the landmarker's own, or
+        before this returns, on the calling thread.
+        """
         ...
 
     def raise_if_failed(self) -> None:
@@ -55,7 +63,12 @@ class AsyncLandmarker(Protocol):
 
 
 OnResult = Callable[[int, tuple[Pose, ...]], None]
-LandmarkerFactory = Callable[[OnResult], AsyncLandmarker]
+"""Called with (ts_ms, poses)."""
+
+OnCompute = Callable[[], None]
+"""Called, once a frame or more often, when a landmarker leaves Python to others while it computes."""
+
+LandmarkerFactory = Callable[[OnResult, OnCompute], Landmarker]
 
 
 def worker_count(config: LandmarkerConfig) -> int:
@@ -80,7 +93,7 @@ class LiveStage:
     """Runs landmarkers on the frames that `take` gives, in threads named "landmarker-1" and so on.
 
     Args:
-        factory: Creates a landmarker for a callback; called once in each worker's thread.
+        factory: Creates a landmarker for its two callbacks; called once in each worker's thread.
         take: Waits so many seconds for a frame; None when there is none.
         workers: How many landmarkers take frames in turn. Each tracks people on its own.
         max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
@@ -204,13 +217,13 @@ class LiveStage:
     def _run(self, worker: _Worker) -> None:
         try:
             deny_sockets()
-            landmarker = self._factory(lambda ts_ms, poses: self._on_result(worker, ts_ms, poses))
+            landmarker = self._factory(partial(self._on_result, worker), self._wake_reader)
             with self._changed:
                 worker.ready.set()
                 self._changed.notify_all()
             try:
                 while (frame := self._next_frame(worker)) is not None:
-                    landmarker.detect_async(frame)
+                    landmarker.submit(frame)
                     self._wait_for_result(worker, landmarker)
             finally:
                 landmarker.close()
@@ -220,28 +233,46 @@ class LiveStage:
                 self._changed.notify_all()
 
     def _next_frame(self, worker: _Worker) -> Frame | None:
-        """Wait for this worker's turn and for a frame; None when stopping."""
-        with self._turn:
-            while not self._stopping:
-                frame = self._take(0.1)
-                if frame is None:
-                    continue
+        """A frame that waits already, or else this worker's turn and a frame; None when stopping."""
+        frame = self._take_next(worker, blocking=False)
+        while frame is None and not self._stopping:
+            self._wake_reader()
+            frame = self._take_next(worker, blocking=True)
+        return frame
+
+    def _take_next(self, worker: _Worker, *, blocking: bool) -> Frame | None:
+        if not self._turn.acquire(blocking=blocking):
+            return None
+        try:
+            frame = None if self._stopping else self._take(TAKE_S if blocking else 0.0)
+            if frame is not None:
                 with self._changed:
                     self._order.submitted(frame.ts_ms)
                     worker.idle.clear()
                     worker.submitted_ns = time.monotonic_ns()
                     worker.frame = frame
-                return frame
-        return None
+            return frame
+        finally:
+            self._turn.release()
 
-    def _wait_for_result(self, worker: _Worker, landmarker: AsyncLandmarker) -> None:
+    def _wake_reader(self) -> None:
+        """Tell the reader of results that wait.
+
+        Not done as soon as they are in: the reader would take Python's own lock just when the next frame needs it to
+        get to its network, which leaves a core idle (a sixth of the frame rate with one worker, measured).
+        """
+        with self._changed:
+            if self._results:
+                self._changed.notify_all()
+
+    def _wait_for_result(self, worker: _Worker, landmarker: Landmarker) -> None:
         while not worker.idle.wait(LOOK_PERIOD_S):
             landmarker.raise_if_failed()
             if self._stopping:
                 return
 
     def _on_result(self, worker: _Worker, ts_ms: int, poses: tuple[Pose, ...]) -> None:
-        """Store a result; runs on the landmarker's own thread."""
+        """Store a result; runs on whatever thread the landmarker calls back."""
         finished_ns = time.monotonic_ns()
         with self._changed:
             frame = worker.frame
@@ -256,5 +287,4 @@ class LiveStage:
             while len(self._results) > self._max_results:
                 self._results.popleft()
                 self.dropped += 1
-            self._changed.notify_all()
         worker.idle.set()

@@ -30,14 +30,20 @@ class LiveLandmarker:
         config: The options, under MediaPipe's own names.
         model: The bundle to load.
         on_result: Called with (ts_ms, poses) on MediaPipe's dispatcher thread; must only store them and return.
+        on_compute: Called when a frame was handed over.
 
     Raises:
         ModelError: MediaPipe refuses the bundle.
     """
 
     def __init__(
-        self, config: LandmarkerConfig, model: Path, on_result: Callable[[int, tuple[Pose, ...]], None]
+        self,
+        config: LandmarkerConfig,
+        model: Path,
+        on_result: Callable[[int, tuple[Pose, ...]], None],
+        on_compute: Callable[[], None],
     ) -> None:
+        self._on_compute = on_compute
         self._error: BaseException | None = None
 
         def deliver(result: Any, _image: Any, ts_ms: int) -> None:
@@ -51,13 +57,14 @@ class LiveLandmarker:
         self._masks = config.output_segmentation_masks
         self._task = _create(config, model, vision.RunningMode.LIVE_STREAM, deliver)
 
-    def detect_async(self, frame: Frame) -> None:
-        """Hand over one frame; the result comes by the callback. Call only when the last result is in."""
+    def submit(self, frame: Frame) -> None:
+        """Hand over one frame and return; call only when the last result is in."""
         image = frame.image
         if self._masks:
             self._widths[frame.ts_ms] = frame.size[0]
             image = _padded(image)
         self._task.detect_async(_image(image), frame.ts_ms)
+        self._on_compute()
 
     def raise_if_failed(self) -> None:
         """Tell that no more results will come; from any thread.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from piapp.config import LandmarkerConfig
-from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, OnResult
+from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.types import ImageArray, Pose
 
 Runtime = Literal["mediapipe", "litert"]
@@ -60,18 +60,16 @@ def mediapipe_runs_here(*, machine: str | None = None, cpuinfo: Path = _CPUINFO)
 def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
     """A factory of asynchronous landmarkers for `LiveStage`; call it in the thread that is to own the landmarker."""
     runtime = chosen_runtime(config)
-    # NumPy and OpenCV give up Python's own lock at each call and then wait to get it back: two landmarkers that compute
-    # side by side put each other to sleep fifteen times a frame. Taking turns, two do a third more frames (measured).
-    turn = threading.Lock()
+    turn = threading.Lock()  # of LiteRT's landmarkers, which share it
 
-    def create(on_result: OnResult) -> AsyncLandmarker:
+    def create(on_result: OnResult, on_compute: OnCompute) -> Landmarker:
         if runtime == "mediapipe":
             from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
 
-            return LiveLandmarker(config, model, on_result)
+            return LiveLandmarker(config, model, on_result, on_compute)
         from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
 
-        return litert.LiveLandmarker(config, model, on_result, turn)
+        return litert.LiveLandmarker(config, model, on_result, on_compute, turn)
 
     return create
 

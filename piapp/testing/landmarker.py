@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from piapp.errors import LandmarkerError
-from piapp.landmarker.live import OnResult
+from piapp.landmarker.live import OnCompute, OnResult
 from piapp.types import LANDMARK_COUNT, FloatArray, Frame, Pose
 
 
@@ -23,6 +23,7 @@ class FakeLandmarker:
 
     Args:
         on_result: Called with (ts_ms, poses) on the thread named "fake-landmarker".
+        on_compute: Called when a frame was taken.
         poses: What to answer for a frame.
         inference_s: How long an answer takes.
     """
@@ -30,6 +31,7 @@ class FakeLandmarker:
     def __init__(
         self,
         on_result: OnResult,
+        on_compute: OnCompute,
         *,
         poses: Callable[[Frame], tuple[Pose, ...]] | None = None,
         inference_s: float = 0.0,
@@ -37,6 +39,7 @@ class FakeLandmarker:
         self.history: deque[int] = deque(maxlen=1000)
         self.inference_s = inference_s
         self._on_result = on_result
+        self._on_compute = on_compute
         self._poses = poses or (lambda _frame: (standing_pose(),))
         self._frames: queue.Queue[Frame | None] = queue.Queue(1)  # one in flight: a second is refused
         self._running = threading.Event()
@@ -45,7 +48,7 @@ class FakeLandmarker:
         self._thread = threading.Thread(target=self._run, name="fake-landmarker", daemon=True)
         self._thread.start()
 
-    def detect_async(self, frame: Frame) -> None:
+    def submit(self, frame: Frame) -> None:
         """Take one frame.
 
         Raises:
@@ -58,6 +61,7 @@ class FakeLandmarker:
         except queue.Full as error:
             raise LandmarkerError("fake landmarker: was given a frame while busy") from error
         self.history.append(frame.ts_ms)
+        self._on_compute()
 
     def hang(self) -> None:
         """Answer nothing until `resume`, and let `close` wait, as a stuck library does."""

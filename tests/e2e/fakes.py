@@ -12,7 +12,7 @@ import threading
 from piapp import app
 from piapp.cli import run_command
 from piapp.config import Config
-from piapp.landmarker.live import OnResult
+from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
@@ -26,11 +26,11 @@ class BreakableLandmarker(FakeLandmarker):
 
     broken = False
 
-    def detect_async(self, frame: Frame) -> None:
+    def submit(self, frame: Frame) -> None:
         """Take one frame, or raise."""
         if self.broken:
             raise ZeroDivisionError("broken on command")
-        super().detect_async(frame)
+        super().submit(frame)
 
     def break_(self) -> None:
         """Raise at the next frame."""
@@ -46,8 +46,8 @@ def main() -> int:
     camera = FakeCamera(fps=30.0, frame_timeout_s=NEVER_S)
     landmarkers: list[BreakableLandmarker] = []
 
-    def factory(on_result: OnResult) -> BreakableLandmarker:
-        landmarkers.append(BreakableLandmarker(on_result))
+    def factory(on_result: OnResult, on_compute: OnCompute) -> BreakableLandmarker:
+        landmarkers.append(BreakableLandmarker(on_result, on_compute))
         return landmarkers[-1]
 
     def make_parts(config: Config) -> app.Parts:

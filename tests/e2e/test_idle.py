@@ -12,7 +12,7 @@ import pytest
 
 from piapp.app import Node, Parts
 from piapp.config import load_config
-from piapp.landmarker.live import OnResult
+from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
@@ -55,8 +55,8 @@ def room(tmp_path: Path) -> Iterator[Room]:
     }
     config = load_config(Path(os.devnull), overrides=list(settings.items()), environ={}).config
 
-    def factory(on_result: OnResult) -> FakeLandmarker:
-        return FakeLandmarker(on_result, poses=room.poses)
+    def factory(on_result: OnResult, on_compute: OnCompute) -> FakeLandmarker:
+        return FakeLandmarker(on_result, on_compute, poses=room.poses)
 
     node = Node(config, Parts(FakeCamera(fps=FPS), factory, find_model("lite", masks=False)))
     stop = threading.Event()

@@ -35,9 +35,9 @@ class Rig:
             keep_images=keep_images,
         )
 
-    def create(self, on_result):
+    def create(self, *callbacks):
         """A fake landmarker."""
-        self.landmarkers.append(FakeLandmarker(on_result))
+        self.landmarkers.append(FakeLandmarker(*callbacks))
         return self.landmarkers[-1]
 
     def start(self):
@@ -166,20 +166,20 @@ def test_a_reader_that_sleeps_loses_the_oldest_results(rig):
 
 def test_answers_that_were_not_asked_for_are_ignored(rig):
     """MediaPipe has been seen to call back twice for a frame (upstream issue 5457)."""
-    callbacks = []
+    given = []
 
-    def factory(on_result):
-        callbacks.append(on_result)
-        node.landmarkers.append(FakeLandmarker(on_result))
+    def factory(*callbacks):
+        given.append(callbacks[0])
+        node.landmarkers.append(FakeLandmarker(*callbacks))
         return node.landmarkers[-1]
 
     node = rig(1, factory=factory)
     node.start()
-    callbacks[0](5, ())  # before any frame
+    given[0](5, ())  # before any frame
     node.give(10)
     assert node.results(1) == [10]
-    callbacks[0](10, ())  # again
-    callbacks[0](3, ())  # an old one
+    given[0](10, ())  # again
+    given[0](3, ())  # an old one
     node.give(20)
     assert node.results(1) == [20]
     assert node.stage.next_result(0.05) is None
@@ -194,7 +194,7 @@ def test_an_error_of_a_landmarker_ends_up_with_the_reader(rig):
         raise ZeroDivisionError("broken")
 
     for landmarker in node.landmarkers:
-        landmarker.detect_async = broken
+        landmarker.submit = broken
     node.slot.put(frame(1))
     wait_until(lambda: node.slot.empty, "the frame to be taken")
     for _ in range(2):
@@ -205,7 +205,7 @@ def test_an_error_of_a_landmarker_ends_up_with_the_reader(rig):
 def test_a_landmarker_that_cannot_be_made_ends_the_start(rig):
     """The factory's error comes out of `wait_ready`."""
 
-    def factory(_on_result):
+    def factory(*_callbacks):
         raise ModelError("no such model")
 
     node = rig(2, factory=factory)
@@ -268,10 +268,10 @@ def test_workers_run_in_named_filtered_threads(rig):
     """Landmarkers are created under the socket filter, in threads that a debugger can tell apart."""
     seen = []
 
-    def factory(on_result):
+    def factory(*callbacks):
         status = Path(f"/proc/self/task/{threading.get_native_id()}/status").read_text()
         seen.append((threading.current_thread().name, "Seccomp:\t2\n" in status))
-        return node.create(on_result)
+        return node.create(*callbacks)
 
     node = rig(2, factory=factory)
     node.start()

@@ -17,7 +17,7 @@ from piapp.camera.media import VideoFile
 from piapp.config import default_config
 from piapp.errors import LandmarkerError, LandmarkerTimeoutError
 from piapp.landmarker import mediapipe as mediapipe_adapter
-from piapp.landmarker.live import AsyncLandmarker, LandmarkerFactory, LiveStage, OnResult
+from piapp.landmarker.live import Landmarker, LandmarkerFactory, LiveStage, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.testing.landmarker import FakeLandmarker
@@ -86,8 +86,8 @@ class Rig:
         self.slot.close()
         assert self.stage.stop(DEADLINE_S)
 
-    def _make(self, on_result: OnResult) -> AsyncLandmarker:
-        self.landmarkers.append(self._create(on_result))
+    def _make(self, on_result: OnResult, on_compute: OnCompute) -> Landmarker:
+        self.landmarkers.append(self._create(on_result, on_compute))
         return self.landmarkers[-1]
 
 

@@ -5,7 +5,6 @@ Owns tracking from frame to frame. Used by one thread at a time; no clock, no th
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from piapp.landmarker.litert.crop import Cropper, full_mask
 from piapp.landmarker.litert.network import Network
 from piapp.landmarker.litert.region import Region, Square, associate
 from piapp.landmarker.litert.smoothing import PersonSmoothing
+from piapp.landmarker.litert.turn import Turn
 from piapp.types import LANDMARK_COUNT, FloatArray, ImageArray, Pose
 
 # Outputs of the two networks.
@@ -48,7 +48,7 @@ class PosePipeline:
         config: The landmarker's options.
         person_detector: The bundle's detector.
         landmark_model: The bundle's landmark model.
-        turn: Held while Python runs, released while a network computes.
+        turn: Held while Python runs, given away while a network computes.
         tracking: Pictures are frames of one video: regions carry over, and a single person is smoothed. Else each is a
             picture of its own.
     """
@@ -58,7 +58,7 @@ class PosePipeline:
         config: LandmarkerConfig,
         person_detector: Network,
         landmark_model: Network,
-        turn: threading.Lock,
+        turn: Turn,
         *,
         tracking: bool,
     ) -> None:
@@ -96,11 +96,8 @@ class PosePipeline:
 
     def _infer(self, network: Network, crop: Cropper, image: ImageArray, square: Square) -> None:
         network.fill(lambda into: crop.cut(image, square, into))
-        self._turn.release()
-        try:
+        with self._turn.given_away():
             network.run()
-        finally:
-            self._turn.acquire()
 
     def _regions_in(self, image: ImageArray) -> list[Region]:
         """Tracked regions; the detector runs when they are fewer than the people to look for."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -30,26 +30,27 @@ def pictures() -> list[np.ndarray]:
         return [image for _, image in islice(video.frames(), 60, 66)]
 
 
-class Results:
-    """Collects what the landmarker calls back; can hold it up."""
+class Caller:
+    """Hands frames to a landmarker, and notes what it calls back in which order."""
 
     def __init__(self) -> None:
-        self.got: list[tuple[int, int]] = []
-        self.threads: set[str] = set()
-        self.arrived = threading.Semaphore(0)
-        self.may_return = threading.Event()
-        self.may_return.set()
+        self.heard: list[tuple[str, int]] = []
+        self.turn = threading.Lock()
+        self.landmarker = LiveLandmarker(CONFIG, MODEL, self._result, self._compute, self.turn)
 
-    def __call__(self, ts_ms: int, poses: tuple[object, ...]) -> None:
-        """Store a result."""
-        self.got.append((ts_ms, len(poses)))
-        self.threads.add(threading.current_thread().name)
-        self.arrived.release()
-        assert self.may_return.wait(DEADLINE_S)
+    def _result(self, ts_ms: int, poses: tuple[object, ...]) -> None:
+        self.heard.append((f"{len(poses)} person", ts_ms))
 
-    def wait(self) -> None:
-        """Wait for one more result."""
-        assert self.arrived.acquire(timeout=DEADLINE_S)
+    def _compute(self) -> None:
+        self.heard.append(("compute", self.turn.locked()))
+
+
+@pytest.fixture
+def caller():
+    """One whose landmarker is closed afterwards."""
+    made = Caller()
+    yield made
+    made.landmarker.close()
 
 
 def frame(ts_ms: int, image: np.ndarray) -> Frame:
@@ -57,72 +58,57 @@ def frame(ts_ms: int, image: np.ndarray) -> Frame:
     return Frame(ts_ms, ts_ms * 1_000_000, image)
 
 
-def test_results_come_by_callback(pictures):
-    """One for each frame, with its timestamp, on the landmarker's own thread, which ends with it."""
-    results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
+def test_results_come_by_callback(caller, pictures):
+    """One for each frame, with its timestamp, after the detector's and the landmark model's run, then the latter's."""
     for number, picture in enumerate(pictures):
-        landmarker.detect_async(frame(10 + number, picture))
-        results.wait()
-    landmarker.close()
-    assert results.got == [(10 + number, 1) for number in range(len(pictures))]
-    assert results.threads == {f"{threading.current_thread().name}-litert"}
-    assert not [thread for thread in threading.enumerate() if thread.name in results.threads]
+        caller.landmarker.submit(frame(10 + number, picture))
+    later = [call for number in range(1, len(pictures)) for call in (("compute", True), ("1 person", 10 + number))]
+    assert caller.heard == [("compute", True), ("compute", True), ("1 person", 10), *later]
 
 
-def test_a_second_frame_in_flight_is_refused(pictures):
-    """Nothing queues: the next frame is taken as soon as the result is out, even while the callback runs."""
-    results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
-    results.may_return.clear()
-    landmarker.detect_async(frame(10, pictures[0]))
-    results.wait()
-    landmarker.detect_async(frame(20, pictures[1]))
-    with pytest.raises(LandmarkerError, match="frame 30 came while frame 20 is in flight"):
-        landmarker.detect_async(frame(30, pictures[2]))
-    results.may_return.set()
-    results.wait()
-    landmarker.close()
-    assert [ts_ms for ts_ms, _ in results.got] == [10, 20]
+def test_it_starts_no_thread(caller, pictures):
+    """It works where it is called; only XNNPACK may have its own, and has none with one thread."""
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    caller.landmarker.submit(frame(10, pictures[0]))
+    assert len(list(Path("/proc/self/task").iterdir())) <= threads
 
 
-def test_timestamps_must_increase(pictures):
+def test_a_second_frame_in_flight_is_refused(caller, pictures, monkeypatch):
+    """Nothing queues; afterwards it works on."""
+    begun, go_on = threading.Event(), threading.Event()
+    run = caller.landmarker._pipeline._landmarks.run
+    monkeypatch.setattr(
+        caller.landmarker._pipeline._landmarks, "run", lambda: (begun.set(), go_on.wait(DEADLINE_S), run())
+    )
+    thread = threading.Thread(target=caller.landmarker.submit, args=(frame(10, pictures[0]),))
+    thread.start()
+    assert begun.wait(DEADLINE_S)
+    with pytest.raises(LandmarkerError, match="frame 20 came while frame 10 is in flight"):
+        caller.landmarker.submit(frame(20, pictures[1]))
+    go_on.set()
+    thread.join(DEADLINE_S)
+    caller.landmarker.submit(frame(20, pictures[1]))
+    assert [call for call in caller.heard if call[0] != "compute"] == [("1 person", 10), ("1 person", 20)]
+
+
+def test_timestamps_must_increase(caller, pictures):
     """As MediaPipe's."""
-    results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
-    landmarker.detect_async(frame(10, pictures[0]))
-    results.wait()
+    caller.landmarker.submit(frame(10, pictures[0]))
     with pytest.raises(LandmarkerError, match="frame 10 came after 10; timestamps must increase"):
-        landmarker.detect_async(frame(10, pictures[1]))
-    landmarker.close()
+        caller.landmarker.submit(frame(10, pictures[1]))
+    caller.landmarker.submit(frame(11, pictures[1]))
 
 
-def test_closing_waits_for_the_frame_in_flight(pictures):
-    """Its result still comes; further frames are refused."""
-    results = Results()
-    landmarker = LiveLandmarker(CONFIG, MODEL, results, threading.Lock())
-    landmarker.detect_async(frame(10, pictures[0]))
-    landmarker.close()
-    assert results.got == [(10, 1)]
-    with pytest.raises(LandmarkerError, match="closed"):
-        landmarker.detect_async(frame(20, pictures[1]))
-
-
-def test_a_failure_is_logged_and_told(pictures, caplog, monkeypatch):
-    """The frame gets no result; the next one is refused with the reason."""
-    landmarker = LiveLandmarker(CONFIG, MODEL, Results(), threading.Lock())
+def test_a_failure_is_told_with_its_reason(caller, pictures, monkeypatch):
+    """The frame gets no result."""
 
     def fail(_image: np.ndarray, _ts_ms: int) -> None:
-        raise LandmarkerError("the ceiling fell down")
+        raise ZeroDivisionError("the ceiling fell down")
 
-    monkeypatch.setattr(landmarker._pipeline, "process", fail)
-    with caplog.at_level(logging.ERROR):
-        landmarker.detect_async(frame(10, pictures[0]))
-        landmarker._thread.join(DEADLINE_S)
-    assert "gives no more results" in caplog.text
-    with pytest.raises(LandmarkerError, match="the ceiling fell down"):
-        landmarker.detect_async(frame(20, pictures[1]))
-    landmarker.close()
+    monkeypatch.setattr(caller.landmarker._pipeline, "process", fail)
+    with pytest.raises(LandmarkerError, match=r"the landmarker failed: ZeroDivisionError\('the ceiling fell down'\)"):
+        caller.landmarker.submit(frame(10, pictures[0]))
+    assert caller.heard == []
 
 
 @pytest.mark.parametrize(
@@ -142,24 +128,19 @@ def test_pictures_of_another_form_are_refused(image):
     landmarker.close()
 
 
-def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(pictures, monkeypatch):
+def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(caller, pictures, monkeypatch):
     """Others run Python meanwhile; one that fails does not keep them out."""
-    turn = threading.Lock()
-    landmarker = LiveLandmarker(CONFIG, MODEL, Results(), turn)
-    held = []
+    turn, pipeline, held = caller.turn, caller.landmarker._pipeline, []
 
     def fail() -> None:
         held.append(turn.locked())
         raise LandmarkerError("no more")
 
-    monkeypatch.setattr(landmarker._pipeline._landmarks, "run", fail)
-    cut = landmarker._pipeline._landmarks_crop.cut
-    monkeypatch.setattr(
-        landmarker._pipeline._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args))
-    )
-    landmarker.detect_async(frame(10, pictures[0]))
-    landmarker._thread.join(DEADLINE_S)
-    landmarker.close()
+    cut = pipeline._landmarks_crop.cut
+    monkeypatch.setattr(pipeline._landmarks, "run", fail)
+    monkeypatch.setattr(pipeline._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args)))
+    with pytest.raises(LandmarkerError, match="no more"):
+        caller.landmarker.submit(frame(10, pictures[0]))
     assert held == [True, False]
     assert not turn.locked()
 

@@ -8,7 +8,7 @@ from piapp.app import Node, Parts
 from piapp.cli import LogLevel, start_logging
 from piapp.config import load_config
 from piapp.errors import PiappError
-from piapp.landmarker.live import AsyncLandmarker, OnResult
+from piapp.landmarker.live import Landmarker, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
@@ -19,9 +19,9 @@ camera = FakeCamera(frame_timeout_s=config.camera.frame_timeout_s)
 landmarkers: list[FakeLandmarker] = []
 
 
-def create(on_result: OnResult) -> AsyncLandmarker:
+def create(on_result: OnResult, on_compute: OnCompute) -> Landmarker:
     """Make a landmarker, and keep it for its switch."""
-    landmarkers.append(FakeLandmarker(on_result))
+    landmarkers.append(FakeLandmarker(on_result, on_compute))
     return landmarkers[-1]
 
 
