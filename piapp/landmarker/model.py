@@ -146,7 +146,7 @@ def load_registry() -> Registry:
 
 
 def find_model(name_or_path: str, *, masks: bool, folders: Folders | None = None) -> ModelFile:
-    """The bundle to load, its hash verified (6 MB: some 5 ms).
+    """The bundle to load, its hash verified (6 to 9 MB: some 5 ms).
 
     Args:
         name_or_path: "lite", "full", "heavy", or the path of a .task file.
