@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from piapp.landmarker.litert.numbers import sigmoid
 from piapp.landmarker.litert.region import Square
@@ -35,8 +38,7 @@ class Cropper:
         self._scale, self._offset = np.float32(scale), np.float32(offset)
         self._border = cv2.BORDER_REPLICATE if repeat_border else cv2.BORDER_CONSTANT
         self._corners = _corners(size)
-        grid = np.stack(np.meshgrid(np.arange(size, dtype=np.float64), np.arange(size, dtype=np.float64)), axis=-1)
-        self._grids = [grid[row : row + _BAND] for row in range(0, size, _BAND)]
+        self._bands = _bands(size)
         self._places = np.empty((_BAND, size, 2), np.float64)
         self._rounded = np.empty((_BAND, size, 2), np.float32)
         self._whole = np.empty((_BAND, size, 2), np.int16)
@@ -54,16 +56,16 @@ class Cropper:
             into: (size, size, 3) float32, overwritten.
         """
         _, matrix = cv2.invert(cv2.getPerspectiveTransform(square.corners(), self._corners))
-        for number, grid in enumerate(self._grids):
-            rows = slice(len(grid))
+        for band, first in zip(self._bands, range(0, len(into), _BAND), strict=True):
+            rows = slice(len(band))
             places, rounded = self._places[rows], self._rounded[rows]
             whole, fraction = self._whole[rows], self._fraction[rows]
-            cv2.perspectiveTransform(grid, matrix, dst=places)
+            cv2.perspectiveTransform(band, matrix, dst=places)
             places += _ROUNDING
             places -= _ROUNDING
             rounded[:] = places
             cv2.convertMaps(rounded, None, cv2.CV_16SC2, dstmap1=whole, dstmap2=fraction)
-            pixels = self._pixels[number * _BAND :][rows]
+            pixels = self._pixels[first : first + _BAND]
             cv2.remap(image, whole, fraction, cv2.INTER_LINEAR, dst=pixels, borderMode=self._border)
         np.multiply(self._pixels, self._scale, out=into)
         if self._offset:
@@ -80,6 +82,14 @@ def full_mask(logits: FloatArray, square: Square, width: int, height: int) -> Fl
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     full: FloatArray = cv2.warpPerspective(mask, to_crop, (width, height), flags=flags)
     return full
+
+
+@cache
+def _bands(size: int) -> tuple[npt.NDArray[np.float64], ...]:
+    """Places (x, y) of the pixels of a crop, some rows at a time; the same for all who cut this size."""
+    grid = np.stack(np.meshgrid(np.arange(size, dtype=np.float64), np.arange(size, dtype=np.float64)), axis=-1)
+    grid.flags.writeable = False
+    return tuple(grid[row : row + _BAND] for row in range(0, size, _BAND))
 
 
 def _corners(size: int) -> FloatArray:
