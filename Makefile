@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -32,6 +32,10 @@ test-camera: setup-test  ## the camera adapter on the real libcamera and its vir
 
 test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the wheels that they get (5 min)
 	PIAPP_TEST_ARM64=1 $(BIN)/pytest tests/e2e/arm64
+
+test-brokers: setup-test  ## the node with RabbitMQ and NATS too, which apt brings (root; Debian 12's versions)
+	apt-get install -y -qq --no-install-recommends rabbitmq-server nats-server
+	$(BIN)/pytest -rs tests/e2e/test_brokers.py
 
 test-homeassistant: setup-test  ## a real Home Assistant, installed with Python 3.13, with discovery, commands and blueprints
 	python3.13 -m venv .cache/homeassistant

@@ -85,7 +85,7 @@ def nats(stack: ExitStack, folder: Path) -> Broker:
     """NATS needs JetStream for MQTT."""
     program = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        pytest.skip("nats-server is not installed; `apt install nats-server` runs this test")
+        pytest.skip("nats-server is not installed; `make test-brokers` runs this test")
     port = free_port()
     config = folder / "nats.conf"
     config.write_text(
@@ -101,7 +101,7 @@ def rabbitmq(stack: ExitStack, folder: Path) -> Broker:
     programs = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
     epmd = shutil.which("epmd")
     if not programs or epmd is None:
-        pytest.skip("rabbitmq-server is not installed; `apt install rabbitmq-server` runs this test")
+        pytest.skip("rabbitmq-server is not installed; `make test-brokers` runs this test")
     version = tuple(int(one) for one in re.findall(r"\d+", programs[-1].parts[-3])[:2])
     port, names_port = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(
