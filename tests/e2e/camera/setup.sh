@@ -8,7 +8,7 @@ project=$(cd "$(dirname "$0")/../../.." && pwd)
 packages=ca-certificates,python3-libcamera,python3-venv,python3-dev,gcc,libc6-dev,libcap-dev
 # What Picamera2 and our adapter need; taken from the tests' lock, with its hashes.
 names=(picamera2 av jsonschema libarchive-c numpy openexr pidng piexif pillow python-prctl simplejpeg tqdm videodev2
-  attrs referencing rpds-py jsonschema-specifications typing-extensions msgspec)
+  attrs referencing rpds-py jsonschema-specifications typing-extensions msgspec opencv-python-headless)
 
 mmdebstrap --quiet --mode=root --variant=minbase --include=$packages --aptopt='APT::Install-Recommends "false"' \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
