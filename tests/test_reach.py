@@ -10,7 +10,7 @@ import pytest
 from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
-from piapp.landmarker.litert import OfflineLandmarker
+from piapp.landmarker.litert import OfflineLandmarker, read_models
 from piapp.landmarker.model import find_model
 from piapp.posture.monitor import Monitor
 from piapp.types import ImageArray, PoseResult, PostureEvent
@@ -37,7 +37,7 @@ def test_the_fall_is_found_though_people_are_small(share: float) -> None:
     """In the demo clip somebody who stands fills 55 % of the picture's height: at half of that it still works."""
     config = default_config()
     landmarker_config = msgspec.structs.replace(config.landmarker, runtime="litert")
-    landmarker = OfflineLandmarker(landmarker_config, find_model("lite", masks=False).path, video=True)
+    landmarker = OfflineLandmarker(landmarker_config, read_models(find_model("lite", masks=False).path), video=True)
     monitor = Monitor(config.posture)
     events: list[PostureEvent] = []
     tallest = 0.0

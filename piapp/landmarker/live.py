@@ -1,8 +1,8 @@
 """The live stage: workers that take the newest frame, run a landmarker each, and give results in order.
 
 Owns the worker threads. Each creates its landmarker under the filter of `egress`, and hands it one frame at a time, so
-that nothing queues inside the landmarker and latency stays at one inference. Which runtime does the work is the
-factory's business.
+that nothing queues inside the landmarker and latency stays at one inference. A result wakes its reader when the next
+frame computes, or at once when none waits. Which runtime does the work is the factory's business.
 """
 
 from __future__ import annotations

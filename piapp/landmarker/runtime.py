@@ -9,11 +9,14 @@ import importlib.util
 import platform
 import threading
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from piapp.config import LandmarkerConfig
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.types import ImageArray, Pose
+
+if TYPE_CHECKING:
+    from piapp.landmarker import litert
 
 Runtime = Literal["mediapipe", "litert"]
 
@@ -60,16 +63,21 @@ def mediapipe_runs_here(*, machine: str | None = None, cpuinfo: Path = _CPUINFO)
 def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
     """A factory of asynchronous landmarkers for `LiveStage`; call it in the thread that is to own the landmarker."""
     runtime = chosen_runtime(config)
-    turn = threading.Lock()  # of LiteRT's landmarkers, which share it
+    # LiteRT's landmarkers share these two.
+    turn = threading.Lock()
+    models: litert.Models | None = None
 
     def create(on_result: OnResult, on_compute: OnCompute) -> Landmarker:
+        nonlocal models
         if runtime == "mediapipe":
             from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
 
             return LiveLandmarker(config, model, on_result, on_compute)
         from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
 
-        return litert.LiveLandmarker(config, model, on_result, on_compute, turn)
+        with turn:
+            models = models or litert.read_models(model)
+        return litert.LiveLandmarker(config, models, on_result, on_compute, turn)
 
     return create
 
@@ -86,4 +94,4 @@ def offline_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) ->
         return OfflineLandmarker(config, model, video=video)
     from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
 
-    return litert.OfflineLandmarker(config, model, video=video)
+    return litert.OfflineLandmarker(config, litert.read_models(model), video=video)

@@ -11,7 +11,8 @@ import pytest
 
 from piapp.config import default_config
 from piapp.landmarker import runtime
-from piapp.landmarker.runtime import chosen_runtime, mediapipe_runs_here
+from piapp.landmarker.model import find_model
+from piapp.landmarker.runtime import chosen_runtime, live_factory, mediapipe_runs_here
 
 CONFIG = default_config().landmarker
 PI_4 = "Features\t: fp asimd evtstrm crc32 cpuid\n"
@@ -52,6 +53,20 @@ def test_auto_prefers_the_reference(monkeypatch):
     assert chosen_runtime(auto) == "litert"
     for name in ("mediapipe", "litert"):
         assert chosen_runtime(msgspec.structs.replace(CONFIG, runtime=name)) == name
+
+
+def test_landmarkers_side_by_side_share_the_models():
+    """LiteRT refers to the bundle's 9 MB as long as it runs: one copy serves all workers."""
+    config = msgspec.structs.replace(CONFIG, runtime="litert")
+    create = live_factory(config, find_model("lite", masks=False).path)
+    landmarkers = [create(lambda ts_ms, poses: None, lambda: None) for _ in range(2)]
+    pipelines = [landmarker._pipeline for landmarker in landmarkers]
+    for part in ("_detector", "_landmarks"):
+        one, other = (getattr(pipeline, part)._interpreter._model_content for pipeline in pipelines)
+        assert one is other
+        assert len(one) > 3_000_000
+    for landmarker in landmarkers:
+        landmarker.close()
 
 
 def test_litert_imports_no_mediapipe():

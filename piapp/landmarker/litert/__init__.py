@@ -6,5 +6,6 @@ only module that imports ai_edge_litert, `crop` the only one that imports cv2; t
 """
 
 from piapp.landmarker.litert.landmarker import LiveLandmarker, OfflineLandmarker
+from piapp.landmarker.litert.network import Models, read_models
 
-__all__ = ["LiveLandmarker", "OfflineLandmarker"]
+__all__ = ["LiveLandmarker", "Models", "OfflineLandmarker", "read_models"]

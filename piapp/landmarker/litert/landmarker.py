@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from piapp.config import LandmarkerConfig
 from piapp.errors import LandmarkerError
-from piapp.landmarker.litert.network import open_networks
+from piapp.landmarker.litert.network import Models, open_networks
 from piapp.landmarker.litert.pipeline import PosePipeline, checked
 from piapp.landmarker.litert.turn import Turn
 from piapp.types import Frame, ImageArray, Pose
@@ -22,15 +21,15 @@ class OfflineLandmarker:
 
     Args:
         config: The options, under MediaPipe's own names.
-        model: The bundle to load.
+        models: The bundle, which landmarkers can share.
         video: VIDEO mode when True, else IMAGE mode.
 
     Raises:
         ModelError: LiteRT refuses the bundle.
     """
 
-    def __init__(self, config: LandmarkerConfig, model: Path, *, video: bool) -> None:
-        self._pipeline = _pipeline(config, model, Turn(), tracking=video)
+    def __init__(self, config: LandmarkerConfig, models: Models, *, video: bool) -> None:
+        self._pipeline = _pipeline(config, models, Turn(), tracking=video)
 
     def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
         """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference.
@@ -57,7 +56,7 @@ class LiveLandmarker:
 
     Args:
         config: The options, under MediaPipe's own names.
-        model: The bundle to load.
+        models: The bundle, which landmarkers can share.
         on_result: Called with (ts_ms, poses); must only store them and return.
         on_compute: Called whenever a network begins to compute.
         turn: Held while it runs Python, not while a network computes; all landmarkers of a process share one.
@@ -69,12 +68,12 @@ class LiveLandmarker:
     def __init__(
         self,
         config: LandmarkerConfig,
-        model: Path,
+        models: Models,
         on_result: Callable[[int, tuple[Pose, ...]], None],
         on_compute: Callable[[], None],
         turn: threading.Lock,
     ) -> None:
-        self._pipeline = _pipeline(config, model, Turn(turn, on_compute), tracking=True)
+        self._pipeline = _pipeline(config, models, Turn(turn, on_compute), tracking=True)
         self._on_result = on_result
         self._busy = threading.Lock()  # held while a frame is in flight
         self._last_ms: int | None = None
@@ -114,6 +113,6 @@ class LiveLandmarker:
             raise LandmarkerError(f"the landmarker failed: {error!r}") from error
 
 
-def _pipeline(config: LandmarkerConfig, model: Path, turn: Turn, *, tracking: bool) -> PosePipeline:
-    person_detector, landmark_model = open_networks(model, config.threads or AUTO_THREADS)
+def _pipeline(config: LandmarkerConfig, models: Models, turn: Turn, *, tracking: bool) -> PosePipeline:
+    person_detector, landmark_model = open_networks(models, config.threads or AUTO_THREADS)
     return PosePipeline(config, person_detector, landmark_model, turn, tracking=tracking)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter
 
@@ -79,25 +78,25 @@ class Network:
         return view
 
 
-def open_networks(path: Path, threads: int) -> tuple[Network, Network]:
-    """The bundle's (detector, landmark model).
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """A bundle's two TFLite models. Networks refer to them as long as they live, and any number can share them."""
+
+    path: Path
+    detector: bytes
+    landmarks: bytes
+
+
+def read_models(path: Path) -> Models:
+    """Read a bundle.
 
     Raises:
-        ModelError: The bundle cannot be read or has other models.
+        ModelError: It cannot be read.
     """
-    with _archive(path) as archive:
-        return (
-            _network(archive, path, DETECTOR_ENTRY, threads=threads, outputs=2),
-            _network(archive, path, LANDMARKS_ENTRY, threads=threads, outputs=5),
-        )
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     # Not `read_bundle`, which holds the whole file twice.
     try:
         with zipfile.ZipFile(path) as archive:
-            yield archive
+            return Models(path, archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY))
     except KeyError as error:
         raise ModelError(f"{path}: {error.args[0]}; expected {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}") from error
     except zipfile.BadZipFile as error:
@@ -106,5 +105,13 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _network(archive: zipfile.ZipFile, path: Path, entry: str, **form: Any) -> Network:
-    return Network(archive.read(entry), f"{path}: {entry}", **form)
+def open_networks(models: Models, threads: int) -> tuple[Network, Network]:
+    """Networks of the (detector, landmark model).
+
+    Raises:
+        ModelError: LiteRT cannot load them, or they are other models.
+    """
+    return (
+        Network(models.detector, f"{models.path}: {DETECTOR_ENTRY}", threads=threads, outputs=2),
+        Network(models.landmarks, f"{models.path}: {LANDMARKS_ENTRY}", threads=threads, outputs=5),
+    )

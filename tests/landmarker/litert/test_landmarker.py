@@ -14,13 +14,13 @@ from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
 from piapp.config import default_config
 from piapp.errors import LandmarkerError
-from piapp.landmarker.litert import LiveLandmarker, OfflineLandmarker
+from piapp.landmarker.litert import LiveLandmarker, OfflineLandmarker, read_models
 from piapp.landmarker.model import find_model
 from piapp.types import Frame
 from tests.mosquitto import DEADLINE_S
 
 CONFIG = msgspec.structs.replace(default_config().landmarker, runtime="litert")
-MODEL = find_model("lite", masks=False).path
+MODELS = read_models(find_model("lite", masks=False).path)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ class Caller:
     def __init__(self) -> None:
         self.heard: list[tuple[str, int]] = []
         self.turn = threading.Lock()
-        self.landmarker = LiveLandmarker(CONFIG, MODEL, self._result, self._compute, self.turn)
+        self.landmarker = LiveLandmarker(CONFIG, MODELS, self._result, self._compute, self.turn)
 
     def _result(self, ts_ms: int, poses: tuple[object, ...]) -> None:
         self.heard.append((f"{len(poses)} person", ts_ms))
@@ -122,7 +122,7 @@ def test_a_failure_is_told_with_its_reason(caller, pictures, monkeypatch):
 )
 def test_pictures_of_another_form_are_refused(image):
     """Alpha, grey, floats, gaps between pixels."""
-    landmarker = OfflineLandmarker(CONFIG, MODEL, video=False)
+    landmarker = OfflineLandmarker(CONFIG, MODELS, video=False)
     with pytest.raises(LandmarkerError, match=r"expected a C-contiguous \(height, width, 3\) uint8 array"):
         landmarker.detect(image, 0)
     landmarker.close()
@@ -149,7 +149,7 @@ def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
     """Once with one person looked for, in every frame with two, one of whom is never there."""
     for num_poses, expected in ((1, 1), (2, len(pictures))):
         config = msgspec.structs.replace(CONFIG, num_poses=num_poses)
-        landmarker = OfflineLandmarker(config, MODEL, video=True)
+        landmarker = OfflineLandmarker(config, MODELS, video=True)
         runs = []
         detector = landmarker._pipeline._detector
         run = detector.run
@@ -162,7 +162,7 @@ def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
 
 def test_an_empty_picture_loses_the_person_and_the_next_finds_them(pictures):
     """Tracking is lost at the presence threshold, and the detector takes over."""
-    landmarker = OfflineLandmarker(CONFIG, MODEL, video=True)
+    landmarker = OfflineLandmarker(CONFIG, MODELS, video=True)
     counts = [
         len(landmarker.detect(picture, number + 1))
         for number, picture in enumerate([pictures[0], np.zeros_like(pictures[0]), pictures[1]])
@@ -174,14 +174,14 @@ def test_an_empty_picture_loses_the_person_and_the_next_finds_them(pictures):
 def test_thresholds_of_one_let_nobody_through(pictures):
     """Each confidence works on its own step."""
     for key in ("min_pose_detection_confidence", "min_pose_presence_confidence"):
-        landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, **{key: 1.0}), MODEL, video=False)
+        landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, **{key: 1.0}), MODELS, video=False)
         assert landmarker.detect(pictures[0], 0) == ()
         landmarker.close()
 
 
 def test_a_picture_may_change_its_size(pictures):
     """Regions are fractions of the picture, so tracking goes on (not smoothed with more than one person)."""
-    landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, num_poses=2), MODEL, video=True)
+    landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, num_poses=2), MODELS, video=True)
     (first,) = landmarker.detect(pictures[0], 1)
     (second,) = landmarker.detect(np.ascontiguousarray(pictures[0][::2, ::2]), 2)
     landmarker.close()

@@ -7,7 +7,7 @@ import pytest
 
 from piapp.errors import ModelError
 from piapp.landmarker.bundle import read_bundle, write_bundle
-from piapp.landmarker.litert.network import Network, open_networks
+from piapp.landmarker.litert.network import Network, open_networks, read_models
 from piapp.landmarker.model import find_model
 
 
@@ -21,7 +21,7 @@ def test_the_two_networks(bundle, tmp_path):
     """Input sizes and output shapes as the pipeline expects them."""
     path = tmp_path / "model.task"
     path.write_bytes(write_bundle(*bundle))
-    detector, landmarks = open_networks(path, 1)
+    detector, landmarks = open_networks(read_models(path), 1)
     assert (detector.size, landmarks.size) == (224, 256)
     for network in (detector, landmarks):
         network.fill(lambda into: into.fill(0))
@@ -47,7 +47,7 @@ def test_models_in_the_wrong_place(bundle, tmp_path):
     path = tmp_path / "swapped.task"
     path.write_bytes(write_bundle(bundle[1], bundle[0]))
     with pytest.raises(ModelError, match=r"swapped\.task: pose_detector\.tflite: .* 5 outputs; expected .* 2"):
-        open_networks(path, 1)
+        open_networks(read_models(path), 1)
 
 
 def test_a_model_that_is_cut_off(bundle, tmp_path):
@@ -55,14 +55,14 @@ def test_a_model_that_is_cut_off(bundle, tmp_path):
     path = tmp_path / "cut.task"
     path.write_bytes(write_bundle(bundle[0][:1000], bundle[1]))
     with pytest.raises(ModelError, match=r"cut\.task: pose_detector\.tflite: LiteRT cannot load this model"):
-        open_networks(path, 1)
+        open_networks(read_models(path), 1)
 
 
 def test_no_bundle_at_all(tmp_path):
     """A file that is missing, and one that is something else."""
     with pytest.raises(ModelError, match=r"gone\.task: cannot be read: No such file"):
-        open_networks(tmp_path / "gone.task", 1)
+        read_models(tmp_path / "gone.task")
     other = tmp_path / "other.task"
     other.write_text("hello")
     with pytest.raises(ModelError, match=r"other\.task: expected a bundle"):
-        open_networks(other, 1)
+        read_models(other)
