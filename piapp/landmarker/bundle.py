@@ -65,7 +65,8 @@ def landmarks_only(bundle: bytes) -> bytes:
     each start than when the runtime does it (measured).
 
     Raises:
-        ModelError: This is no bundle, or its landmark model has other outputs than the known ones.
+        ModelError: This is no bundle, its landmark model has other outputs than the known ones, or its detector's
+            weights are sparse in another way.
     """
     detector, landmarks = read_bundle(bundle)
     return write_bundle(_write_out(detector), _drop_mask(landmarks))
@@ -151,13 +152,13 @@ def _write_out(model: bytes) -> bytes:
     graph = net.subgraphs[0]
     kept = []
     for operator in graph.operators:
-        sparse, dense = (graph.tensors[ends[0]] for ends in (operator.inputs, operator.outputs))
-        if net.operatorCodes[operator.opcodeIndex].builtinCode == _schema().BuiltinOperator.DENSIFY:
-            net.buffers.append(_buffer(_expanded(sparse, net.buffers[sparse.buffer].data)))
-            dense.buffer = len(net.buffers) - 1
-            sparse.sparsity = None
-        else:
+        if net.operatorCodes[operator.opcodeIndex].builtinCode != _schema().BuiltinOperator.DENSIFY:
             kept.append(operator)
+            continue
+        sparse, dense = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+        net.buffers.append(_buffer(_expanded(sparse, net.buffers[sparse.buffer].data)))
+        dense.buffer = len(net.buffers) - 1
+        sparse.sparsity = None
     graph.operators = kept
     _empty_unread_buffers(net)
     return _pack(net, _MODEL_IDENTIFIER)

@@ -61,7 +61,7 @@ def mediapipe_runs_here(*, machine: str | None = None, cpuinfo: Path = _CPUINFO)
 
 
 def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
-    """A factory of asynchronous landmarkers for `LiveStage`; call it in the thread that is to own the landmarker."""
+    """A factory of landmarkers for `LiveStage`; call it in the thread that is to own the landmarker."""
     runtime = chosen_runtime(config)
     # LiteRT's landmarkers share these two.
     turn = threading.Lock()
