@@ -141,7 +141,7 @@ class _Canvas:
         if rows.size:
             self.owners[rows, columns] = owner
             row, column = self.corners.get(owner, self.owners.shape)
-            self.corners[owner] = min(row, int(rows.min())), min(column, int(columns.min()))
+            self.corners[owner] = min(row, *rows.tolist()), min(column, *columns.tolist())
 
     def _mark(self, x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], direction: _Points) -> None:
         raise NotImplementedError
