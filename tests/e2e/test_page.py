@@ -292,7 +292,7 @@ def test_draws_a_zone_with_the_keyboard_alone(visit: Callable[..., Page], site: 
         press(key)
     for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Enter", "Shift+ArrowDown", "Enter"):
         press(key)
-    expect(page.locator("#polite")).to_have_text("Corner 3 set")
+    expect(page.locator("#drawn")).to_have_text("Corner 3 set")
     for key in ("Enter", "ArrowDown", "Enter"):  # the last corner is taken up, moved, put down
         press(key)
     tab_to("zone-name")
@@ -316,10 +316,10 @@ def test_escape_puts_a_corner_back_or_gives_up(visit: Callable[..., Page], site:
     page.click("#draw")
     for key in ("Enter", "Enter", "Shift+ArrowUp", "Escape"):
         page.keyboard.press(key)
-    expect(page.locator("#polite")).to_have_text("Corner put back")
+    expect(page.locator("#drawn")).to_have_text("Corner put back")
     for key in ("Shift+ArrowDown", "Enter", "Backspace"):  # at the corner, which is taken up and then away
         page.keyboard.press(key)
-    expect(page.locator("#polite")).to_have_text("Corner taken away, 0 left")
+    expect(page.locator("#drawn")).to_have_text("Corner taken away, 0 left")
     page.keyboard.press("Escape")
     expect(page.locator("#editor")).to_be_hidden()
     assert site.zones() == before

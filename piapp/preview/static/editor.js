@@ -119,7 +119,7 @@ export class Editor {
     const { polygon } = this.draft;
     const at = this.#original && polygon.length > 2 ? this.#nearestSide(place) + 1 : polygon.length;
     polygon.splice(at, 0, place);
-    say(`Corner ${polygon.length} set`);
+    say(`Corner ${polygon.length} set`, "drawn");
     return at;
   }
 
@@ -138,7 +138,7 @@ export class Editor {
     if (!this.draft.polygon.pop()) return;
     this.draft.held = -1;
     this.#before = null;
-    say(`Corner taken away, ${this.draft.polygon.length} left`);
+    say(`Corner taken away, ${this.draft.polygon.length} left`, "drawn");
     this.#changed();
   }
 
@@ -190,14 +190,14 @@ export class Editor {
     if (draft.held >= 0) draft.polygon[draft.held] = draft.cursor;
     const [right, down] = draft.cursor.map((share) => Math.round(100 * share));
     const corner = draft.held < 0 ? this.#near(draft.cursor) : -1;
-    say(`${right} % from the left, ${down} % from the top${corner >= 0 ? `, at corner ${corner + 1}` : ""}`);
+    say(`${right} % from the left, ${down} % from the top${corner >= 0 ? `, at corner ${corner + 1}` : ""}`, "drawn");
   }
 
   #setOrTake() {
     const { draft } = this;
     draft.cursor ??= [0.5, 0.5];
     if (draft.held >= 0) {
-      say(`Corner ${draft.held + 1} put down`);
+      say(`Corner ${draft.held + 1} put down`, "drawn");
       draft.held = -1;
       this.#before = null;
       return;
@@ -206,14 +206,14 @@ export class Editor {
     if (corner < 0) return void this.#add(draft.cursor);
     this.#before = draft.polygon[corner];
     draft.held = corner;
-    say(`Corner ${corner + 1} taken up: arrow keys move it, Enter puts it down`);
+    say(`Corner ${corner + 1} taken up: arrow keys move it, Enter puts it down`, "drawn");
   }
 
   #putBack() {
     this.draft.polygon[this.draft.held] = this.#before;
     this.draft.held = -1;
     this.#before = null;
-    say("Corner put back");
+    say("Corner put back", "drawn");
   }
 
   // ---- to the node ----

@@ -169,7 +169,7 @@ function takeEvent(event) {
   if ([...$("events").children].some((row) => row.dataset.id === event.id)) return;
   listEvent(event);
   const urgent = ["fall", "fallen"].includes(event.event_type);
-  if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent);
+  if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent ? "urgent" : "polite");
 }
 
 /** @param {PostureEvent} event */

@@ -22,9 +22,14 @@ export function button(text, action, attributes = {}) {
   return node;
 }
 
-/** Have something read out, at once when it is urgent. */
-export function say(text, urgent = false) {
-  $(urgent ? "urgent" : "polite").textContent = text;
+/**
+ * Have something read out: "polite" after what is being read, "urgent" at once, "drawn" politely what drawing does,
+ * which events that come meanwhile do not push away.
+ * @param {string} text
+ * @param {"polite" | "urgent" | "drawn"} how
+ */
+export function say(text, how) {
+  $(how).textContent = text;
 }
 
 export const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
