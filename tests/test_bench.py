@@ -247,9 +247,9 @@ def test_one_small_run(tmp_path):
     report = json.loads(done.stdout)
     bare, ours = report["variants"]
     assert (bare["variant"]["kind"], ours["variant"]["kind"]) == ("bare", "pipeline")
-    # 11 ms of processor time against 16 on a quiet machine, 15.7 against 17.9 on one whose caches others use; with the
-    # mask's work it would be more than the bare loop's. Time on the wall would tell of the machine's other work.
-    assert ours["cpu_ratio"]["median"] < 1.0
+    # 0.7 to 0.88 by machine (measured), 1.1 to 1.3 with the mask's work. Time on the wall would tell of the machine's
+    # other work.
+    assert ours["cpu_ratio"]["median"] < 0.9
     assert ours["ratio"]["low"] <= ours["ratio"]["median"] <= ours["ratio"]["high"]
     assert ours["fps"]["median"] > 1
     assert bare["added_ms"] is None

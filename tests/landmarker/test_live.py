@@ -153,6 +153,38 @@ def test_the_newest_frame_wins(rig):
     assert list(node.landmarkers[0].history) == [1, 4]
 
 
+def test_a_result_wakes_its_reader_at_once_when_no_frame_waits(rig):
+    """A camera that is slower than the landmarker pays nothing for the order of things at full rate."""
+    node = rig(1).start()
+    node.landmarkers[0].hang()
+    node.give(1)
+    threading.Timer(0.2, node.landmarkers[0].resume).start()  # by then the reader waits
+    started = time.monotonic()
+    assert node.stage.next_result(DEADLINE_S).ts_ms == 1
+    assert time.monotonic() - started < DEADLINE_S / 2
+
+
+def test_a_result_wakes_its_reader_while_the_next_frame_computes(rig):
+    """It comes when the next frame is on its way to the network, not when that one is done."""
+    node = rig(1).start()
+    (landmarker,) = node.landmarkers
+    landmarker.hang()
+    node.give(1)
+    wait_until(lambda: landmarker.history, "the first frame to be in flight")
+    node.slot.put(frame(2))
+    next_may_end = threading.Event()
+    answer = landmarker._poses
+    landmarker._poses = lambda taken: (taken.ts_ms == 1 or next_may_end.wait(DEADLINE_S)) and answer(taken)
+    landmarker.resume()
+    started = time.monotonic()
+    assert node.stage.next_result(DEADLINE_S).ts_ms == 1
+    assert time.monotonic() - started < DEADLINE_S / 2
+    assert list(landmarker.history) == [1, 2]
+    assert node.stage.next_result(0.0) is None
+    next_may_end.set()
+    assert node.stage.next_result(DEADLINE_S).ts_ms == 2
+
+
 def test_a_reader_that_sleeps_loses_the_oldest_results(rig):
     """The queue is bounded; what is dropped is counted."""
     node = rig(1).start()
