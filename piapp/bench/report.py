@@ -28,10 +28,10 @@ IDLE_CPU_RATIO = 0.2
 
 
 class Measured(Struct, frozen=True):
-    """All rounds of one variant, and how it started."""
+    """All rounds of one variant; `startup_s` is of each round's start."""
 
     variant: Variant
-    startup_s: float
+    startup_s: list[float]
     windows: list[Window]
 
     @property
@@ -68,7 +68,7 @@ class VariantFound(Struct, frozen=True):
     added_ms: Percentiles | None
     lost: int
     rss_mb: float
-    startup_s: float
+    startup_s: Spread
 
 
 class Soaked(Struct, frozen=True):
@@ -166,7 +166,7 @@ def _summed_up(one: Measured, bare: Measured | None) -> VariantFound:
         added_ms=percentiles(added) if added else None,
         lost=sum(window.lost for window in one.windows),
         rss_mb=max(window.rss_mb for window in one.windows),
-        startup_s=one.startup_s,
+        startup_s=spread(one.startup_s),
     )
 
 
@@ -188,7 +188,7 @@ def _litert_bars(made: list[Bar], by_name: dict[str, VariantFound]) -> None:
     litert, mediapipe = by_name.get("litert-1"), by_name.get("mediapipe-1")
     if litert and mediapipe:
         made.append(_most("litert-1: RSS over mediapipe-1's", litert.rss_mb / mediapipe.rss_mb, LITERT_RSS_RATIO))
-        start = litert.startup_s / mediapipe.startup_s
+        start = litert.startup_s.median / mediapipe.startup_s.median
         made.append(_most("litert-1: start-up over mediapipe-1's", start, LITERT_START_RATIO))
 
 

@@ -77,7 +77,7 @@ class Options(Struct, frozen=True):
 
 
 def run_bench(options: Options, progress: Progress) -> Report:
-    """Run a benchmark; blocks for about rounds x variants x seconds, and the start of each variant.
+    """Run a benchmark; blocks for about rounds x variants x seconds, and as many starts.
 
     Raises:
         UsageError: Unknown variants, or none that this machine can run.
@@ -91,15 +91,15 @@ def run_bench(options: Options, progress: Progress) -> Report:
         progress("compile, and read libraries into the page cache")
         # As an installer does; else each start would be that of a checkout where Python may not keep what it compiled.
         compileall.compile_dir(Path(piapp.__file__).parent, quiet=2)
-        with Child(variants[0], frames, broker) as first:
-            first.wait_started()
+        _start(variants[0], frames, broker)
+        starts = _starts(variants, frames, broker, options.rounds, progress)
         children = []
         for variant in variants:
             progress(f"start {variant.title}")
             child = running.enter_context(Child(variant, frames, broker))
             child.wait_started()
             children.append(child)
-        findings = _findings(children, options, progress)
+        findings = _findings(children, starts, options, progress)
         idle = _idle(variants, frames, broker, options, progress)
     return _report(options, broker.name, frames, findings, idle)
 
@@ -159,15 +159,10 @@ class _OtherPrograms:
 
 
 class Child:
-    """One variant's process, from start to end; a context manager.
-
-    Attributes:
-        startup_s: From the start of the process to its first result; 0 before `wait_started`.
-    """
+    """One variant's process, from start to end; a context manager."""
 
     def __init__(self, variant: Variant, frames: SharedFrames, broker: Broker) -> None:
         self.variant = variant
-        self.startup_s = 0.0
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._folder = tempfile.TemporaryDirectory(prefix="piapp-bench-")
         job = Job(variant, frames.fd, frames.shape, _settings(variant, broker, self._folder.name))
@@ -201,14 +196,14 @@ class Child:
         self._errors.close()
         self._folder.cleanup()
 
-    def wait_started(self) -> None:
-        """Wait for its first result.
+    def wait_started(self) -> float:
+        """Wait for its first result; seconds from the start of the process to it.
 
         Raises:
             LandmarkerError: It has ended, with its last words.
         """
         started = self._answer(Started, 0.0)
-        self.startup_s = (started.first_result_ns - self._started_ns) / 1e9
+        return (started.first_result_ns - self._started_ns) / 1e9
 
     def measure(self, wanted: Measure) -> Window:
         """Run it for a while."""
@@ -272,9 +267,36 @@ def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, 
     ]
 
 
-def _findings(children: Sequence[Child], options: Options, progress: Progress) -> _Findings:
+def _starts(
+    variants: Sequence[Variant], frames: SharedFrames, broker: Broker, rounds: int, progress: Progress
+) -> list[list[float]]:
+    """Each variant's start-up times in seconds, one a round.
+
+    Alone: a process that starts while others keep their memory may have to wait for the machine to find it some.
+    """
+    found: list[list[float]] = [[] for _ in variants]
+    for number in range(rounds):
+        for variant, times_s in zip(variants, found, strict=True):
+            progress(f"start {number + 1} of {rounds}: {variant.title}")
+            times_s.append(_start(variant, frames, broker))
+    return found
+
+
+def _start(variant: Variant, frames: SharedFrames, broker: Broker) -> float:
+    """Start a variant and end it; what the start took in seconds."""
+    with Child(variant, frames, broker) as child:
+        return child.wait_started()
+
+
+def _findings(
+    children: Sequence[Child], starts: Sequence[list[float]], options: Options, progress: Progress
+) -> _Findings:
     others = _OtherPrograms()
-    measured = _take_turns(children, options, progress)
+    windows = _take_turns(children, options, progress)
+    measured = [
+        Measured(child.variant, startup_s, windows[child.variant.name])
+        for child, startup_s in zip(children, starts, strict=True)
+    ]
     others_percent = others.percent()
     soak = _soak(children, options.soak_frames, progress)
     return _Findings(measured, others_percent, _parts(children, progress), soak)
@@ -293,14 +315,14 @@ def _idle(
         return child.idle(max(options.seconds, LEAST_IDLE_S))
 
 
-def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> list[Measured]:
-    """Measure in rounds, every other one backwards, so that what drifts hits all alike."""
+def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> dict[str, list[Window]]:
+    """Measure in rounds, every other one backwards, so that what drifts hits all alike; by the variants' names."""
     windows: dict[str, list[Window]] = {child.variant.name: [] for child in children}
     for number in range(options.rounds):
         for child in children if number % 2 == 0 else reversed(children):
             progress(f"round {number + 1} of {options.rounds}: {child.variant.title}")
             windows[child.variant.name].append(child.measure(Measure(seconds=options.seconds, frames=2)))
-    return [Measured(child.variant, child.startup_s, windows[child.variant.name]) for child in children]
+    return windows
 
 
 def _parts(children: Sequence[Child], progress: Progress) -> PartsFound | None:

@@ -66,7 +66,7 @@ def _variants(variants: Iterable[VariantFound]) -> Table:
             _percentiles(found.added_ms),
             str(found.lost),
             f"{found.rss_mb:.0f}",
-            f"{found.startup_s:.2f}",
+            _spread(found.startup_s, 2),
         )
     return table
 
