@@ -1,6 +1,6 @@
 """`python -m piapp` is `piapp`."""
 
-from piapp.cli import main
+from piapp.cli.app import main
 
 if __name__ == "__main__":
     main()

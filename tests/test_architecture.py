@@ -42,18 +42,18 @@ def test_the_core_imports_no_vendor_library():
 
 
 @pytest.mark.parametrize(
-    "module", ["piapp.app", "piapp.cli", "piapp.landmarker.live", "piapp.landmarker.runtime", "piapp.camera"]
+    "module", ["piapp.node.app", "piapp.cli", "piapp.landmarker.live", "piapp.landmarker.runtime", "piapp.camera"]
 )
 def test_only_adapters_bring_their_libraries(module):
     """The composition root knows all parts, and loads a vendor's library only with the adapter that is chosen."""
-    allowed = {"paho"} if module == "piapp.app" else set()
+    allowed = {"paho"} if module == "piapp.node.app" else set()
     assert set(imported_by(f"import {module}", *VENDORS)) <= allowed
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["config", "show"]])
 def test_light_commands_stay_light(arguments):
     """They answer at once: no model runtime, no OpenCV, no numpy."""
-    statement = f"from piapp.cli import run_command\nassert run_command({arguments!r}) == 0"
+    statement = f"from piapp.cli.app import run_command\nassert run_command({arguments!r}) == 0"
     assert imported_by(statement, "mediapipe", "cv2", "ai_edge_litert", "numpy", "paho") == []
 
 

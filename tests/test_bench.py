@@ -16,7 +16,6 @@ import numpy as np
 import psutil
 import pytest
 
-from piapp import cli
 from piapp.bench import broker as broker_module
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import PERIOD_MS, SharedFrames
@@ -28,6 +27,7 @@ from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.tally import WARM_UP, Tally
 from piapp.camera.base import demo_clip
 from piapp.camera.capture import CaptureThread, FrameSlot
+from piapp.cli import app as cli
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
 from piapp.types import Frame, PoseResult

@@ -13,7 +13,7 @@ from typing import Any
 from piapp.bench.frames import SharedFrames
 from piapp.bench.loop import GatedLoop
 from piapp.bench.tally import Tally
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.egress import deny_sockets
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from piapp.bench.frames import SharedFrames
 from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Window
 from piapp.bench.tally import Tally
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.model import find_model
 

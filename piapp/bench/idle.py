@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from piapp.app import Node, Parts
 from piapp.bench.frames import SharedFrames
 from piapp.bench.node import NodeThread
 from piapp.bench.protocol import IdleFound
 from piapp.bench.tally import Tally
-from piapp.config import Config
+from piapp.config.sections import Config
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
+from piapp.node.app import Node, Parts
 from piapp.types import Frame, PoseResult
 
 # Somebody lost is waited for, then nobody for `power.idle_after_s`; and for machines that need a second a frame.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from piapp.app import Node
 from piapp.errors import PiappError
+from piapp.node.app import Node
 
 STOP_S = 5.0
 

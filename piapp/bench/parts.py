@@ -17,7 +17,8 @@ import msgspec
 from piapp.bench.frames import PERIOD_MS
 from piapp.bench.protocol import Encoding, PartsFound
 from piapp.bench.statistics import percentiles
-from piapp.config import Config, broker_address
+from piapp.config.addresses import broker_address
+from piapp.config.sections import Config
 from piapp.errors import BrokerError
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher

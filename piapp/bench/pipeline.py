@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from piapp.app import Node, Parts
 from piapp.bench.frames import SharedFrames
 from piapp.bench.node import NodeThread
 from piapp.bench.protocol import Measure, Window
 from piapp.bench.tally import Tally
-from piapp.config import Config
+from piapp.config.sections import Config
 from piapp.errors import BrokerError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
+from piapp.node.app import Node, Parts
 from piapp.types import Frame, Pose, PoseResult
 
 CONNECT_S = 15.0

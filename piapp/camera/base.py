@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.errors import UsageError
 from piapp.types import Frame
 from piapp.wording import did_you_mean, masked

@@ -10,7 +10,7 @@ import threading
 import time
 
 from piapp.camera.base import Camera
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.errors import CameraTimeoutError
 from piapp.types import Frame
 from piapp.wording import masked

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from piapp.camera.media import read_image
 from piapp.camera.orientation import Orientation
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.errors import CameraError, CameraNotFoundError, MediaError
 from piapp.types import Frame, ImageArray
 

@@ -21,7 +21,7 @@ from piapp.camera.base import SourceSpec
 from piapp.camera.clock import NS_PER_MS, FileClock, LiveClock
 from piapp.camera.media import VideoFile, to_rgb
 from piapp.camera.orientation import Orientation
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.errors import (
     CameraBusyError,
     CameraError,

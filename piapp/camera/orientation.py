@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.types import ImageArray
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

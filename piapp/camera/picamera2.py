@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from piapp.camera.clock import LiveClock
 from piapp.camera.orientation import Orientation
-from piapp.config import CameraConfig
+from piapp.config.sections import CameraConfig
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, ConfigError
 from piapp.types import Frame, ImageArray
 from piapp.wording import did_you_mean

@@ -11,13 +11,14 @@ from functools import partial
 import msgspec
 
 from piapp import __version__
-from piapp.config import Config, public_tree
+from piapp.config.load import public_tree
+from piapp.config.sections import Config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
-from piapp.replay import Step
+from piapp.offline.replay import Step
 from piapp.service import hardware
 from piapp.service.health import Counters, Health
 from piapp.service.identity import event_ids

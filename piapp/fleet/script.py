@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from piapp.config import Config
-from piapp.replay import Step, replay
+from piapp.config.sections import Config
+from piapp.offline.replay import Step, replay
 
 
 def recording() -> Path:

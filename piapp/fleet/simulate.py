@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from piapp.config import Config
+from piapp.config.sections import Config
 from piapp.errors import BrokerError, PiappError
 from piapp.fleet.worker import STOP_S, Report, Share, require_files, work
 from piapp.mqtt.payload import ONLINE, EventPayload

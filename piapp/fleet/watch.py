@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from piapp.config import MqttConfig
+from piapp.config.sections import MqttConfig
 from piapp.fleet.inventory import Inventory, NodeView
 from piapp.mqtt.subscriber import Subscriber
 from piapp.wording import printable

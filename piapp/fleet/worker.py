@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from piapp.config import Config
+from piapp.config.sections import Config
 from piapp.errors import PiappError, UsageError
 from piapp.fleet.node import LightNode
 from piapp.fleet.script import make_script
-from piapp.mqtt.forget import clear
-from piapp.replay import Step
+from piapp.offline.replay import Step
+from piapp.operate.forget import clear
 
 # Of a thread that serves one connection; the system's own 8 MB would only be reserved, yet a thousand of them count.
 THREAD_STACK_BYTES = 512 * 1024

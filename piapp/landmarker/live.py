@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.order import ResultOrder

@@ -13,7 +13,7 @@ import mediapipe as mp
 import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError, ModelError
 from piapp.types import FloatArray, Frame, ImageArray, Pose
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.runtime import offline_landmarker
 from piapp.types import ImageArray, Pose

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.types import ImageArray, Pose
 

@@ -23,7 +23,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from piapp.config import BrokerAddress, MqttConfig, broker_address
+from piapp.config.addresses import BrokerAddress, broker_address
+from piapp.config.sections import MqttConfig
 from piapp.mqtt.failures import (
     ConnectionFailedError,
     Peer,

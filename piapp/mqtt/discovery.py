@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from piapp.config import HomeAssistantConfig
+from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt.topics import Topics
 from piapp.types import EventType, Posture
 

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from piapp.config import HomeAssistantConfig
+from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.client import Incoming
 from piapp.mqtt.outbox import Message

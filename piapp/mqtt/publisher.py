@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from piapp.config import MqttConfig, PublishConfig
+from piapp.config.sections import MqttConfig, PublishConfig
 from piapp.errors import PiappError
 from piapp.mqtt.client import Connection, Handler, Incoming, Options, Protocol
 from piapp.mqtt.failures import ConnectionFailedError

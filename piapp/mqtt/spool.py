@@ -26,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-from piapp.config import SpoolConfig
+from piapp.config.sections import SpoolConfig
 from piapp.mqtt.payload import EventPayload
 
 # Acknowledged events are deleted when none waits, and this many at a time while a backlog drains.
@@ -395,7 +395,7 @@ def open_spool(config: SpoolConfig, folder: Path | None, node: str, *, first: in
 
     Args:
         config: Its bounds.
-        folder: From `piapp.state_folder`; None keeps them in memory.
+        folder: From `piapp.node.state_folder`; None keeps them in memory.
         node: Each node has its own file.
         first: The least number that the next event may get.
     """

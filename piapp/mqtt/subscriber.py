@@ -11,7 +11,8 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from piapp.config import MqttConfig, broker_address
+from piapp.config.addresses import broker_address
+from piapp.config.sections import MqttConfig
 from piapp.errors import BrokerError
 from piapp.mqtt.client import Options
 from piapp.mqtt.failures import Peer, failure_from_error, failure_from_reason

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import EARS, ELBOWS, EYES, NOSE, SHOULDERS, WRISTS, Body, upright
 from piapp.types import EventType
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from piapp.config import PostureConfig, ZoneConfig
+from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.geometry import read_body
 from piapp.posture.person import Watched, look
 from piapp.posture.tilt import Tilt

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from piapp.config import PostureConfig, ZoneConfig
+from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.falls import Down, Fall, FallDetector
 from piapp.posture.features import Features, measure
 from piapp.posture.geometry import Body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 
 _Point = tuple[float, float]

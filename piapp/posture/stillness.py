@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 from piapp.posture.geometry import Array, Body
 

@@ -10,7 +10,7 @@ from collections import deque
 from statistics import median
 from typing import Literal
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 
 _EVERY_MS = 200  # at most one sample in so long, or one long look would be all there is

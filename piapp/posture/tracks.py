@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import FRAME, TORSO, Array, Body, pixels_per_metre
 
 _DERIVATIVE_CUTOFF_HZ = 1.0  # the paper's own value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from piapp.config import PostureConfig, ZoneConfig
+from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.geometry import inside
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from piapp.config import PreviewConfig, read_token
+from piapp.config.addresses import read_token
+from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError, PreviewError
 from piapp.preview.access import Access
 from piapp.preview.gate import Gate

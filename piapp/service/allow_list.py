@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from piapp.config import broker_address, load_config
+from piapp.config.addresses import broker_address
+from piapp.config.load import load_config
 
 # As in systemd/piapp.service.
 LOCAL_NETWORKS = tuple(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from piapp.config import metrics_address
+from piapp.config.addresses import metrics_address
 from piapp.errors import ConfigError
 
 # The server looks twice a second whether it is to end; the daemon does not wait longer for it.

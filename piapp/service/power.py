@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
-from piapp.config import PowerConfig
+from piapp.config.sections import PowerConfig
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from piapp.config import MqttConfig
+from piapp.config.sections import MqttConfig
 from piapp.errors import UsageError
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import NODE_PATTERN

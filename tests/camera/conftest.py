@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 
 
 @pytest.fixture

@@ -18,18 +18,18 @@ from urllib.request import urlopen
 
 import pytest
 
-from piapp.config import load_config
-from piapp.control import Control
-from piapp.live_settings import LiveSettings
+from piapp.config.live import LiveSettings
+from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.discovery import Device
-from piapp.mqtt.forget import forget
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
-from piapp.picture_feed import PictureFeed
+from piapp.node.control import Control
+from piapp.node.picture_feed import PictureFeed
+from piapp.operate.forget import forget
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseResult, PostureEvent, State
 from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until

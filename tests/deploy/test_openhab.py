@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from piapp.config import default_config
-from piapp.control import Control
-from piapp.live_settings import LiveSettings
+from piapp.config.live import LiveSettings
+from piapp.config.load import default_config
 from piapp.mqtt.client import Incoming
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
+from piapp.node.control import Control
 from piapp.service.health import Counters, Health
 from piapp.types import Person, State
 

@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
+from piapp.node.state_folder import state_folder
 from piapp.service.identity import boot_id, event_ids, first_event_number
-from piapp.state_folder import state_folder
 from piapp.types import PostureEvent
 
 MOST_PAUSE_S = 0.012

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 
-from piapp import app
-from piapp.cli import run_command
-from piapp.config import Config
+from piapp.cli.app import run_command
+from piapp.config.sections import Config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
+from piapp.node import app
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 from piapp.types import Frame

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import threading
 
-from piapp import app
 from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
-from piapp.cli import run_command
-from piapp.config import Config
+from piapp.cli.app import run_command
+from piapp.config.sections import Config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
+from piapp.node import app
 from piapp.testing.camera import FakeCamera
 
 # More than the model manages, so that frames are dropped all the time.

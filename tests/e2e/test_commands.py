@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from tests.e2e.node import FAKES, NODE, PIAPP
 from tests.mosquitto import wait_until
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from piapp.app import Node, Parts
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
+from piapp.node.app import Node, Parts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
 from piapp.types import Frame, Pose

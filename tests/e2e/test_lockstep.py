@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from piapp.camera.media import VideoFile
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.mqtt.payload import FramePayload

@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import pytest
 
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.errors import UsageError
 from piapp.fleet import worker
 from piapp.fleet.script import make_script

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from piapp.camera.capture import FrameSlot
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.errors import LandmarkerTimeoutError, ModelError
 from piapp.landmarker.live import MAX_AUTO_WORKERS, LiveStage, worker_count
 from piapp.testing.landmarker import FakeLandmarker

@@ -14,7 +14,7 @@ import pytest
 from piapp.camera.base import demo_clip
 from piapp.camera.capture import FrameSlot
 from piapp.camera.media import VideoFile
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.errors import LandmarkerError, LandmarkerTimeoutError
 from piapp.landmarker import mediapipe as mediapipe_adapter
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, LiveStage, OnCompute, OnResult

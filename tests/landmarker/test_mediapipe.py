@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.landmarker import mediapipe
 
 CONFIG = msgspec.structs.replace(default_config().landmarker, runtime="mediapipe")

@@ -9,7 +9,7 @@ import sys
 import msgspec
 import pytest
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.landmarker import runtime
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import chosen_runtime, live_factory, mediapipe_runs_here
@@ -72,7 +72,8 @@ def test_landmarkers_side_by_side_share_the_models():
 def test_litert_imports_no_mediapipe():
     """Nor matplotlib or anything else of its company: start-up and memory are the point."""
     code = (
-        "import sys, msgspec; from piapp.config import default_config; from piapp.landmarker.model import find_model\n"
+        "import sys, msgspec; from piapp.config.load import default_config\n"
+        "from piapp.landmarker.model import find_model\n"
         "from piapp.landmarker.runtime import offline_landmarker\n"
         "config = msgspec.structs.replace(default_config().landmarker, runtime='litert')\n"
         "offline_landmarker(config, find_model('lite', masks=False).path, video=True).close()\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.mqtt.client import Options
 from piapp.mqtt.failures import Peer, failure_from_error
 from piapp.mqtt.outbox import Message

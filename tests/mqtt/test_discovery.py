@@ -10,16 +10,17 @@ import jinja2
 import jsonschema
 import pytest
 
-from piapp.config import HomeAssistantConfig, default_config
-from piapp.control import Control
-from piapp.live_settings import LiveSettings
+from piapp.config.live import LiveSettings
+from piapp.config.load import default_config
+from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.commands import COMMANDS, Commands
 from piapp.mqtt.discovery import Device
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
-from piapp.picture_feed import CONTENT_TYPE
+from piapp.node.control import Control
+from piapp.node.picture_feed import CONTENT_TYPE
 from piapp.service.health import Counters, Health
 from piapp.types import Person, PostureEvent, State
 from tests.mqtt.homeassistant_rules import DEVICE_MESSAGE, component_message

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from piapp.config import HomeAssistantConfig, load_config
+from piapp.config.load import load_config
+from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.homeassistant import MAX_DELAY_S, STEP_S, HomeAssistant
 from piapp.mqtt.publisher import Publisher

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.outbox import Message

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.mqtt.spool import (
     ACKS_PER_WRITE,
     DOUBT_S,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.errors import BrokerError
 from piapp.mqtt.subscriber import Subscriber
 from tests.mosquitto import Gate, wait_until

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from piapp.config import PostureConfig, default_config
+from piapp.config.load import default_config
+from piapp.config.sections import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PoseResult, PostureEvent, State
 

@@ -5,7 +5,7 @@ import pytest
 import stick
 from stick import BEND, KNEEL, LIE_BACK, LIE_FRONT, PLANK, PLANK_LOW, SIT, SIT_FLOOR, SQUAT, STAND, film, plunge, smooth
 
-from piapp.config import PostureConfig, ZoneConfig
+from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.types import PoseResult, PostureEvent
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]

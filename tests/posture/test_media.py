@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from piapp.camera.media import VideoFile, read_image
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.types import ImageArray, PoseResult, PostureEvent, State

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
 
-from piapp.config import ZoneConfig, default_config
+from piapp.config.load import default_config
+from piapp.config.sections import ZoneConfig
 from piapp.posture import Monitor
 from piapp.types import Pose, PoseResult, PostureEvent, State
 

@@ -5,7 +5,7 @@ import numpy as np
 import stick
 from stick import STAND, film
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.types import Pose, PoseResult, PostureEvent
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]

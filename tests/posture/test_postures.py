@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import stick
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from piapp.posture.postures import PostureFilter, Rest, classify

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from piapp.recording import read_recording
+from piapp.offline.recording import read_recording
 from piapp.types import PostureEvent, State
 
 Watch = Callable[..., tuple[list[State], list[PostureEvent]]]

@@ -5,7 +5,7 @@ import numpy as np
 import stick
 from stick import SIT, STAND, Stance, film
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PostureEvent
 

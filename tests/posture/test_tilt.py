@@ -4,7 +4,7 @@ import pytest
 import stick
 from stick import SIT, SQUAT, STAND, film
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from piapp.posture.tilt import Tilt

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import stick
 
-from piapp.config import PostureConfig
+from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import Body, read_body
 from piapp.posture.tracks import OneEuro, Tracks
 

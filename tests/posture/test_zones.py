@@ -3,7 +3,7 @@ from collections.abc import Callable
 import stick
 from stick import Stance, film
 
-from piapp.config import PostureConfig, ZoneConfig
+from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.monitor import Monitor
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import PostureEvent

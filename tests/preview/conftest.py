@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from piapp.config import default_config, load_config, with_zones
+from piapp.config.load import default_config, load_config, with_zones
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseLabel, PoseResult, State

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp import app
-from piapp.config import default_config, load_config
+from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError, PreviewError
+from piapp.node import app
 from piapp.preview.server import HEADERS, POLICY
 from piapp.preview.viewers import EVENTS_KEPT, MAX_VIEWERS
 from tests.mosquitto import DEADLINE_S, wait_until

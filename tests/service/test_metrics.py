@@ -11,9 +11,9 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from piapp import app
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.errors import ConfigError
+from piapp.node import app
 from piapp.service.health import Counters, Health
 from piapp.service.metrics import MetricsEndpoint
 from tests.mosquitto import free_port, wait_until

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from piapp.config import PowerConfig, load_config
+from piapp.config.load import load_config
+from piapp.config.sections import PowerConfig
 from piapp.errors import ConfigError
 from piapp.service.power import STEP_S, WAKE_S, Power
 

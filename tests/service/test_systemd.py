@@ -148,7 +148,7 @@ def test_records_become_entries_with_fields() -> None:
     """An entry carries the message, the node, a syslog priority and the record's own fields."""
     entries: list[tuple[str, dict[str, Any]]] = []
     handler = JournalHandler(lambda message, **fields: entries.append((message, fields)), {"PIAPP_NODE": "hall"})
-    log = logging.Logger("piapp.app")  # noqa: LOG001 - a logger that nobody else has
+    log = logging.Logger("piapp.node.app")  # noqa: LOG001 - a logger that nobody else has
     log.addHandler(handler)
     log.info("event %s", "fall", extra={"fields": {"PIAPP_EVENT": "fall", "PIAPP_PERSON": "3"}})
     log.error("lost")

@@ -29,9 +29,10 @@ from room import Quad, empty_room, moved
 from scenes import SCENES, Scene
 from truth import ground_truth, write_truth
 
-from piapp.config import LandmarkerConfig, default_config
+from piapp.config.load import default_config
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.offline import OfflineStage
-from piapp.recording import write_recording
+from piapp.offline.recording import write_recording
 from piapp.types import SKELETON, PoseResult
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from piapp.recording import read_recording
+from piapp.offline.recording import read_recording
 from piapp.types import LANDMARK_NAMES, EventType, Posture
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"

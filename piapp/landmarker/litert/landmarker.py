@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
 from piapp.landmarker.litert.network import Models, open_networks
 from piapp.landmarker.litert.pipeline import PosePipeline, checked

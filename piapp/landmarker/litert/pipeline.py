@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.config import LandmarkerConfig
+from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
 from piapp.landmarker.litert import detector, landmarks
 from piapp.landmarker.litert.crop import Cropper, full_mask

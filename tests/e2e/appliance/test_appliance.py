@@ -446,7 +446,7 @@ def rewrite_wheel(source: Path, target: Path) -> None:
             if ".dist-info/" in name:
                 data = data.replace(f"Version: {old}".encode(), b"Version: 99.0.0")
                 data = data.replace(f"piapp-{old}.dist-info".encode(), b"piapp-99.0.0.dist-info")
-            if name == "piapp/app.py":
+            if name == "piapp/node/app.py":
                 data = b"from piapp.errors import ConfigError\nraise ConfigError('broken on purpose')\n"
             changed.writestr(name.replace(f"piapp-{old}.dist-info", "piapp-99.0.0.dist-info"), data)
 

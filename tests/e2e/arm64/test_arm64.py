@@ -72,7 +72,7 @@ def test_installer_and_program_choose_what_runs(
 ) -> None:
     """By the features that the kernel lists, both come to the same choice, and the installer gives its reason."""
     code = (
-        "from piapp.config import default_config; from piapp.landmarker.runtime import chosen_runtime\n"
+        "from piapp.config.load import default_config; from piapp.landmarker.runtime import chosen_runtime\n"
         "print(chosen_runtime(default_config().landmarker)); print(open('/proc/cpuinfo').read())"
     )
     done = emulated.run(processor, "-c", code)

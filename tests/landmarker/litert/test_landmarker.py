@@ -12,7 +12,7 @@ import pytest
 
 from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
-from piapp.config import default_config
+from piapp.config.load import default_config
 from piapp.errors import LandmarkerError
 from piapp.landmarker.litert import LiveLandmarker, OfflineLandmarker, read_models
 from piapp.landmarker.model import find_model

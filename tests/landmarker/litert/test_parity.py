@@ -19,7 +19,8 @@ import pytest
 
 from piapp.camera.base import demo_clip
 from piapp.camera.media import VideoFile
-from piapp.config import LandmarkerConfig, default_config
+from piapp.config.load import default_config
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.landmarker.runtime import mediapipe_runs_here

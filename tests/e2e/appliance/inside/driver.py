@@ -4,12 +4,12 @@ import signal
 import sys
 import threading
 
-from piapp.app import Node, Parts
-from piapp.cli import LogLevel, start_logging
-from piapp.config import load_config
+from piapp.cli.app import LogLevel, start_logging
+from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.live import Landmarker, OnCompute, OnResult
 from piapp.landmarker.model import find_model
+from piapp.node.app import Node, Parts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 

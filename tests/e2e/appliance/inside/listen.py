@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from piapp.config import load_config
+from piapp.config.load import load_config
 from piapp.mqtt.subscriber import Subscriber
 
 DEADLINE_S = 120.0

@@ -20,7 +20,8 @@ import msgspec
 import virtual
 
 from piapp.camera.picamera2 import Picamera2Camera
-from piapp.config import CameraConfig, default_config
+from piapp.config.load import default_config
+from piapp.config.sections import CameraConfig
 from piapp.errors import CameraError
 
 FPS = 30.0

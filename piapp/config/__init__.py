@@ -1,0 +1,1 @@
+"""Configuration: sections, layers, schema, and what may change while the node runs."""

@@ -1,0 +1,76 @@
+"""Reads the addresses and the token that configuration values hold. Pure, but for the token's file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# Random letters of this number are out of reach of trying them all.
+MIN_TOKEN_LENGTH = 16
+
+
+def metrics_address(bind: str) -> tuple[str, int]:
+    """IP address and port of `health.prometheus_bind`.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    parts = urlsplit(f"//{bind}")
+    host, port = parts.hostname or "", parts.port  # both may raise ValueError themselves
+    if not port or parts.netloc != bind or "@" in bind:
+        raise ValueError("expected an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+    return str(ip_address(host)), port
+
+
+def read_token(file: str) -> str:
+    """The first line of `preview.token_file`.
+
+    Raises:
+        ValueError: It cannot be read, or is no token; the message does not repeat it.
+    """
+    try:
+        with Path(file).open(encoding="ascii") as stream:
+            token = stream.readline().strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("expected letters, digits and signs of ASCII in its first line") from error
+    if len(token) < MIN_TOKEN_LENGTH or not token.isprintable() or " " in token:
+        raise ValueError(
+            f"expected at least {MIN_TOKEN_LENGTH} letters, digits or signs in its first line; "
+            "make one with: openssl rand -hex 16"
+        )
+    return token
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker listens."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Read `mqtt://host[:port]` or `mqtts://host[:port]`.
+
+    Raises:
+        ValueError: The URL has another form; the message never repeats a password.
+    """
+    form = "expected mqtt://host[:port] or mqtts://host[:port]"
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; use mqtt.username and mqtt.password_file instead")
+    if parts.scheme not in ("mqtt", "mqtts"):
+        raise ValueError(f"{url!r} has the scheme {parts.scheme!r}; {form}")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} has no valid port; {form}") from error
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is not a broker's address; {form}")
+    tls = parts.scheme == "mqtts"
+    return BrokerAddress(parts.hostname, port or (8883 if tls else 1883), tls)

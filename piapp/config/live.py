@@ -1,0 +1,175 @@
+"""The keys that may change while the node runs, and the file that remembers them.
+
+Owns which keys these are, their validation and the file. The parts that use a value find it changed in place: they
+were given the sections of `LiveSettings.config`.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piapp.config.load import changed, with_zones
+from piapp.config.sections import Config, ZoneConfig
+from piapp.config.zones_file import may_write, write_zones
+from piapp.errors import ConfigError
+from piapp.whole_file import write_whole
+
+# Other keys are read once, at the start, when cameras are opened and models loaded.
+LIVE_SECTIONS = ("posture", "power")
+LIVE_KEYS = ("publish.max_frame_hz", "health.period_s")
+ZONES = "zones"
+
+_log = logging.getLogger(__name__)
+
+
+class LiveSettings:
+    """A configuration of its own, some of whose values change in place; main thread only.
+
+    What was kept by an earlier run is applied; a value that this version does not take is left out and said.
+
+    Args:
+        config: What the file, the environment and the command line gave.
+        file: Where changes are kept that shall survive a restart; None for nowhere.
+        config_file: The configuration file that was read. Zones are kept in it, if it may be written to.
+
+    Attributes:
+        config: What is in force.
+        file: As given.
+    """
+
+    def __init__(self, config: Config, file: Path | None, config_file: Path | None = None) -> None:
+        self.config = copy.deepcopy(config)
+        self.file = file
+        self._config_file = config_file
+        self._kept: dict[str, Any] = {}
+        for key, value in self._read().items():
+            try:
+                self._apply_kept(key, value)
+            except ConfigError as error:
+                _log.warning("%s; left out", error)
+            else:
+                self._kept[key] = value
+        if self._kept:
+            _log.info("settings kept in %s: %s", file, self._kept)
+
+    def change(self, values: Mapping[str, Any], *, persist: bool) -> None:
+        """Change values, all or none.
+
+        Args:
+            values: Dotted key to value.
+            persist: Also keep them for the next run.
+
+        Raises:
+            ConfigError: A key cannot change while the node runs, a value is not allowed, or nothing can be kept.
+        """
+        before = self.values()
+        self._apply(values, "request")
+        if persist:
+            try:
+                self._keep(values)
+            except ConfigError:
+                self._apply(before, "request")
+                raise
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Keys whose values an earlier run or a request had kept."""
+        return tuple(self._kept)
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether there is a place to keep zones."""
+        return self.file is not None or may_write(self._config_file)
+
+    def change_zones(self, zones: Any) -> bool:
+        """Put other zones in force, and keep them where that is possible.
+
+        Args:
+            zones: A list of tables, as plain values.
+
+        Returns:
+            Whether they will be there after a restart.
+
+        Raises:
+            ConfigError: They are not zones, or could not be kept; nothing is changed.
+        """
+        new = with_zones(self.config, zones, "request").zones
+        kept = self._keep_zones(new)
+        self._use_zones(new)
+        return kept
+
+    def values(self) -> dict[str, Any]:
+        """All live keys and their values."""
+        return {key: _read_key(self.config, key) for key in _live_keys(self.config)}
+
+    def _apply_kept(self, key: str, value: Any) -> None:
+        if key == ZONES:
+            self._use_zones(with_zones(self.config, value, str(self.file)).zones)
+        else:
+            self._apply({key: value}, str(self.file))
+
+    def _use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
+        msgspec.structs.force_setattr(self.config, ZONES, zones)
+
+    def _keep_zones(self, zones: tuple[ZoneConfig, ...]) -> bool:
+        """In the configuration file, where a person looks for them, else with the other changes."""
+        if self._config_file is not None and may_write(self._config_file):
+            write_zones(self._config_file, zones)
+            if ZONES in self._kept:
+                self._store({key: value for key, value in self._kept.items() if key != ZONES})
+            return True
+        if self.file is not None:
+            self._store(self._kept | {ZONES: msgspec.to_builtins(zones)})
+            return True
+        return False
+
+    def _apply(self, values: Mapping[str, Any], origin: str) -> None:
+        live = _live_keys(self.config)
+        for key in values:
+            if key not in live:
+                known = ", ".join((*(f"{section}.*" for section in LIVE_SECTIONS), *LIVE_KEYS))
+                raise ConfigError(f"{key}: cannot change while the node runs; these can: {known}")
+        new = changed(self.config, values, origin)
+        for key in values:
+            section, _, name = key.partition(".")
+            # In place, so that whoever holds the section goes on with what it has learnt, such as who is who.
+            msgspec.structs.force_setattr(getattr(self.config, section), name, _read_key(new, key))
+
+    def _keep(self, values: Mapping[str, Any]) -> None:
+        if self.file is None:
+            raise ConfigError("persist: this node has no folder for its state (spool.dir); leave persist out")
+        self._store(self._kept | dict(values))
+
+    def _store(self, kept: dict[str, Any]) -> None:
+        assert self.file is not None
+        try:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self.file, msgspec.json.format(msgspec.json.encode({"values": kept})), mode=0o600)
+        except OSError as error:
+            raise ConfigError(f"cannot be kept: {self.file} cannot be written: {error.strerror}") from error
+        self._kept = kept
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            if self.file is None or not self.file.exists():
+                return {}
+            return msgspec.json.decode(self.file.read_bytes(), type=dict[str, dict[str, Any]]).get("values", {})
+        except (OSError, ValueError, RecursionError) as error:
+            _log.warning("%s: cannot be read (%s); what requests had set is lost", self.file, error)
+            return {}
+
+
+def _live_keys(config: Config) -> tuple[str, ...]:
+    sections = (f"{section}.{name}" for section in LIVE_SECTIONS for name in getattr(config, section).__struct_fields__)
+    return (*sections, *LIVE_KEYS)
+
+
+def _read_key(config: Config, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)

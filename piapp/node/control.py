@@ -1,0 +1,123 @@
+"""What each request does (CONTRACT section 4). Main thread only; the form of requests is `piapp.mqtt.commands`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from piapp.config.live import LiveSettings
+from piapp.config.load import public_tree
+from piapp.errors import ConfigError
+from piapp.mqtt.commands import Commands, Pause, Request, Set
+
+if TYPE_CHECKING:
+    from piapp.node.picture_feed import Answer  # brings OpenCV along
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """Carries out the requests that wait, one after another.
+
+    Args:
+        commands: Where they come from and are answered.
+        settings: What may change.
+        on_change: Called after something has changed.
+        ask_picture: Has the next frame's picture published, and then answers; None when no picture may leave.
+
+    Attributes:
+        watching: Set while frames are processed, cleared while paused.
+        restart_wanted: The process should end, so that whoever supervises it starts it anew.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        settings: LiveSettings,
+        on_change: Callable[[], None],
+        ask_picture: Callable[[Answer], None] | None = None,
+    ) -> None:
+        self._commands = commands
+        self._ask_picture = ask_picture
+        self._settings = settings
+        self._on_change = on_change
+        self._started_s = time.monotonic()
+        self._actions: Mapping[str, Callable[[Any], Any]] = {
+            "ping": self._ping,
+            "pause": self._pause,
+            "resume": self._resume,
+            "get_config": self._get_config,
+            "set": self._set,
+            "restart": self._restart,
+        }
+        self.watching = threading.Event()
+        self.watching.set()
+        self.restart_wanted = False
+
+    def tick(self) -> None:
+        """Carry out the oldest request, if there is one."""
+        request = self._commands.take()
+        if request is not None:
+            self._carry_out(request)
+
+    def state(self) -> dict[str, Any]:
+        """What requests may change, as it is now: fields of the `settings` topic."""
+        return {"paused": not self.watching.is_set(), "values": self._settings.values()}
+
+    def _carry_out(self, request: Request) -> None:
+        try:
+            if request.command == "snapshot":
+                self._snapshot(request)
+                return
+            data = self._actions[request.command](request.parameters)
+        except ConfigError as error:
+            self._commands.answer(request, error=str(error))
+        else:
+            log.debug("request %s: done", request.command)
+            self._commands.answer(request, data=data)
+
+    def _ping(self, _: object) -> dict[str, Any]:
+        uptime_s = round(time.monotonic() - self._started_s, 1)
+        return {"uptime_s": uptime_s, "paused": not self.watching.is_set()}
+
+    def _pause(self, parameters: Pause) -> dict[str, Any]:
+        return self._watch(watching=not parameters.paused)
+
+    def _resume(self, _: object) -> dict[str, Any]:
+        return self._watch(watching=True)
+
+    def _watch(self, *, watching: bool) -> dict[str, Any]:
+        if watching != self.watching.is_set():
+            log.info("%s on request", "resumed" if watching else "paused")
+            (self.watching.set if watching else self.watching.clear)()
+            self._on_change()
+        return {"paused": not watching}
+
+    def _snapshot(self, request: Request) -> None:
+        """Ask for a picture; the answer follows it, when a frame has come."""
+        if self._ask_picture is None:
+            raise ConfigError("publish.image is off: this node sends no pictures")
+        if not self.watching.is_set():
+            raise ConfigError("paused: nothing is looked at; ask for `resume` first")
+
+        def answer(data: dict[str, Any] | None, error: str | None) -> None:
+            self._commands.answer(request, data=data, error=error)
+
+        self._ask_picture(answer)
+
+    def _get_config(self, _: object) -> dict[str, Any]:
+        return public_tree(self._settings.config)
+
+    def _set(self, parameters: Set) -> dict[str, Any]:
+        self._settings.change(parameters.values, persist=parameters.persist)
+        log.info("set on request: %s%s", parameters.values, ", kept" if parameters.persist else "")
+        self._on_change()
+        return {key: value for key, value in self._settings.values().items() if key in parameters.values}
+
+    def _restart(self, _: object) -> dict[str, Any]:
+        log.warning("ending on request, to be started again")
+        self.restart_wanted = True
+        return {"restarting": True}

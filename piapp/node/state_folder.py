@@ -1,0 +1,41 @@
+"""Where a node remembers things: events that wait, settings that requests have kept. Owns no file in there."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from piapp.config.sections import SpoolConfig
+
+# What StateDirectory=piapp of the unit makes; used without systemd when it is there already.
+STATE_FOLDER = Path("/var/lib/piapp")
+STATE_VARIABLE = "STATE_DIRECTORY"
+
+# `spool.dir` for no file at all.
+OFF = "off"
+
+_log = logging.getLogger(__name__)
+
+
+def state_folder(config: SpoolConfig, environ: Mapping[str, str] | None = None) -> Path | None:
+    """Where this node may remember things; None when nowhere.
+
+    `spool.dir`, else what systemd set up for the service, else its usual place if this user may write there.
+    """
+    environ = os.environ if environ is None else environ
+    if config.dir == OFF:
+        return None
+    named = config.dir or environ.get(STATE_VARIABLE, "").partition(":")[0]
+    if named:
+        return Path(named)
+    if os.access(STATE_FOLDER, os.W_OK | os.X_OK):
+        return STATE_FOLDER
+    _log.info("no folder for state (spool.dir, or %s): events are kept in memory alone", STATE_FOLDER)
+    return None
+
+
+def settings_file(folder: Path | None, node: str) -> Path | None:
+    """Where a node keeps settings that were changed while it ran; None when nowhere."""
+    return None if folder is None else folder / f"settings-{node}.json"

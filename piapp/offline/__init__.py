@@ -1,0 +1,1 @@
+"""Work on files and recordings, after the fact."""

@@ -1,0 +1,1 @@
+"""What an owner does besides running a node: check, provision, demo, forget."""

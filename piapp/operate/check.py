@@ -1,0 +1,273 @@
+"""`piapp check`: a doctor that looks at everything the node needs and says, a line each, OK or what to do.
+
+Knows all parts, as `piapp.node.app` does, and changes nothing: the broker gets one message on a topic of its own.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from piapp.camera import open_camera
+from piapp.config.sections import Config
+from piapp.errors import PiappError
+from piapp.landmarker.egress import deny_sockets
+from piapp.landmarker.model import find_model
+from piapp.landmarker.runtime import chosen_runtime
+from piapp.mqtt.client import Connection, Options, Protocol
+from piapp.mqtt.clock import clock_is_synchronised
+from piapp.mqtt.failures import ConnectionFailedError
+from piapp.mqtt.outbox import Message
+from piapp.mqtt.topics import Topics
+from piapp.mqtt.wake import Wake
+from piapp.node.app import node_id
+from piapp.node.state_folder import STATE_FOLDER
+from piapp.service import hardware
+
+Verdict = Literal["OK", "NOTE", "FAIL"]
+
+CAMERA_TIMEOUT_S = 20.0
+BROKER_TIMEOUT_S = 10.0
+UNIT_PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "StatusText", "NRestarts")
+LEAST_FREE_MB = 100
+
+# A Pi without a clock chip that has not asked a time server yet lives in the past.
+FIRST_YEAR = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found.
+
+    Attributes:
+        verdict: A note is worth knowing and does no harm.
+        words: What is there; for a failure also what to do.
+    """
+
+    part: str
+    verdict: Verdict
+    words: str
+
+    def line(self) -> str:
+        """One line for people."""
+        return f"{self.verdict:4}  {self.part:11}  {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The systemd unit's properties; empty without systemd."""
+
+    properties: dict[str, str]
+
+    @property
+    def installed(self) -> bool:
+        """There is such a unit."""
+        return self.properties.get("LoadState") == "loaded"
+
+    @property
+    def state(self) -> str:
+        """Such as "active"."""
+        return self.properties.get("ActiveState", "")
+
+
+Look = Callable[[Config], Finding]
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Look at one part after another; none keeps the next from being looked at."""
+    unit = read_unit()
+    looks: dict[str, Look] = {
+        "camera": lambda config: check_camera(config, unit),
+        "model": check_model,
+        "broker": check_broker,
+        "clock": check_clock,
+        "temperature": check_temperature,
+        "disk": lambda _config: check_disk(),
+        "service": lambda _config: check_unit(unit),
+        "egress": check_egress,
+    }
+    if config.preview.enabled:
+        looks["live page"] = lambda config: check_page(config, unit)
+    for part, look in looks.items():
+        try:
+            yield look(config)
+        except (PiappError, OSError) as error:
+            yield Finding(part, "FAIL", str(error))
+
+
+def check_camera(config: Config, unit: Unit) -> Finding:
+    """Open the camera and wait for one frame, unless the service holds it."""
+    if unit.state == "active" and not config.camera.source.startswith(("file:", "images:")):
+        return Finding("camera", "OK", "in use by the service, which is running")
+    found: Future[str] = Future()
+    # In a thread, because a driver can hang for ever.
+    threading.Thread(target=_look_through, args=(config, found), name="check-camera", daemon=True).start()
+    try:
+        return Finding("camera", "OK", found.result(CAMERA_TIMEOUT_S))
+    except TimeoutError:
+        words = f"{config.camera.source} does not answer within {CAMERA_TIMEOUT_S:g} s; restart the device"
+        return Finding("camera", "FAIL", words)
+
+
+def _look_through(config: Config, found: Future[str]) -> None:
+    try:
+        started_s = time.monotonic()
+        with closing(open_camera(config.camera)) as camera:
+            frame = next(iter(camera.frames()), None)
+            if frame is None:
+                raise PiappError(f"{config.camera.source} has no frame")  # noqa: TRY301 - one way out for all failures
+            took_s = time.monotonic() - started_s
+            found.set_result(f"{camera.description}; first frame after {took_s:.1f} s")
+    except BaseException as error:  # noqa: BLE001 - raised by who waits
+        found.set_exception(error)
+
+
+def check_model(config: Config) -> Finding:
+    """Find the model and compare its hash."""
+    model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
+    runtime = chosen_runtime(config.landmarker)
+    return Finding("model", "OK", f"{model.name} ({model.variant}), sha256 {model.sha256[:12]}..., run by {runtime}")
+
+
+def check_broker(config: Config) -> Finding:
+    """Connect as the node would and publish below its topics: address, TLS, password and access list in one."""
+    topics = Topics(config.mqtt.base_topic, node_id(config))
+    # Another client id than the service's, which the broker would throw out.
+    options = Options(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
+    protocol: Protocol = "3.1.1" if config.mqtt.protocol == "3.1.1" else "5"
+    try:
+        refused = _try_broker(options, protocol)
+    except ConnectionFailedError as failure:
+        if config.mqtt.protocol != "auto" or failure.reason not in ("protocol_version", "closed_early", "no_answer"):
+            raise
+        protocol = "3.1.1"
+        refused = _try_broker(options, protocol)
+    if refused:
+        words = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
+        return Finding("broker", "FAIL", words)
+    hint = "" if protocol == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
+    secured = "TLS verified" if options.address.tls else "without TLS"
+    return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {protocol}, {secured}{hint}")
+
+
+def _try_broker(options: Options, protocol: Protocol) -> str:
+    """Publish and subscribe; what was refused, with the reason, or the empty string."""
+    refused: list[str] = []
+    wake = Wake()
+    connection = Connection(options, protocol, lambda topic, reason: refused.append(f"{topic} ({reason})"), wake)
+    deadline_s = time.monotonic() + BROKER_TIMEOUT_S
+    try:
+        connection.open(lambda: time.monotonic() < deadline_s)
+        connection.publish(Message(options.will_topic, b"", qos=1))
+        while not connection.settled and time.monotonic() < deadline_s:
+            connection.wait(0.2)
+        connection.disconnect()
+    finally:
+        connection.close()
+        wake.close()
+    return ", ".join(refused)
+
+
+def check_clock(_config: Config) -> Finding:
+    """Is the wall clock right? Only `t` in payloads depends on it, and TLS."""
+    now = datetime.now(UTC)
+    words = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    if now.year < FIRST_YEAR:
+        return Finding("clock", "FAIL", f"{words} is in the past; TLS fails until a time server was asked: timedatectl")
+    if clock_is_synchronised():
+        return Finding("clock", "OK", f"{words}, synchronised")
+    return Finding("clock", "NOTE", f"{words}, not synchronised; messages say time_synced = false (timedatectl)")
+
+
+def check_page(config: Config, unit: Unit) -> Finding:
+    """Can the live page be served at its address, and who may open it?"""
+    page = config.preview
+    try:
+        from piapp.preview.server import listen  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        words = f"starlette or uvicorn is missing: {error}; install piapp with its extra 'preview'"
+        return Finding("live page", "FAIL", words)
+    if unit.state != "active":
+        listen(page).close()
+    where = f"http://{page.bind}:{page.port}/"
+    who = f"with the token of {page.token_file}" if page.token_file else "from this machine, without a token"
+    return Finding("live page", "OK", f"{where}, {who}")
+
+
+def check_temperature(config: Config) -> Finding:
+    """Is it too hot, or the power supply too weak, now or since boot?"""
+    temperature_c, flags = hardware.temperature_c(), hardware.throttled()
+    now, since_boot = flags or ([], [])
+    words = f"{temperature_c:.0f} C" if temperature_c is not None else "no thermometer"
+    if "under_voltage" in now:
+        return Finding("temperature", "FAIL", f"{words}; the voltage is low: use the power supply made for the board")
+    limit_c = config.power.max_temp_c
+    if now or (limit_c and temperature_c is not None and temperature_c >= limit_c):
+        return Finding("temperature", "FAIL", f"{words}, {', '.join(now) or 'hot'}: give it air or a heat sink")
+    if since_boot:
+        return Finding("temperature", "NOTE", f"{words}; since boot there was {', '.join(since_boot)}")
+    return Finding("temperature", "OK", words + (", never throttled since boot" if flags else ""))
+
+
+def check_disk() -> Finding:
+    """Is there room for events that wait for the broker?"""
+    folder = STATE_FOLDER if STATE_FOLDER.exists() else Path.cwd()
+    free_mb = hardware.disk_free_mb(folder)
+    if free_mb < LEAST_FREE_MB:
+        return Finding("disk", "FAIL", f"{free_mb} MB free at {folder}; events that wait for the broker need room")
+    return Finding("disk", "OK", f"{free_mb} MB free at {folder}")
+
+
+def read_unit() -> Unit:
+    """Ask systemd; an empty unit where it is not."""
+    if not Path("/run/systemd/system").is_dir():
+        return Unit({})
+    names = ",".join(UNIT_PROPERTIES)
+    command = ["systemctl", "show", f"--property={names}", "piapp.service"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed words
+    return Unit(dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line))
+
+
+def check_unit(unit: Unit) -> Finding:
+    """Is the service installed, enabled and running?"""
+    if not unit.installed:
+        return Finding("service", "NOTE", "not installed as a service; sudo deploy/install.sh does that")
+    told = unit.properties.get("StatusText") or "no status"
+    restarts = unit.properties.get("NRestarts", "0")
+    if unit.state != "active":
+        return Finding("service", "FAIL", f"{unit.state}: {told}; see: journalctl -u piapp -n 30")
+    if unit.properties.get("UnitFileState") != "enabled":
+        return Finding("service", "FAIL", "runs and will not at the next boot; sudo systemctl enable piapp")
+    return Finding("service", "OK", f"{told}; restarted {restarts} times by itself since boot")
+
+
+def check_egress(config: Config) -> Finding:
+    """Can the landmarker be kept from talking to its vendor?"""
+    outcome: Future[bool] = Future()
+    # The filter stays with its thread for good.
+    threading.Thread(target=lambda: outcome.set_result(_socket_is_refused()), name="check-egress", daemon=True).start()
+    if outcome.result():
+        return Finding("egress", "OK", "the landmarker's threads are refused internet sockets")
+    if chosen_runtime(config.landmarker) != "mediapipe":
+        return Finding("egress", "OK", "nothing to refuse: LiteRT opens no socket")
+    words = "sockets cannot be refused here, and MediaPipe reports usage to its vendor: apt-get install libseccomp2"
+    return Finding("egress", "FAIL", words)
+
+
+def _socket_is_refused() -> bool:
+    if not deny_sockets():
+        return False
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+    except OSError:
+        return True
+    return False

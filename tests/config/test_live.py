@@ -1,0 +1,174 @@
+"""Settings that change while the node runs, and those that survive it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from piapp.config.live import LiveSettings
+from piapp.config.load import default_config, load_config
+from piapp.errors import ConfigError
+
+DEFAULTS = LiveSettings(default_config(), None).values()
+
+
+def test_changes_in_place_and_leaves_the_original():
+    """Whoever holds a section sees the new value; the configuration it was made of stays."""
+    config = default_config()
+    settings = LiveSettings(config, None)
+    posture, power = settings.config.posture, settings.config.power
+    settings.change({"posture.fallen_after_s": 20, "power.idle_fps": 5}, persist=False)
+    assert (posture.fallen_after_s, power.idle_fps) == (20.0, 5.0)
+    assert settings.values()["posture.fallen_after_s"] == 20.0
+    assert config == default_config()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"posture.fallen_after_s": -1}, "expected a number at least 0"),
+        ({"posture.fallen_after_s": "soon"}, "expected a number"),
+        ({"posture.fallen_after_s": True}, "expected a number"),
+        ({"power.idle_fps": 5, "posture.dwell_s": 1e9}, "at most 86400"),
+        ({"posture.dwel_s": 1}, "cannot change while the node runs"),
+        ({"camera.fps": 5}, "these can: posture"),
+        ({"mqtt.password_file": "/etc/shadow"}, "cannot change while the node runs"),
+        ({"posture": 1}, "cannot change"),
+        ({"": 1}, "cannot change"),
+        ({"posture.__class__": 1}, "cannot change"),
+    ],
+)
+def test_refused_change_changes_nothing(tmp_path, values, words):
+    """All or none, in memory and on disk."""
+    settings = LiveSettings(default_config(), tmp_path / "s.json")
+    before = settings.values()
+    with pytest.raises(ConfigError, match=words):
+        settings.change(values, persist=True)
+    assert settings.values() == before
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_kept_values_survive(tmp_path):
+    """Only those that were to be kept, and earlier ones with them."""
+    file = tmp_path / "state" / "settings.json"
+    settings = LiveSettings(default_config(), file)
+    settings.change({"power.idle_fps": 5}, persist=True)
+    settings.change({"posture.dwell_s": 0.3}, persist=True)
+    settings.change({"power.idle_after_s": 10}, persist=False)
+    again = LiveSettings(default_config(), file).values()
+    assert (again["power.idle_fps"], again["posture.dwell_s"], again["power.idle_after_s"]) == (
+        5.0,
+        0.3,
+        DEFAULTS["power.idle_after_s"],
+    )
+    assert [path.name for path in file.parent.iterdir()] == ["settings.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b'{"values":[]}', b'{"values":' + b'{"a":' * 100_000, b"{}"]
+)
+def test_damaged_file_is_not_fatal(tmp_path, content):
+    """The node starts with what is configured, and the next change writes a good file."""
+    file = tmp_path / "s.json"
+    file.write_bytes(content)
+    settings = LiveSettings(default_config(), file)
+    assert settings.values() == DEFAULTS
+    settings.change({"power.idle_fps": 3}, persist=True)
+    assert LiveSettings(default_config(), file).values()["power.idle_fps"] == 3.0
+
+
+def test_file_is_validated(tmp_path, caplog):
+    """A value or key that this version does not take is left out and named; the others count."""
+    file = tmp_path / "s.json"
+    values = {"power.idle_fps": 4, "posture.dwell_s": -1, "posture.gone": 1, "mqtt.url": "mqtt://evil"}
+    file.write_text(json.dumps({"values": values}))
+    settings = LiveSettings(default_config(), file)
+    assert settings.values() == DEFAULTS | {"power.idle_fps": 4.0}
+    assert settings.config.mqtt.url == "mqtt://localhost"
+    for key in ("posture.dwell_s", "posture.gone", "mqtt.url"):
+        assert key in caplog.text
+
+
+def test_nowhere_to_keep(tmp_path):
+    """Without a folder, or one that cannot be written, nothing is changed and the reason is said."""
+    settings = LiveSettings(default_config(), None)
+    with pytest.raises(ConfigError, match="no folder for its state"):
+        settings.change({"power.idle_fps": 5}, persist=True)
+    assert settings.values() == DEFAULTS
+    (tmp_path / "file").write_text("")
+    settings = LiveSettings(default_config(), tmp_path / "file" / "s.json")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        settings.change({"power.idle_fps": 5}, persist=True)
+    assert settings.values() == DEFAULTS
+
+
+BED = {"name": "bed", "polygon": [[0.1, 0.5], [0.6, 0.5], [0.6, 0.9]], "ignore": ["fall"]}
+
+
+def zone_names(settings):
+    """The zones in force."""
+    return [zone.name for zone in settings.config.zones]
+
+
+def test_zones_are_kept_in_the_configuration_file(tmp_path):
+    """Where a person looks for them; comments stay, and nothing is kept twice."""
+    file, state = tmp_path / "piapp.toml", tmp_path / "s.json"
+    settings = LiveSettings(default_config(), state, None)
+    assert settings.change_zones([BED | {"name": "old"}])
+    assert zone_names(LiveSettings(default_config(), state)) == ["old"]
+    file.write_text('# mine\n[node]\nid = "hall"\n')
+    settings = LiveSettings(load_config(file, environ={}).config, state, file)
+    assert settings.keeps_zones
+    assert settings.change_zones([BED])
+    assert file.read_text().startswith("# mine\n")
+    again = LiveSettings(load_config(file, environ={}).config, state, file)
+    assert zone_names(again) == ["bed"]
+    assert again.kept == ()
+
+
+def test_zones_are_kept_in_the_state_folder(tmp_path):
+    """When the configuration is not this user's to write, beside what else was kept."""
+    state = tmp_path / "s.json"
+    settings = LiveSettings(default_config(), state, tmp_path / "gone.toml")
+    settings.change({"power.idle_fps": 5}, persist=True)
+    assert settings.change_zones([BED])
+    again = LiveSettings(default_config(), state)
+    assert zone_names(again) == ["bed"]
+    assert set(again.kept) == {"power.idle_fps", "zones"}
+    assert again.change_zones([])
+    assert zone_names(LiveSettings(default_config(), state)) == []
+
+
+def test_zones_with_nowhere_to_keep_them():
+    """They are in force, and it is said that they will not stay."""
+    settings = LiveSettings(default_config(), None)
+    assert not settings.keeps_zones
+    assert not settings.change_zones([BED])
+    assert zone_names(settings) == ["bed"]
+
+
+def test_refused_zones_change_nothing(tmp_path):
+    """Neither what is in force nor a file."""
+    file = tmp_path / "piapp.toml"
+    file.write_text("")
+    settings = LiveSettings(default_config(), None, file)
+    settings.change_zones([BED])
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match=r"bed.*2 zones"):
+        settings.change_zones([BED, BED])
+    file.write_text("not TOML")
+    with pytest.raises(ConfigError, match="not TOML any more"):
+        settings.change_zones([])
+    assert zone_names(settings) == ["bed"]
+    file.write_bytes(before)
+
+
+def test_damaged_zones_are_left_out(tmp_path, caplog):
+    """Of an older version's file, or an edited one."""
+    state = tmp_path / "s.json"
+    state.write_text(json.dumps({"values": {"zones": [{"name": "x"}], "power.idle_fps": 4}}))
+    settings = LiveSettings(default_config(), state)
+    assert zone_names(settings) == []
+    assert settings.kept == ("power.idle_fps",)
+    assert "zones[1].polygon" in caplog.text

@@ -1,0 +1,157 @@
+"""The node put together, in this process, with fakes for camera and landmarker."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from piapp.config.load import load_config
+from piapp.errors import CameraNotFoundError, LandmarkerTimeoutError, ModelError, UsageError
+from piapp.landmarker.model import find_model
+from piapp.node.app import Node, Parts, make_parts, node_id
+from piapp.service.identity import default_node_id
+from piapp.testing.camera import FakeCamera
+from piapp.testing.landmarker import FakeLandmarker
+from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
+
+
+def config_of(port, *settings):
+    """The shipped defaults against a loopback broker."""
+    quick = [("mqtt.url", f"mqtt://127.0.0.1:{port}"), ("node.id", "app"), ("landmarker.workers", "1")]
+    return load_config(Path("/dev/null"), overrides=[*quick, *settings], environ={}).config
+
+
+def node_of(config, camera, **landmarker):
+    """A node with fakes."""
+    model = find_model("lite", masks=False)
+    return Node(config, Parts(camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model))
+
+
+@pytest.fixture
+def subscriber(start_mosquitto):
+    """A subscriber of a broker of the test's own; its `port` is the broker's."""
+    broker = start_mosquitto()
+    subscriber = Subscriber(broker.port)
+    subscriber.port = broker.port
+    yield subscriber
+    subscriber.close()
+    broker.stop()
+
+
+def test_a_source_that_ends_ends_the_run(subscriber):
+    """Every frame in lockstep leaves; state only when it changes; `offline` at last; no thread is left."""
+    threads = set(threading.enumerate())
+    camera = FakeCamera(paced=False, lockstep=True, count=40)
+    node = node_of(config_of(subscriber.port), camera)
+    node.run(threading.Event())
+    subscriber.wait_for("status", payload=b"offline")
+    frames = [json.loads(message.payload) for message in subscriber.of("frame")]
+    assert [frame["seq"] for frame in frames] == list(range(1, 41))
+    assert all(len(frame["poses"][0]["landmarks"]) == 33 for frame in frames)
+    states = [json.loads(message.payload) for message in subscriber.of("state")]
+    changes = [(state["count"], state["posture"]) for state in states]
+    assert len(changes) < 10
+    assert changes[-1][0] == 1
+    assert camera.closed
+    assert node.hung == []
+    wait_until(lambda: set(threading.enumerate()) <= threads, "all threads to end")
+
+
+def test_frames_off_still_processes_all(subscriber):
+    """Nothing is published as a frame, and lockstep does not stall."""
+    camera = FakeCamera(paced=False, lockstep=True, count=40)
+    node_of(config_of(subscriber.port, ("publish.frames", "off")), camera).run(threading.Event())
+    subscriber.wait_for("status", payload=b"offline")
+    assert camera.delivered == 40
+    assert subscriber.of("frame") == []
+    assert json.loads(subscriber.of("state")[-1].payload)["count"] == 1
+
+
+def test_a_duration_ends_the_run(subscriber):
+    """After so many seconds of running, without a signal."""
+    started = time.monotonic()
+    node_of(config_of(subscriber.port), FakeCamera(fps=30)).run(threading.Event(), duration_s=0.5)
+    assert time.monotonic() - started >= 0.5
+    assert subscriber.wait_for("frame")
+
+
+def test_health_tells_the_rates(subscriber):
+    """A slow landmarker drops frames, which are counted; rates in and out differ."""
+    stop = threading.Event()
+    node = node_of(config_of(subscriber.port, ("health.period_s", "1")), FakeCamera(fps=60), inference_s=0.1)
+    runner = threading.Thread(target=node.run, args=(stop,))
+    runner.start()
+    subscriber.wait_for("health", 2)
+    stop.set()
+    runner.join(DEADLINE_S)
+    health = json.loads(subscriber.of("health")[-1].payload)
+    assert health["node"] == "app"
+    assert 0 < health["fps_out"] < health["fps_in"]
+    assert health["frames_dropped"]["waiting"] > 0
+    assert health["inference_ms"]["p50"] >= 100
+    assert health["latency_ms"]["p50"] >= health["inference_ms"]["p50"]
+    assert health["mqtt_reconnects"] == 0
+    assert (health["idle"], health["slowed"]) == (False, False)
+    assert isinstance(health["time_synced"], bool)
+    assert health["disk_free_mb"] > 0
+
+
+def test_a_landmarker_that_cannot_be_made_ends_the_run():
+    """The error comes out, and everything is stopped."""
+
+    def factory(*_callbacks):
+        raise ModelError("no such model")
+
+    threads = set(threading.enumerate())
+    parts = Parts(FakeCamera(), factory, find_model("lite", masks=False))
+    node = Node(config_of(free_port()), parts)
+    with pytest.raises(ModelError, match="no such model"):
+        node.run(threading.Event())
+    wait_until(lambda: set(threading.enumerate()) <= threads, "all threads to end")
+
+
+def test_parts_that_hang_are_named(subscriber):
+    """Their threads are left behind; the rest is stopped properly."""
+    camera = FakeCamera(fps=30)
+    landmarkers = []
+
+    def factory(*callbacks):
+        landmarkers.append(FakeLandmarker(*callbacks))
+        return landmarkers[-1]
+
+    config = config_of(subscriber.port, ("landmarker.max_result_age_s", "0.5"))
+    node = Node(config, Parts(camera, factory, find_model("lite", masks=False)))
+    camera.hang_on_close()
+
+    def hang():
+        subscriber.wait_for("frame")
+        landmarkers[0].hang()
+
+    switch = threading.Thread(target=hang)
+    switch.start()
+    with pytest.raises(LandmarkerTimeoutError):
+        node.run(threading.Event())
+    switch.join(DEADLINE_S)
+    assert node.hung == ["camera", "landmarker"]
+    subscriber.wait_for("status", payload=b"offline")
+    camera.release_close()
+    landmarkers[0].resume()
+
+
+def test_parts_come_from_the_configuration(tmp_path):
+    """The model is verified and the source opened; each failure is its own error."""
+    for source, error in (("usb:0", UsageError), ("file:/gone.mp4", CameraNotFoundError)):
+        with pytest.raises(error):
+            make_parts(config_of(1, ("camera.source", source)))
+    with pytest.raises(ModelError, match=r"gone\.task"):
+        make_parts(config_of(1, ("landmarker.model", str(tmp_path / "gone.task"))))
+
+
+def test_the_node_id_is_the_configured_one_or_the_devices():
+    """Empty means the device's own."""
+    assert node_id(config_of(1)) == "app"
+    assert node_id(config_of(1, ("node.id", ""))) == default_node_id()

@@ -1,0 +1,166 @@
+"""The doctor: each look against real parts, and what it says when they are ill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from piapp.config.load import load_config
+from piapp.config.sections import Config
+from piapp.errors import PiappError
+from piapp.operate import check as doctor
+from piapp.operate.check import Finding, Unit, check_broker, check_camera, check_clock, check_temperature, check_unit
+from piapp.service import hardware
+from tests.mosquitto import Mosquitto, Subscriber, free_port
+
+CLIP = Path(__file__).parents[2] / "piapp" / "media" / "room_demo.mp4"
+NOT_INSTALLED = Unit({"LoadState": "not-found"})
+
+
+def config(**settings: str) -> Config:
+    """The defaults with some keys changed; `__` stands for the dot."""
+    overrides = [(key.replace("__", "."), value) for key, value in settings.items()]
+    return load_config(Path(os.devnull), overrides=[("node.id", "doc"), *overrides], environ={}).config
+
+
+def unit(state: str, **properties: str) -> Unit:
+    """An installed unit."""
+    return Unit({"LoadState": "loaded", "ActiveState": state, "UnitFileState": "enabled", **properties})
+
+
+def test_camera_gives_a_frame() -> None:
+    """A source that gives a frame is well."""
+    finding = check_camera(config(camera__source=f"file:{CLIP}"), NOT_INSTALLED)
+    assert (finding.verdict, finding.part) == ("OK", "camera")
+    assert "640x480" in finding.words
+
+
+def test_camera_that_is_not_there() -> None:
+    """A missing device is a failure in the words of its adapter."""
+    with pytest.raises(PiappError, match="no such device"):
+        check_camera(config(camera__source="v4l2:/dev/video99"), NOT_INSTALLED)
+
+
+def test_camera_in_use_by_the_service_is_left_alone() -> None:
+    """A running service holds its camera: opening it would fail, and proves nothing."""
+    finding = check_camera(config(camera__source="v4l2:/dev/video99"), unit("active"))
+    assert finding == Finding("camera", "OK", "in use by the service, which is running")
+
+
+def test_broker_is_reached(mosquitto: Mosquitto) -> None:
+    """A broker that takes a message is well, and subscribers to the node hear nothing that it says by itself."""
+    subscriber = Subscriber(mosquitto.port, "piapp/doc/#")
+    finding = check_broker(config(mqtt__url=mosquitto.url))
+    assert finding.verdict == "OK"
+    assert "MQTT 5" in finding.words
+    subscriber.wait_for("check")
+    subscriber.close()
+    assert {message.leaf for message in subscriber.messages} == {"check"}
+
+
+def test_broker_that_is_away() -> None:
+    """No broker is a failure that names the address."""
+    port = free_port()
+    with pytest.raises(PiappError, match=str(port)):
+        check_broker(config(mqtt__url=f"mqtt://localhost:{port}"))
+
+
+def test_access_list_that_refuses_is_told(start_mosquitto: Callable[..., Mosquitto], tmp_path: Path) -> None:
+    """A broker that accepts the connection and refuses the topics fails, with the line to allow."""
+    access = tmp_path / "acl"
+    access.write_text("topic readwrite elsewhere/#\n")
+    broker = start_mosquitto(lines=[f"acl_file {access}"])
+    finding = check_broker(config(mqtt__url=broker.url))
+    assert finding.verdict == "FAIL"
+    assert "piapp/doc/#" in finding.words
+
+
+def test_password_that_is_wrong_is_told(start_mosquitto: Callable[..., Mosquitto], tmp_path: Path) -> None:
+    """A wrong password is a failure, and is not repeated."""
+    broker = start_mosquitto(users={"node": "right"})
+    secret = tmp_path / "password"
+    secret.write_text("wrong-secret\n")
+    with pytest.raises(PiappError) as error:
+        check_broker(config(mqtt__url=broker.url, mqtt__username="node", mqtt__password_file=str(secret)))
+    assert "wrong-secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "flags", "verdict", "words"),
+    [
+        (50.0, ([], []), "OK", "50 C, never throttled"),
+        (None, None, "OK", "no thermometer"),
+        (90.0, None, "FAIL", "hot"),
+        (60.0, (["throttled"], ["throttled"]), "FAIL", "throttled"),
+        (60.0, (["under_voltage"], ["under_voltage"]), "FAIL", "power supply"),
+        (60.0, ([], ["under_voltage"]), "NOTE", "since boot there was under_voltage"),
+    ],
+)
+def test_temperature_and_throttling(
+    monkeypatch: pytest.MonkeyPatch,
+    temperature_c: float | None,
+    flags: tuple[list[str], list[str]] | None,
+    verdict: str,
+    words: str,
+) -> None:
+    """Heat and a weak supply fail while they last, and are a note afterwards."""
+    monkeypatch.setattr(hardware, "temperature_c", lambda: temperature_c)
+    monkeypatch.setattr(hardware, "throttled", lambda: flags)
+    finding = check_temperature(config())
+    assert finding.verdict == verdict
+    assert words in finding.words
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "words"),
+    [
+        (NOT_INSTALLED, "NOTE", "install.sh"),
+        (Unit({}), "NOTE", "install.sh"),
+        (unit("active", StatusText="14.9 frames/s", NRestarts="2"), "OK", "restarted 2 times"),
+        (unit("failed", StatusText="camera.fps is wrong"), "FAIL", "camera.fps is wrong"),
+        (unit("active", UnitFileState="disabled"), "FAIL", "systemctl enable"),
+    ],
+)
+def test_service(state: Unit, verdict: str, words: str) -> None:
+    """The unit's state decides, in words that name the next command."""
+    finding = check_unit(state)
+    assert finding.verdict == verdict
+    assert words in finding.words
+
+
+def test_clock_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was never set fails: TLS would, too."""
+    monkeypatch.setattr(doctor, "FIRST_YEAR", 9999)
+    assert check_clock(config()).verdict == "FAIL"
+
+
+@pytest.mark.parametrize(("synchronised", "verdict"), [(True, "OK"), (False, "NOTE")])
+def test_clock_that_nobody_vouches_for_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, *, synchronised: bool, verdict: str
+) -> None:
+    """A clock without a time server may be right."""
+    monkeypatch.setattr(doctor, "clock_is_synchronised", lambda: synchronised)
+    assert check_clock(config()).verdict == verdict
+
+
+def test_command_goes_on_after_a_failure_and_ends_with_one(mosquitto: Mosquitto) -> None:
+    """Each part has its line, whatever the others say; one failure is exit code 1."""
+    command = [sys.executable, "-m", "piapp", "check", "--set", "node.id=doc", "--set", f"mqtt.url={mosquitto.url}"]
+    environ = os.environ | {"PIAPP_CONFIG": os.devnull}
+    good = subprocess.run(
+        [*command, "--set", f"camera.source=file:{CLIP}"], capture_output=True, text=True, check=False, env=environ
+    )
+    ill = subprocess.run(
+        [*command, "--set", "camera.source=v4l2:/dev/video99"], capture_output=True, text=True, check=False, env=environ
+    )
+    parts = ["config", "camera", "model", "broker", "clock", "temperature", "disk", "service", "egress"]
+    assert [line.split()[1] for line in ill.stdout.splitlines()] == parts
+    assert ill.returncode == 1
+    assert "FAIL  camera" in ill.stdout
+    assert "FAIL" not in good.stdout
+    assert good.returncode == 0, good.stderr
