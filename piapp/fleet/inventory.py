@@ -160,7 +160,7 @@ def _take(node: NodeView, leaf: str, payload: bytes) -> None:
 def _read(node: NodeView, leaf: str, payload: bytes, kind: type[_T]) -> _T | None:
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         node.unreadable.add(leaf)
         return None
 

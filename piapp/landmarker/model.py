@@ -141,7 +141,7 @@ def load_registry() -> Registry:
     path = shipped_folder() / "models.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Registry)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: the list of models cannot be read: {error}; install piapp again") from error
 
 
@@ -281,7 +281,7 @@ def _recorded(path: Path) -> Pinned | None:
     """What was noted when this file was fetched; None for a file that the registry pins."""
     try:
         return msgspec.json.decode(_record_path(path).read_bytes(), type=Pinned)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
 
 

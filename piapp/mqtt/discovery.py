@@ -133,7 +133,7 @@ def is_ours(payload: bytes) -> bool:
     """Whether a discovery message comes from piapp, of whatever version."""
     try:
         message = msgspec.json.decode(payload, type=_Announcement)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     origin = message.o or message.origin
     return origin is not None and origin.name == ORIGIN

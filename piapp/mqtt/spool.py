@@ -3,11 +3,10 @@
 Owns the journal's file, its bounds, and what happens when the disk fails. Knows no connection: the outbox asks for the
 next event and says which one is acknowledged.
 
-An event has happened when `append` returns, and from then on it survives `kill -9`: it is written through to SQLite
-in WAL mode, one small write into the kernel's cache. Nothing is flushed to the card while the broker is there, because
-an event then waits for milliseconds only; what a power cut can take are events of the last seconds that nobody
-acknowledged. While the broker is away, `sync` flushes, off the main thread. Between events nothing is written, and the
-disk is read once, at the start. About every 200 events SQLite folds its log into the file, which flushes both.
+An event has happened when `append` returns, and from then on it survives `kill -9`. Nothing is flushed to the card
+while the broker is there, because an event then waits for milliseconds only; what a power cut can take are events of
+the last seconds that nobody acknowledged. While the broker is away, `sync` flushes, off the main thread. Between events
+nothing is written, and the disk is read once, at the start.
 
 Acknowledged events are kept for some seconds more: a broker that is killed forgets what it had in memory for its
 subscribers, so what it acknowledged just before the connection broke is sent again, with the same id.
@@ -16,18 +15,19 @@ subscribers, so what it acknowledged just before the connection broke is sent ag
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from piapp.config.sections import SpoolConfig
+from piapp.mqtt.journal import CorruptJournalError, EventJournal, is_corrupt
 from piapp.mqtt.payload import EventPayload
+from piapp.mqtt.salvage import Rows, salvage
 
 # Acknowledged events are deleted when none waits, and this many at a time while a backlog drains.
 ACKS_PER_WRITE = 256
@@ -43,118 +43,22 @@ RETRY_S = 60.0
 # What a row takes beside its payload: its number, lengths, and its share of half-empty pages (measured: 20 to 60).
 ROW_BYTES = 64
 
-_SCHEMA_VERSION = 1
-_SCHEMA = "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL)"
-
-# sqlite.org/rescode.html
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: no such table or column
+# Files for processes that find the journal in use, at most: each is there by mistake.
+_STAND_INS = 3
+_SHARED = "another process uses it; give each node its own node.id"
+_IN_MEMORY = "events are kept in memory, and lost when the program ends"
 
 _decoder = msgspec.json.Decoder(EventPayload)
 
 _log = logging.getLogger(__name__)
 
 
-class CorruptJournalError(Exception):
-    """The file is there and is no journal of ours."""
-
-
-class EventJournal:
-    """The SQLite file. One process at a time holds it; not thread-safe, but for `sync`.
-
-    Raises:
-        CorruptJournalError: The file cannot be used and should be set aside.
-        OSError: It cannot be opened.
-        sqlite3.Error: Likewise, or another process holds it.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._wal = Path(f"{file}-wal")
-        self._unsynced = False
-        # Who was at home and when is nobody else's business; SQLite gives its log the same mode.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._database = sqlite3.connect(file, timeout=0.5, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare()
-        except BaseException:
-            self._database.close()
-            raise
-
-    def read(self) -> list[tuple[int, bytes]]:
-        """All events, oldest first."""
-        return list(self._database.execute("SELECT number, payload FROM events ORDER BY number"))
-
-    @property
-    def last(self) -> int:
-        """The highest number ever written, 0 before the first; it stays when events go."""
-        row = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return row[0] if row else 0
-
-    def write(self, added: Iterable[tuple[int, bytes]], removed: Iterable[int]) -> None:
-        """Add and remove events, all or none; they are in the kernel's hands when this returns."""
-        with self._database:  # commits, or rolls back
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in removed))
-            self._database.executemany("INSERT INTO events VALUES (?, ?)", added)
-        self._unsynced = True
-
-    def replace(self, events: Iterable[tuple[int, bytes]]) -> None:
-        """Hold these events and no others."""
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute("DELETE FROM events")
-            self._database.executemany("INSERT INTO events VALUES (?, ?)", events)
-        self._unsynced = True
-
-    def sync(self) -> None:
-        """Have what was written reach the disk; from any thread, blocks for it.
-
-        Raises:
-            OSError: The disk failed.
-        """
-        if not self._unsynced:
-            return
-        self._unsynced = False
-        # SQLite holds its locks on the other file, so closing this one gives none away (its howtocorrupt.html, 2.2).
-        with suppress(FileNotFoundError), self._wal.open("rb") as wal:
-            os.fdatasync(wal.fileno())
-
-    def close(self) -> None:
-        """Fold the log into the file and let go of it."""
-        self._database.close()
-
-    def _prepare(self) -> None:
-        try:
-            # With the lock held from the first access on there is no shared memory to be found damaged or mapped.
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL").fetchone()
-            # Survives the death of the process; flushing is `sync`'s business.
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                with self._database:
-                    self._database.execute("BEGIN IMMEDIATE")
-                    self._database.execute(_SCHEMA)
-                    self._database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            elif version != _SCHEMA_VERSION:
-                raise CorruptJournalError(f"its version is {version}, expected {_SCHEMA_VERSION}")
-            self._database.execute("SELECT number, payload FROM events LIMIT 1").fetchone()
-            (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise CorruptJournalError(verdict)
-            # A log that a crash left is folded in now; on a full disk that waits, for reading works there.
-            with suppress(sqlite3.OperationalError):
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.DatabaseError as error:
-            if _is_corrupt(error):
-                raise CorruptJournalError(str(error)) from error
-            raise
-
-
 class Spool:
     """`EventQueue` of bounded size whose events survive the process, as long as there is a disk to hold them.
 
     A disk that is full, read-only or broken is never fatal: events are then kept in memory alone, `problem` says why,
-    and the disk is tried again later. A corrupt file is renamed to `*.corrupt`, and a new one begun.
+    and the disk is tried again later. A damaged file is renamed to `*.corrupt`, and what can be read of it goes into a
+    new one. A file that another process holds is stood in for by one beside it, which the next run takes over.
 
     Attributes:
         last: Number of the newest event ever appended.
@@ -193,11 +97,7 @@ class Spool:
         self.last = first - 1
         self.dropped = 0
         self.problem = ""
-        self._journal = self._opened()
-        if self._journal is not None:
-            self._take_over(self._journal)
-        else:
-            self._given_up = True  # writing to it later would overwrite what an earlier run left
+        self._start()
 
     @property
     def depth(self) -> int:
@@ -232,6 +132,8 @@ class Spool:
     def doubt(self) -> None:
         """Let what was acknowledged in the last seconds wait again."""
         self._settle()
+        if self._file is not None and any(file.exists() for file in _stand_ins(self._file)):
+            self._report(f"spool {self._file}: {_SHARED}")
         again = [(number, payload) for number, (_, payload) in self._acked.items()]
         self._acked.clear()
         self._waiting = OrderedDict(sorted([*again, *self._waiting.items()]))
@@ -244,7 +146,7 @@ class Spool:
         try:
             journal.sync()
         except OSError as error:
-            self._say_problem(f"spool {self._file}: cannot be flushed ({error.strerror}); a power cut may lose events")
+            self._report(f"spool {self._file}: cannot be flushed ({error.strerror}); a power cut may lose events")
 
     def close(self) -> None:
         """Write what is left to write and let go of the file; what comes later is kept in memory."""
@@ -255,15 +157,70 @@ class Spool:
             self._write([])
         self._let_go()
 
-    def _take_over(self, journal: EventJournal) -> None:
+    def _start(self) -> None:
+        """Open the journal and take over what earlier runs left in it; without one, events are kept in memory."""
+        if self._file is not None and (opened := self._opened_first(self._file)) is not None:
+            self._journal, rows = opened
+            self._take_over(rows)
+        else:
+            self._given_up = True  # writing to it later would overwrite what an earlier run left
+
+    def _opened_first(self, file: Path) -> tuple[EventJournal, Rows] | None:
+        """The journal and its events; where another process holds it, one of the files that stand in for it."""
+        for candidate in (file, *_stand_ins(file)):
+            try:
+                opened = self._opened_or_salvaged(candidate)
+            except (OSError, ValueError, sqlite3.Error, CorruptJournalError) as error:
+                if not _is_busy(error):
+                    self._report(f"spool {candidate}: {error}; {_IN_MEMORY}")
+                    return None
+            else:
+                if candidate is not file:
+                    self._report(f"spool {file}: {_SHARED}; events are kept in {candidate}")
+                    self._file = candidate
+                    return opened
+                return opened[0], opened[1] | self._left_in_stand_ins(opened)
+        self._report(f"spool {file}: {_SHARED}; {_IN_MEMORY}")
+        return None
+
+    def _opened_or_salvaged(self, file: Path) -> tuple[EventJournal, Rows]:
+        """Open the journal and read it; a damaged one is set aside, and what can be read of it goes into a new one."""
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            rows = journal.read()
-            self.last = max(self.last, journal.last)
-        except sqlite3.Error as error:
-            self._given_up = not _is_corrupt(error)
-            self._lose(error)
-            return
-        for number, payload in rows:
+            return _opened_and_read(file)
+        except CorruptJournalError as error:
+            rows = salvage(file)
+            self._set_aside(file, error)
+            _log.warning("spool %s: %d events could be read of the corrupt file", file, len(rows))
+        journal = EventJournal(file)
+        journal.replace(sorted(rows.items()))
+        return journal, rows
+
+    def _left_in_stand_ins(self, opened: tuple[EventJournal, Rows]) -> Rows:
+        """Move into the journal what processes wrote that could not have it; those that still run keep theirs."""
+        journal, rows = opened
+        moved: Rows = {}
+        last = max(self.last, journal.last, *rows) if rows else max(self.last, journal.last)
+        for file in _stand_ins(journal.file):
+            if not file.exists():
+                continue
+            try:
+                left, payloads = _opened_and_read(file)
+            except (OSError, sqlite3.Error, CorruptJournalError) as error:
+                self._report(f"spool {journal.file}: {_SHARED}" if _is_busy(error) else f"spool {file}: {error}")
+                continue
+            numbered = dict(enumerate(payloads.values(), start=last + 1))
+            journal.write(numbered.items(), ())
+            left.close()
+            file.unlink(missing_ok=True)
+            moved |= numbered
+            last += len(numbered)
+        return moved
+
+    def _take_over(self, rows: Rows) -> None:
+        assert self._journal is not None
+        self.last = max(self.last, self._journal.last, *rows) if rows else max(self.last, self._journal.last)
+        for number, payload in sorted(rows.items()):
             self._hold(number, payload)
             if not _is_event(payload):
                 self._forget(number)
@@ -322,60 +279,57 @@ class Spool:
         assert self._file is not None, "without a file there is no journal"
         self._let_go()
         self._retry_s = self._monotonic_s() + RETRY_S
-        if _is_corrupt(error):
-            self._set_aside(self._file, error)
+        self._report(f"spool {self._file}: {error}; events are kept in memory until the disk works again")
+        if is_corrupt(error) and self._set_aside(self._file, error):
             self._retry_s = 0.0
             self._try_disk_again()
-        else:
-            self._say_problem(f"spool {self._file}: {error}; events are kept in memory until the disk works again")
 
     def _try_disk_again(self) -> None:
         if self._file is None or self._given_up or self._monotonic_s() < self._retry_s:
             return
-        journal = self._opened()
-        if journal is None:
+        self._retry_s = self._monotonic_s() + RETRY_S
+        try:
+            self._journal = self._filled(self._file)
+        except (OSError, sqlite3.Error, CorruptJournalError) as error:
+            self._report(f"spool {self._file}: {error}; events are kept in memory until the disk works again")
             return
+        self._gone.clear()
+        _log.info("spool %s: works again, %d events on disk", self._file, self.depth)
+        self.problem = ""
+
+    def _filled(self, file: Path) -> EventJournal:
+        """A journal that holds what this spool has in memory."""
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            journal = EventJournal(file)
+        except CorruptJournalError as error:
+            self._set_aside(file, error)
+            journal = EventJournal(file)
         try:
             doubted = ((number, payload) for number, (_, payload) in self._acked.items())
             journal.replace([*doubted, *self._waiting.items()])
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                journal.close()
-            self._retry_s = self._monotonic_s() + RETRY_S
-            self._say_problem(f"spool {self._file}: {error}; events are kept in memory until the disk works again")
-            return
-        self._gone.clear()
-        self._journal = journal
-        if self.problem:
-            _log.info("spool %s: works again, %d events on disk", self._file, self.depth)
-        self.problem = ""
-
-    def _opened(self) -> EventJournal | None:
-        """The journal, a new one in place of a corrupt one; None, with `problem` set, when there can be none."""
-        if self._file is None:
-            return None
-        self._retry_s = self._monotonic_s() + RETRY_S
-        try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                return EventJournal(self._file)
-            except CorruptJournalError as error:
-                self._set_aside(self._file, error)
-                return EventJournal(self._file)
-        except (OSError, sqlite3.Error, CorruptJournalError) as error:
-            busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            words = "another process uses it; give each node its own node.id" if busy else str(error)
-            self._say_problem(f"spool {self._file}: {words}; events are kept in memory, and lost when the program ends")
-            return None
+        except sqlite3.Error:
+            journal.close()
+            raise
+        return journal
 
     @staticmethod
-    def _set_aside(file: Path, error: Exception) -> None:
-        """Rename a corrupt file and its log; one is kept, so that a dying card does not fill itself."""
+    def _set_aside(file: Path, error: Exception) -> bool:
+        """Rename a corrupt file and its log; one is kept, so that a dying card does not fill itself.
+
+        Returns:
+            Whether the file could be renamed.
+        """
         aside = f"{file}.corrupt"
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                with suppress(FileNotFoundError):
+                    Path(f"{file}{suffix}").replace(f"{aside}{suffix}")
+        except OSError as failure:
+            _log.exception("spool %s: corrupt (%s), and cannot be renamed: %s", file, error, failure.strerror)
+            return False
         _log.error("spool %s: corrupt (%s); renamed to %s, a new one is begun", file, error, aside)
-        for suffix in ("-wal", "-shm", ""):
-            with suppress(FileNotFoundError):
-                Path(f"{file}{suffix}").replace(f"{aside}{suffix}")
+        return True
 
     def _let_go(self) -> None:
         journal, self._journal = self._journal, None
@@ -383,11 +337,11 @@ class Spool:
             with suppress(sqlite3.Error):
                 journal.close()
 
-    def _say_problem(self, words: str) -> None:
+    def _report(self, problem: str) -> None:
         """Warn once for each new problem."""
-        if words != self.problem:
-            _log.warning("%s", words)
-        self.problem = words
+        if problem != self.problem:
+            _log.warning("%s", problem)
+        self.problem = problem
 
 
 def open_spool(config: SpoolConfig, folder: Path | None, node: str, *, first: int) -> Spool:
@@ -406,11 +360,33 @@ def open_spool(config: SpoolConfig, folder: Path | None, node: str, *, first: in
 def _is_event(payload: bytes) -> bool:
     try:
         _decoder.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # damaged bytes are no text, too
         return False
     return True
 
 
-def _is_corrupt(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _CORRUPT
+def _opened_and_read(file: Path) -> tuple[EventJournal, Rows]:
+    """Open a journal and read it.
+
+    Raises:
+        CorruptJournalError: It is damaged.
+        OSError: It cannot be opened.
+        sqlite3.Error: Likewise, or another process holds it.
+    """
+    journal = EventJournal(file)
+    try:
+        return journal, dict(journal.read())
+    except (sqlite3.Error, CorruptJournalError) as error:
+        journal.close()
+        if is_corrupt(error):
+            raise CorruptJournalError(str(error)) from error
+        raise
+
+
+def _stand_ins(file: Path) -> list[Path]:
+    """Where events are kept while another process holds the journal."""
+    return [file.with_name(f"{file.stem}.{number}{file.suffix}") for number in range(2, 2 + _STAND_INS)]
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)

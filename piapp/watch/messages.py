@@ -139,7 +139,7 @@ def read(payload: bytes, kind: type[_T]) -> _T:
     """
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
 
 
@@ -152,7 +152,7 @@ def read_frame(payload: bytes) -> SeenFrame:
     try:
         frame = decode_frame(payload, _FrameMessage)
         poses = tuple(SeenPose(pose.id, pose.posture, _points(pose.landmarks)) for pose in frame.poses[:MAX_POSES])
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
     if min(frame.size) < 1:
         raise UnreadableError(f"a picture of {frame.size} pixels")

@@ -59,7 +59,7 @@ def test_a_node_that_is_offline_is_not_also_silent_or_hot():
     assert node.problems(NOW_S) == ["offline"]
 
 
-@pytest.mark.parametrize("payload", [b"\xff", b"[]", b"{", b'{"fps_out":"fast"}', b"[" * 100_000])
+@pytest.mark.parametrize("payload", [b'{"t":"\xb0"}', b"\xff", b"[]", b"{", b'{"fps_out":"fast"}', b"[" * 100_000])
 def test_what_is_unreadable_is_said(payload):
     """The last readable message stays; the next readable one ends the complaint."""
     inventory = Inventory("piapp")

@@ -337,6 +337,7 @@ def test_filters_match_all_topics():
         (b"{}", False),
         (b"", False),
         (b"\xff", False),
+        (b'{"o":{"name":"\xb0"}}', False),
         (b'{"x":' + b"[" * 100_000, False),
     ],
 )

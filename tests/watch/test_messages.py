@@ -36,6 +36,7 @@ def test_landmarks_without_a_value():
     [
         b"",
         b"\xff\xfe",
+        b'{"t":"\xb0"}',
         b"{",
         b"[]",
         b"[" * 100_000,
