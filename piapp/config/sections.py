@@ -216,6 +216,7 @@ class MqttConfig(Section, frozen=True):
     username: str
     password_file: str
     client_id: Annotated[str, Meta(max_length=128)]
+    response_prefix: Annotated[str, Meta(pattern=r"^([^/#+$\x00\s][^#+\x00]*[^/#+\x00])?$", max_length=128)]
     keepalive_s: Annotated[int, Meta(ge=2, le=3600)]
     connect_timeout_s: Annotated[float, Meta(ge=0.5, le=60.0)]
     reconnect_min_s: Annotated[float, Meta(ge=0.05, le=3600.0)]

@@ -1,4 +1,4 @@
-"""Requests and their answers (CONTRACT section 4): what is asked, by whom it is answered where, and how often.
+"""Requests and their answers: what is asked, by whom it is answered where, and how often.
 
 Owns the form of requests, their limits and the way to the main loop. Does not know what a command does. A request is
 validated before it is queued; whatever a hostile one holds, `hear` neither raises nor blocks.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from msgspec import Meta, Struct
 
 from piapp.mqtt.client import Incoming
 from piapp.mqtt.outbox import Message
-from piapp.mqtt.topics import Topics
+from piapp.mqtt.topics import Topics, is_topic_name
 
 # A `set` of every posture key is half of it.
 MAX_REQUEST_BYTES = 8_192
 MAX_CORRELATION_BYTES = 1_024
-MAX_TOPIC_LENGTH = 1_024
 
 # More than a person or an automation asks; answers must leave room for the rest (a guess).
 RATE_HZ = 5.0
@@ -129,6 +127,7 @@ class Commands:
     Args:
         topics: Of this node.
         publish: Queues a message; from any thread.
+        response_prefix: Answers may also go to the sender's response topic below this one; empty for nowhere.
         clock: Seconds, monotonic.
 
     Attributes:
@@ -137,9 +136,17 @@ class Commands:
     """
 
     def __init__(
-        self, topics: Topics, publish: Callable[[Message], object], *, clock: Callable[[], float] = time.monotonic
+        self,
+        topics: Topics,
+        publish: Callable[[Message], object],
+        *,
+        response_prefix: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._topics = topics
+        self._answered_below = tuple(
+            f"{prefix}/" for prefix in (topics.response("").rstrip("/"), response_prefix) if prefix
+        )
         self._publish = publish
         self._limit = TokenBucket(RATE_HZ, BURST, clock)
         self._waiting: queue.Queue[Request] = queue.Queue(MAX_WAITING)  # full: an error answer
@@ -151,6 +158,9 @@ class Commands:
     def hear(self, incoming: Incoming) -> None:
         """Take what came on `request/<cmd>`; publisher thread. Never raises, never blocks."""
         command = incoming.topic.rpartition("/")[2]
+        if not is_topic_name(command):
+            self.refused += 1  # an answer would have nowhere to go
+            return
         if not self._limit.take():
             self._ignore()
             return
@@ -197,12 +207,14 @@ class Commands:
         return msgspec.json.decode(incoming.payload or b"{}", type=COMMANDS[command])
 
     def _way_back(self, incoming: Incoming, command: str) -> tuple[str, bytes]:
-        """Where the answer goes: the sender's response topic, if it is one and none of the node's own."""
-        own = self._topics.response(command)
+        """Where the answer goes: the sender's response topic where answers may go, else `response/<command>`.
+
+        A sender who may ask must not be able to have this node publish where the sender itself may not.
+        """
         wanted = incoming.response_topic
-        legal = 0 < len(wanted) <= MAX_TOPIC_LENGTH and not re.search(r"[#+\x00]", wanted) and wanted[0] != "$"
-        taken = wanted.startswith(f"{self._topics.root}/") and not wanted.startswith(self._topics.response(""))
-        return wanted if legal and not taken else own, incoming.correlation_data[:MAX_CORRELATION_BYTES]
+        allowed = is_topic_name(wanted) and wanted.startswith(self._answered_below)
+        reply_to = wanted if allowed else self._topics.response(command)
+        return reply_to, incoming.correlation_data[:MAX_CORRELATION_BYTES]
 
     def _answer(
         self,

@@ -21,7 +21,7 @@ from piapp.mqtt.client import Connection, Handler, Incoming, Options, Protocol
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.mqtt.outbox import EventQueue, FrameLimiter, MemoryEventQueue, Message, OnSent, Outbox, OutboxCounts
 from piapp.mqtt.payload import CONTENT_TYPES, OFFLINE, ONLINE, EventPayload
-from piapp.mqtt.topics import Topics
+from piapp.mqtt.topics import Topics, is_topic_name
 from piapp.mqtt.wake import Wake
 
 # A connection that held so long was sound: the next failure starts with short pauses again. Shorter ones may be two
@@ -348,6 +348,9 @@ class Publisher:
             self._subscribed.add(topic_filter)
 
     def _handle(self, handler: Handler, incoming: Incoming) -> None:
+        if not is_topic_name(incoming.topic):  # no broker should send it, and no answer may repeat it
+            self.handler_errors += 1
+            return
         try:
             handler(incoming)
         except Exception:  # noqa: BLE001 - a hostile request must not end the node

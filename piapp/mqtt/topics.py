@@ -9,6 +9,15 @@ from piapp.errors import ConfigError
 
 NODE_PATTERN = re.compile(r"[a-z0-9-]{1,32}")
 
+# MQTT allows 65,535 bytes of UTF-8; nothing here needs more.
+MAX_NAME_LENGTH = 1_024
+_NO_NAME = re.compile(r"[#+\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def is_topic_name(text: str) -> bool:
+    """Whether a message may be published to `text`: no wildcard, no control character, not one of the broker's own."""
+    return 0 < len(text) <= MAX_NAME_LENGTH and text[0] != "$" and not _NO_NAME.search(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:

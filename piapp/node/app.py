@@ -141,7 +141,7 @@ class Node:
         )
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
-        self._commands = Commands(topics, self.publisher.publish)
+        self._commands = Commands(topics, self.publisher.publish, response_prefix=config.mqtt.response_prefix)
         self._pictures = _picture_feed(config, topics, self.publisher, self._writer)
         ask_picture = self._pictures.ask if self._pictures else None
         self._control = Control(self._commands, settings, self._settings_changed, ask_picture)

@@ -160,8 +160,8 @@ def test_snapshot_says_that_there_are_no_pictures(start):
 
 
 def test_mqtt_5_asker_is_answered_where_it_wants(start, broker, subscribe):
-    """Response topic and correlation data."""
-    _, remote = start()
+    """Response topic and correlation data, below the prefix that the node's owner allows."""
+    _, remote = start("--set", "mqtt.response_prefix=piapp/somewhere")
     properties = Properties(PacketTypes.PUBLISH)
     properties.ResponseTopic, properties.CorrelationData = "piapp/somewhere/else", b"\x00\xff"
     remote.subscriber._client.publish(f"piapp/{NODE}/request/ping", b"", qos=1, properties=properties)

@@ -21,7 +21,7 @@ from piapp.mqtt.commands import (
     Set,
     TokenBucket,
 )
-from piapp.mqtt.topics import Topics
+from piapp.mqtt.topics import Topics, is_topic_name
 
 TOPICS = Topics("piapp", "hall")
 
@@ -39,10 +39,10 @@ class Clock:
 class Desk:
     """Commands whose answers are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, response_prefix: str = "") -> None:
         self.clock = Clock()
         self.sent = []
-        self.commands = Commands(TOPICS, self.sent.append, clock=self.clock)
+        self.commands = Commands(TOPICS, self.sent.append, response_prefix=response_prefix, clock=self.clock)
 
     def ask(self, command: str, payload: bytes = b"", **incoming) -> None:
         """Send a request, slowly enough."""
@@ -139,10 +139,12 @@ def test_retained_request_is_refused():
 
 @given(command=st.text(min_size=1, max_size=8), payload=st.binary(max_size=200))
 def test_never_raises_on_bytes(command, payload):
-    """Any bytes get exactly one answer or are handed over."""
+    """Any bytes get exactly one answer or are handed over, unless an answer would have no topic."""
     desk = Desk()
-    desk.ask(command.replace("/", ""), payload)
-    assert (desk.commands.take() is None) == bool(desk.sent)
+    command = command.replace("/", "")
+    desk.ask(command, payload)
+    handed_over = desk.commands.take() is not None
+    assert handed_over + len(desk.sent) == is_topic_name(command)
 
 
 @given(
@@ -171,6 +173,14 @@ def test_never_raises_on_json(command, document):
     ("wanted", "topic"),
     [
         ("app/answers/1", "app/answers/1"),
+        ("app/answers", "piapp/hall/response/ping"),
+        ("app/answersheet/1", "piapp/hall/response/ping"),
+        ("app/other/1", "piapp/hall/response/ping"),
+        ("homeassistant/switch/x/config", "piapp/hall/response/ping"),
+        ("piapp/bath/request/restart", "piapp/hall/response/ping"),
+        ("piapp/bath/event", "piapp/hall/response/ping"),
+        ("piapp/hall/responses/mine", "piapp/hall/response/ping"),
+        ("app/answers/\ud800", "piapp/hall/response/ping"),
         ("piapp/hall/response/mine", "piapp/hall/response/mine"),
         ("", "piapp/hall/response/ping"),
         ("app/#", "piapp/hall/response/ping"),
@@ -183,8 +193,8 @@ def test_never_raises_on_json(command, document):
     ],
 )
 def test_response_topic(wanted, topic):
-    """MQTT 5's response topic is used unless it is no topic, or one of the node's own voices."""
-    desk = Desk()
+    """MQTT 5's response topic is used below the node's own responses and the configured prefix, nowhere else."""
+    desk = Desk(response_prefix="app/answers")
     desk.ask("ping", response_topic=wanted, correlation_data=b"\x01\x02")
     desk.commands.answer(desk.commands.take())
     desk.ask("dance", response_topic=wanted, correlation_data=b"\x03")
@@ -192,6 +202,14 @@ def test_response_topic(wanted, topic):
     assert desk.sent[0].correlation_data == b"\x01\x02"
     assert desk.sent[1].topic == topic.replace("response/ping", "response/dance")
     assert desk.sent[1].correlation_data == b"\x03"
+
+
+@pytest.mark.parametrize("command", ["#", "+", "a+b", "", "\x00", "\n"])
+def test_what_is_no_topic_is_not_answered(command):
+    """A broker may deliver anything; an answer on such a topic would end the connection."""
+    desk = Desk()
+    desk.ask(command)
+    assert (desk.sent, desk.commands.take(), desk.commands.refused) == ([], None, 1)
 
 
 def test_too_many_waiting_requests_are_refused():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piapp.errors import ConfigError
-from piapp.mqtt.topics import Topics
+from piapp.mqtt.topics import Topics, is_topic_name
 
 LEAVES = ("status", "info", "frame", "state", "event", "trigger", "health", "image", "requests")
 
@@ -43,3 +43,13 @@ def test_a_bad_name_says_which_key(base, node):
     """The message names the key to change."""
     with pytest.raises(ConfigError, match=r"mqtt\.base_topic|node\.id"):
         Topics(base, node)
+
+
+@pytest.mark.parametrize(
+    ("text", "legal"),
+    [("piapp/hall/event", True), ("Küche/ü", True), ("", False), ("a/#", False), ("a/+/b", False), ("$SYS/x", False),
+     ("a\x00", False), ("a\n", False), ("\ud800", False), ("a" * 1024, True), ("a" * 1025, False)],
+)  # fmt: skip
+def test_what_is_a_topic_name(text, legal):
+    """What may be published to, and nothing that a broker refuses or that a terminal obeys."""
+    assert is_topic_name(text) is legal
