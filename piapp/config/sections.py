@@ -16,20 +16,17 @@ from msgspec import Meta, Struct
 from piapp.config.addresses import broker_address, metrics_address, read_token
 from piapp.config.display import shown
 
+# One in 100 s. Periods are the inverse of rates: that of the least positive number overflows.
+MIN_HZ = 0.01
+
 # Results feed the watchdog of systemd/piapp.service, which strikes after 20 s without one.
 MIN_IDLE_FPS = 0.2
-
 
 # A video is not the use of `image`; frames carry landmarks at full rate.
 MIN_IMAGE_PERIOD_S = 0.1
 
-
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-
-
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
-
-
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
 
 
@@ -55,7 +52,7 @@ class CameraConfig(Section, frozen=True):
     source: Annotated[str, Meta(min_length=1)]
     width: Annotated[int, Meta(ge=64, le=4608)]
     height: Annotated[int, Meta(ge=64, le=4608)]
-    fps: Annotated[float, Meta(gt=0.0, le=240.0)]
+    fps: Annotated[float, Meta(ge=MIN_HZ, le=240.0)]
     rotation: Literal[0, 90, 180, 270]
     hflip: bool
     vflip: bool
@@ -93,8 +90,6 @@ class PowerConfig(Section, frozen=True):
 
 
 Metres = Annotated[float, Meta(ge=0.0, le=10.0)]
-
-
 Degrees = Annotated[float, Meta(ge=0.0, le=180.0)]
 
 
@@ -112,9 +107,9 @@ class PostureConfig(Section, frozen=True):
     gap_s: Seconds
     lying_gap_s: Seconds
     fallen_gap_s: Seconds
-    match_radius_m: Metres
+    match_radius_m: Annotated[float, Meta(ge=0.05, le=10.0)]
     match_speed_m_s: Metres
-    smooth_cutoff_hz: Annotated[float, Meta(gt=0.0, le=100.0)]
+    smooth_cutoff_hz: Annotated[float, Meta(ge=MIN_HZ, le=100.0)]
     smooth_beta: Annotated[float, Meta(ge=0.0, le=1000.0)]
     tilt_max_deg: Degrees
     tilt_bias_deg: Degrees
@@ -252,7 +247,9 @@ class PublishConfig(Section, frozen=True):
     image_period_s: Seconds
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Refuse a period that would make a video of it."""
+        """Refuse a period that would make a video of it, and a rate whose period overflows."""
+        if 0.0 < self.max_frame_hz < MIN_HZ:
+            yield "max_frame_hz", f"must be 0 (every processed frame) or at least {MIN_HZ}"
         if 0.0 < self.image_period_s < MIN_IMAGE_PERIOD_S:
             yield "image_period_s", f"must be 0 (on request alone) or at least {MIN_IMAGE_PERIOD_S}"
 
@@ -283,7 +280,7 @@ class PreviewConfig(Section, frozen=True):
     enabled: bool
     bind: str
     port: Annotated[int, Meta(ge=0, le=65_535)]
-    max_fps: Annotated[float, Meta(gt=0.0, le=60.0)]
+    max_fps: Annotated[float, Meta(ge=MIN_HZ, le=60.0)]
     token_file: str
 
     def problems(self) -> Iterator[tuple[str, str]]:
