@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -27,16 +28,20 @@ class Gate:
         app: Who answers those.
         access: Who decides.
         cookie: The cookie's name. Cookies know no ports, so it names this server's.
+        admit: Called with the client's address and port when its request passes.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+    def __init__(self, app: ASGIApp, access: Access, cookie: str, admit: Callable[[tuple[str, int]], None]) -> None:
         self._app = app
         self._access = access
         self._cookie = cookie
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer it."""
         answer = await self._answer(Request(scope))
+        if answer is None and scope["client"]:
+            self._admit(scope["client"])
         await (answer or self._app)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response | None:

@@ -20,12 +20,12 @@ from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from piapp.config.addresses import read_token
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError, PreviewError
 from piapp.preview.access import Access
+from piapp.preview.connections import BACKLOG, Connection
 from piapp.preview.gate import Gate
 from piapp.preview.pages import Pages, Refusal
 from piapp.preview.viewers import Viewers
@@ -33,16 +33,11 @@ from piapp.types import ImageArray
 
 log = logging.getLogger(__name__)
 
-# What may wait for a slow viewer in the kernel (which doubles it) and in the process: with more, a viewer would see
-# what was seconds ago. One picture is more than both together, and is written in pieces.
+# What may wait for a slow viewer in the kernel, which doubles it: with more, a viewer would see what was seconds ago.
 SEND_BUFFER = 32 * 1024
-WRITE_BUFFER = 2 * 1024
 
 # A viewer that takes nothing for so long is sent away; telephones leave without a word.
 STALLED_S = 30.0
-
-# Viewers, and what else their browsers ask for at the same time.
-MAX_CONNECTIONS = 128
 
 # As wide as a large telephone shows them.
 MAX_PICTURE_PX = 960
@@ -122,11 +117,11 @@ class Preview:
         self._socket = listen(self._config)
         port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{port}/"
-        app = Gate(self._pages, self._access, f"piapp_{port}")
+        app = Gate(self._pages, self._access, f"piapp_{port}", self._admit)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=_Connection,
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -136,7 +131,7 @@ class Preview:
                 server_header=False,
                 date_header=False,  # nothing is to be kept by the date
                 headers=list(HEADERS),
-                limit_concurrency=MAX_CONNECTIONS,
+                backlog=BACKLOG,
             )
         )
         self._thread.start()
@@ -174,6 +169,13 @@ class Preview:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _admit(self, client: tuple[str, int]) -> None:
+        """Mark the connection of a client whose request was let through; the page's thread."""
+        assert self._server is not None
+        for connection in self._server.server_state.connections:
+            if isinstance(connection, Connection) and connection.client == client:
+                connection.admitted = True
 
     def _next_change(self) -> Change | None:
         """The oldest change that somebody still waits for."""
@@ -228,19 +230,6 @@ class _Server(uvicorn.Server):
         await self.on_tick(0)  # takes up the headers
         if not self.should_exit:
             await self.ending.wait()
-
-
-class _Connection(H11Protocol):
-    """One connection: little is buffered for it, and it ends at once when the server does."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take up a connection."""
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER)
-
-    def shutdown(self) -> None:
-        """End, whatever still waits: a viewer that does not read must not hold up the node's end."""
-        self.transport.abort()
 
 
 def _jpeg_encoder() -> Callable[[ImageArray], bytes]:
