@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ import msgspec
 from piapp.config.display import shown
 from piapp.config.sections import Config, Section
 from piapp.errors import ConfigError
-from piapp.wording import did_you_mean
+from piapp.wording import MASK, did_you_mean, is_secret_key
 
 _SectionT = typing.TypeVar("_SectionT", bound=Section)
 
@@ -103,7 +103,7 @@ def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults:
     hints = typing.get_type_hints(cls, include_extras=True)
     for name, value in table.items():
         if name not in hints:
-            place.report(name, f"is not a known key{did_you_mean(name, hints)}", value)
+            place.report(name, f"is not a known key{_instead(name, hints)}", MASK if is_secret_key(name) else value)
     values: dict[str, Any] = {}
     for name, hint in hints.items():
         if name not in table:
@@ -120,6 +120,13 @@ def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults:
     for name, what in section.problems():
         place.report(name, what)
     return section
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    """What to write in place of an unknown key."""
+    if is_secret_key(name):
+        return "; secrets are never values: write it into a file, and name that in a key such as password_file"
+    return did_you_mean(name, known)
 
 
 def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> tuple[Any, bool]:
