@@ -214,9 +214,26 @@ class Down:
         self._said = False
         self._up_ms: int | None = None
 
+    @property
+    def fallen_reported(self) -> bool:
+        """Whether `fallen` was due already."""
+        return self._said
+
     def begin(self, ts_ms: int) -> None:
         """The person has fallen."""
         self.since_ms, self._said, self._up_ms = ts_ms, False, None
+
+    def restore(self, since_ms: int | None, *, fallen_reported: bool) -> None:
+        """Go on with a time on the floor that began before."""
+        self.since_ms, self._said, self._up_ms = since_ms, fallen_reported, None
+
+    def end(self, ts_ms: int) -> float | None:
+        """Give up on somebody who is not seen any more; seconds on the floor, None when they were not down."""
+        if self.since_ms is None:
+            return None
+        down_s = (ts_ms - self.since_ms) / 1000
+        self.since_ms = self._up_ms = None
+        return down_s
 
     def still(self, ts_ms: int) -> float | None:
         """Seconds on the floor, once, when it is time to say `fallen`; seen or not."""

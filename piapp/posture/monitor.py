@@ -12,9 +12,13 @@ from typing import Literal
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.geometry import read_body
 from piapp.posture.person import Watched, look
+from piapp.posture.snapshot import MonitorSnapshot
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track, Tracks
 from piapp.types import PoseLabel, PoseResult, PostureEvent, State
+
+# Longer than smoothing goes back, and enough for somebody to have moved a step or two.
+RESTORED_AGO_MS = 1000
 
 NO_TRACK = 0  # the label's id of a pose that cannot be used; tracks count from 1
 
@@ -40,6 +44,36 @@ class Monitor:
         self._zones = zones
         for watched in self._watched.values():
             watched.use_zones(zones)
+
+    def snapshot(self) -> MonitorSnapshot:
+        """What must not be lost when the process ends, on the results' time line."""
+        found = (watched.snapshot(self._tracks.alive[watched.id].body) for watched in self._watched.values())
+        persons = tuple(person for person in found if person is not None)
+        return MonitorSnapshot(self._tracks.next_id, self._tilt.samples_deg, persons)
+
+    def restore(self, snapshot: MonitorSnapshot, ts_ms: int) -> None:
+        """Go on from a snapshot on this time line, of which `ts_ms` is now or the next result.
+
+        Everybody counts as seen shortly before, for nobody could see them while nothing watched.
+        """
+        seen_ms = ts_ms - RESTORED_AGO_MS
+        self._tracks.restore(snapshot.next_id, {person.id: person.body.body() for person in snapshot.persons}, seen_ms)
+        self._tilt.restore(snapshot.tilt_samples_deg)
+        self._watched = {}
+        for person in snapshot.persons:
+            watched = self._watched[person.id] = Watched(person.id, self._config, self._zones, seen_ms)
+            watched.restore(person)
+            self._tracks.alive[person.id].hold_s = watched.hold_s
+        self._last_ms = None
+
+    def overdue(self, ts_ms: int) -> tuple[PostureEvent, ...]:
+        """What is due by the clock alone when no result comes: `fallen`, at `ts_ms` on the results' time line."""
+        return tuple(event for watched in self._watched.values() for event in watched.overdue(ts_ms))
+
+    @property
+    def state(self) -> State:
+        """Who is there, as after the newest result or a restore."""
+        return self._state(self._last_ms or 0, ())
 
     def update(self, result: PoseResult) -> tuple[State, tuple[PostureEvent, ...]]:
         """Take the next result, in the order of `ts_ms`; return the state after it and what it brought.

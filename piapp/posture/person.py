@@ -16,6 +16,7 @@ from piapp.posture.gestures import Hands
 from piapp.posture.plausibility import Evidence
 from piapp.posture.postures import PostureFilter, Rest, classify
 from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
+from piapp.posture.snapshot import BodySnapshot, PersonSnapshot
 from piapp.posture.stillness import Stillness
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track
@@ -110,6 +111,39 @@ class Watched:
             zones=self._presence.inside,
         )
 
+    def snapshot(self, body: Body) -> PersonSnapshot | None:
+        """What must outlive the process; `body` is how the person was seen last. None for what may be nobody."""
+        if self.entered_ms is None:
+            return None
+        return PersonSnapshot(
+            self.id,
+            self.entered_ms,
+            self.posture,
+            self._filter.since_ms,
+            self._rest.posture,
+            self._down.since_ms,
+            self._down.fallen_reported,
+            self._still.since_ms,
+            self._still.inactive,
+            self._presence.inside,
+            BodySnapshot.of(body),
+        )
+
+    def restore(self, snapshot: PersonSnapshot) -> None:
+        """Go on with a person who was there before."""
+        self.entered_ms = snapshot.entered_ms
+        self._filter.restore(snapshot.posture, snapshot.since_ms)
+        self._rest.posture = snapshot.settled
+        self._down.restore(snapshot.down_since_ms, fallen_reported=snapshot.fallen_reported)
+        self._still.restore(snapshot.still_since_ms, inactive=snapshot.inactive)
+        self._presence.restore(snapshot.zones)
+
+    def overdue(self, ts_ms: int) -> Iterator[PostureEvent]:
+        """Report `fallen` when it is time to, though no result has come."""
+        down_s = self._down.still(ts_ms)
+        if down_s is not None:
+            yield self._event("fallen", ts_ms, {"down_s": round(down_s, 1)})
+
     def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         """Take other zones from the next frame on."""
         self._zones = zones
@@ -155,6 +189,10 @@ class Watched:
         """Close what is open; the track is given up."""
         if self.entered_ms is None:
             return
+        down_s = self._down.end(ts_ms)
+        if down_s is not None:
+            unseen_s = round((ts_ms - self._seen_ms) / 1000, 1)
+            yield self._event("recovered", ts_ms, {"down_s": round(down_s, 1), "nobody_seen": 1, "unseen_s": unseen_s})
         for side in self._hands.drop():
             yield self._event("hand_lowered", ts_ms, {"side": side})
         for zone in self._presence.inside:
@@ -187,9 +225,7 @@ class Watched:
             self._rest.posture = "lying"
             numbers: _Numbers = {name: round(number, 2) for name, number in asdict(fall).items() if name != "score"}
             yield self._event("fall", ts_ms, numbers, score=round(fall.score, 2))
-        down_s = self._down.still(ts_ms)
-        if down_s is not None:
-            yield self._event("fallen", ts_ms, {"down_s": round(down_s, 1)})
+        yield from self.overdue(ts_ms)
 
     def _settled(self, sight: Sight) -> Iterator[PostureEvent]:
         on_floor = sight.features.hips_m < self._config.recover_hips_m

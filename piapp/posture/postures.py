@@ -103,6 +103,11 @@ class PostureFilter:
         self.posture, self.since_ms = best, ts_ms
         return True
 
+    def restore(self, posture: Posture, since_ms: int) -> None:
+        """Go on with a posture that was kept before."""
+        self._shares = {name: float(name == posture) for name in _ALL}
+        self.posture, self.since_ms = posture, since_ms
+
     @property
     def share(self) -> float:
         """How much of the recent time agrees with the kept posture, 0..1."""

@@ -36,6 +36,20 @@ class Stillness:
         self._inactive = False
         self.moved_m = self.still_s = self.last_still_s = 0.0
 
+    @property
+    def since_ms(self) -> int:
+        """Since when they have not moved."""
+        return self._since_ms
+
+    @property
+    def inactive(self) -> bool:
+        """Whether `inactive` was reported and has not ended."""
+        return self._inactive
+
+    def restore(self, since_ms: int, *, inactive: bool) -> None:
+        """Go on with a time without movement that began before; the place is where they are seen next."""
+        self._since_ms, self._inactive = since_ms, inactive
+
     def step(self, body: Body, features: Features, ts_ms: int) -> bool:
         """Take the body as it is now; True when it has moved."""
         place = body.points[:, :2].take(_JOINTS, axis=0)

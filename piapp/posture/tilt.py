@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 from typing import Literal
 
@@ -43,5 +44,19 @@ class Tilt:
             return
         self._taken_ms = ts_ms
         self._samples.append(tilt)
+        self._estimate()
+
+    @property
+    def samples_deg(self) -> tuple[float, ...]:
+        """What was learnt from, oldest first."""
+        return tuple(self._samples)
+
+    def restore(self, samples_deg: Sequence[float]) -> None:
+        """Go on with what was learnt before; without effect where the tilt is configured."""
+        if self._learning and samples_deg:
+            self._samples = deque(samples_deg, maxlen=_SAMPLES)
+            self._estimate()
+
+    def _estimate(self) -> None:
         known = min(1.0, len(self._samples) / _ENOUGH)
         self.deg = known * max(0.0, median(self._samples) - self._config.tilt_bias_deg)

@@ -7,7 +7,7 @@ never used twice. Smoothing is One-Euro (Casiez, Roussel, Vogel: 1 EUR filter, C
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,6 +118,19 @@ class Tracks:
         for track in lost:
             del self.alive[track.id]
         return lost
+
+    @property
+    def next_id(self) -> int:
+        """The least id that no track has had."""
+        return self._next_id
+
+    def restore(self, next_id: int, bodies: Mapping[int, Body], seen_ms: int) -> None:
+        """Follow these bodies on, by id, as if they were last seen at `seen_ms`; forget all others."""
+        self.alive = {}
+        for track_id, body in bodies.items():
+            self._next_id = track_id
+            self._started(body, pixels_per_metre(body), seen_ms)
+        self._next_id = max(next_id, *(track_id + 1 for track_id in bodies), 1)
 
     def _started(self, body: Body, scale: float, ts_ms: int) -> Track:
         smoother = OneEuro(self._config)

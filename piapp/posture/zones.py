@@ -30,6 +30,10 @@ class ZonePresence:
         self._since_ms = {name: since_ms for name, since_ms in self._since_ms.items() if name in names}
         self._gone = tuple(name for name in self.inside if name not in names)
 
+    def restore(self, inside: Sequence[str]) -> None:
+        """Go on in these zones, as far as they are still there."""
+        self.inside = tuple(zone.name for zone in self._zones if zone.name in inside)
+
     def step(self, point: tuple[float, float], ts_ms: int) -> list[tuple[str, bool]]:
         """Take a place (normalised picture coordinates); return (zone, entered) for each change."""
         changes = [(name, False) for name in self._gone]
