@@ -253,7 +253,7 @@ create_user() {
   run chgrp -R piapp "$config/tls"
   # systemd hands them to the service alone; a file that is empty means that there is no such secret.
   local secret
-  for secret in mqtt_password preview_token; do
+  for secret in mqtt_password camera_password preview_token; do
     [[ -e $config/$secret ]] || write "$config/$secret" 600 </dev/null
   done
 }
@@ -302,8 +302,8 @@ allow_broker() {
   run mkdir -p "$units/piapp.service.d"
   local file=$units/piapp.service.d/broker.conf
   if [[ $dry ]]; then
-    printf '+ write %s when the broker is not in a local network\n' "$file" >&2
-  elif "$prefix/$target/bin/python" -m piapp.service.allow_list "$config/piapp.toml" >"$scratch/broker.conf" && [[ -s $scratch/broker.conf ]]; then
+    printf '+ write %s when the broker or the camera is not in a local network\n' "$file" >&2
+  elif "$prefix/$target/bin/python" -m piapp.operate.allow_list "$config/piapp.toml" >"$scratch/broker.conf" && [[ -s $scratch/broker.conf ]]; then
     write "$file" 644 <"$scratch/broker.conf"
   else
     rm -f "$file"

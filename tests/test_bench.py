@@ -25,8 +25,8 @@ from piapp.bench.report import Measured, Soaked, bars, summed_up
 from piapp.bench.session import Child, chosen_variants
 from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.tally import WARM_UP, Tally
-from piapp.camera.base import demo_clip
 from piapp.camera.capture import CaptureThread, FrameSlot
+from piapp.camera.source import demo_clip
 from piapp.cli import app as cli
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber

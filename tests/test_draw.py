@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from piapp import draw
-from piapp.camera.media import VideoFile, read_image
+from piapp.camera.pictures import read_image
+from piapp.camera.video import VideoFile
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Pose, PoseLabel
 

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.landmarker.litert import OfflineLandmarker, read_models
 from piapp.landmarker.model import find_model

@@ -18,7 +18,7 @@ import numpy as np
 from playwright.sync_api import expect, sync_playwright
 from rich.console import Console
 
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.mqtt.subscriber import Subscriber
 from piapp.testing.broker import EmbeddedBroker
 from piapp.watch.keys import Choice

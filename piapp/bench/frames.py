@@ -41,7 +41,7 @@ class SharedFrames:
             MediaError: The file cannot be read, or is shorter.
         """
         # Imported here: the processes that are measured only map what this one has decoded.
-        from piapp.camera.media import VideoFile  # noqa: PLC0415
+        from piapp.camera.video import VideoFile  # noqa: PLC0415
 
         with VideoFile(clip) as video:
             images = [image for _ts_ms, image in itertools.islice(video.frames(), first, first + count)]

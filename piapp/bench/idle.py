@@ -12,6 +12,7 @@ from piapp.bench.frames import SharedFrames
 from piapp.bench.node import NodeThread
 from piapp.bench.protocol import IdleFound
 from piapp.bench.tally import Tally
+from piapp.camera.base import SourceStatus
 from piapp.config.sections import Config
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.model import find_model
@@ -55,6 +56,10 @@ class RatedCamera:
     def close(self) -> None:
         """End."""
         self._closed.set()
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        return SourceStatus()
 
 
 class _WatchedNode(Node):

@@ -14,6 +14,7 @@ from piapp.bench.frames import SharedFrames
 from piapp.bench.node import NodeThread
 from piapp.bench.protocol import Measure, Window
 from piapp.bench.tally import Tally
+from piapp.camera.base import SourceStatus
 from piapp.config.sections import Config
 from piapp.errors import BrokerError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
@@ -69,6 +70,10 @@ class FeedCamera:
     def close(self) -> None:
         """End."""
         self._note(closed=True)
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        return SourceStatus()
 
     def run(self, *, running: bool) -> None:
         """Begin or pause."""

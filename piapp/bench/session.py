@@ -25,7 +25,7 @@ from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
 from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Variant, Window
 from piapp.bench.report import SCHEMA_VERSION, Measured, Report, Soaked, bars, summed_up
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.errors import LandmarkerError, UsageError
 from piapp.landmarker.runtime import mediapipe_runs_here
 from piapp.service import hardware

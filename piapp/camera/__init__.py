@@ -4,6 +4,8 @@ Owns opening and reading sources and turning what they give into RGB frames with
 capture thread in `piapp.camera.capture` runs any of these. Vendor libraries are imported only in their adapter.
 """
 
-from piapp.camera.base import Camera, SourceSpec, open_camera, parse_source
+from piapp.camera.base import Camera
+from piapp.camera.opening import open_camera
+from piapp.camera.source import SourceSpec, parse_source
 
 __all__ = ["Camera", "SourceSpec", "open_camera", "parse_source"]

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 
-from piapp.camera.base import Camera
+from piapp.camera.base import Camera, SourceStatus
 from piapp.config.sections import CameraConfig
 from piapp.errors import CameraTimeoutError
 from piapp.types import Frame
@@ -94,6 +94,11 @@ class CaptureThread:
         return 0.0 if asked_ns is None else (time.monotonic_ns() - asked_ns) / 1e9
 
     @property
+    def status(self) -> SourceStatus:
+        """How the source is."""
+        return self._camera.status()
+
+    @property
     def ended(self) -> bool:
         """True when the source has no more frames, failed, or was stopped."""
         return self._thread.ident is not None and not self._thread.is_alive()
@@ -112,11 +117,13 @@ class CaptureThread:
             raise self._error
 
     def raise_if_silent(self, config: CameraConfig) -> None:
-        """Raise when the camera has owed a frame for longer than it may.
+        """Raise when the camera has owed a frame for longer than it may, and does not mend its connection itself.
 
         Raises:
             CameraTimeoutError: It has.
         """
+        if self._camera.status().renews:
+            return
         silent_s = self.silent_s
         if silent_s > config.frame_timeout_s:
             raise CameraTimeoutError(

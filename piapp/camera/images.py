@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from piapp.camera.media import read_image
+from piapp.camera.base import SourceStatus
 from piapp.camera.orientation import Orientation
+from piapp.camera.pictures import read_image
 from piapp.config.sections import CameraConfig
 from piapp.errors import CameraError, CameraNotFoundError, MediaError
 from piapp.types import Frame, ImageArray
@@ -57,6 +58,10 @@ class ImagesCamera:
     def close(self) -> None:
         """Stop playing."""
         self._closed.set()
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        return SourceStatus()
 
     def _images(self) -> Iterator[ImageArray]:
         for path in self._paths:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
+from piapp.camera.base import SourceStatus
 from piapp.camera.clock import LiveClock
 from piapp.camera.orientation import Orientation
 from piapp.config.sections import CameraConfig
@@ -95,6 +96,10 @@ class Picamera2Camera:
         closer.join(CLOSE_TIMEOUT_S)
         if closer.is_alive():
             log.warning("%s: did not stop within %g s; left to the end of the process", self._model, CLOSE_TIMEOUT_S)
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        return SourceStatus()
 
     def _start(self, number: int, config: CameraConfig) -> tuple[Orientation, str]:
         hardware, turn = Orientation.of(config).split()

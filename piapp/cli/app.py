@@ -232,6 +232,9 @@ def detect(
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="Form of the frames on standard output.")] = Format.JSONL,
     mode: Annotated[DetectMode, typer.Option(help="What to take the files for.")] = DetectMode.AUTO,
+    fps: Annotated[
+        float | None, typer.Option(min=0.01, max=1000, help="Frames a second of videos without times (.h264, .mjpeg).")
+    ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     log_level: LogOption = LogLevel.WARNING,
@@ -250,7 +253,7 @@ def detect(
     rows = detection.CsvRows if format_ is Format.CSV else detection.JsonLines
     outputs: list[detection.Output] = [detection.EventLines(sys.stdout) if events else rows(sys.stdout)]
     outputs += [detection.AnnotatedFiles(annotate, files)] if annotate else []
-    with detection.Detector(loaded.config, model) as detector, files_progress(len(files)) as advance:
+    with detection.Detector(loaded.config, model, fps) as detector, files_progress(len(files)) as advance:
         errors = detection.run_detection(detector, files, outputs, mode.value, advance)
     if errors:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 # Random letters of this number are out of reach of trying them all.
 MIN_TOKEN_LENGTH = 16
 
+# Larger files are something else, or have no end.
+MAX_SECRET_BYTES = 4096
+
 
 def metrics_address(bind: str) -> tuple[str, int]:
     """IP address and port of `health.prometheus_bind`.
@@ -30,14 +33,8 @@ def read_token(file: str) -> str:
     Raises:
         ValueError: It cannot be read, or is no token; the message does not repeat it.
     """
-    try:
-        with Path(file).open(encoding="ascii") as stream:
-            token = stream.readline().strip()
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError("expected letters, digits and signs of ASCII in its first line") from error
-    if len(token) < MIN_TOKEN_LENGTH or not token.isprintable() or " " in token:
+    token = first_line(file).strip()
+    if len(token) < MIN_TOKEN_LENGTH or not token.isascii() or " " in token:
         raise ValueError(
             f"expected at least {MIN_TOKEN_LENGTH} letters, digits or signs in its first line; "
             "make one with: openssl rand -hex 16"
@@ -74,3 +71,26 @@ def broker_address(url: str) -> BrokerAddress:
         raise ValueError(f"{url!r} is not a broker's address; {form}")
     tls = parts.scheme == "mqtts"
     return BrokerAddress(parts.hostname, port or (8883 if tls else 1883), tls)
+
+
+def first_line(file: str) -> str:
+    """The first line of a file that holds a secret.
+
+    Raises:
+        ValueError: It cannot be read, or is no small regular text file; the message does not repeat what is in it.
+    """
+    path = Path(file)
+    try:
+        if not path.is_file():
+            raise ValueError("is not a regular file")
+        if path.stat().st_size > MAX_SECRET_BYTES:
+            raise ValueError(f"is larger than {MAX_SECRET_BYTES} bytes, so it holds no password or token")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("is not UTF-8 text") from error
+    line = text.split("\n", 1)[0].rstrip("\r")
+    if not line.isprintable():
+        raise ValueError("its first line holds control characters; write it anew in a plain text editor")
+    return line

@@ -38,6 +38,7 @@ CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
 PASSWORD_CREDENTIAL = "mqtt_password"  # noqa: S105 - a file's name
 
 
+CAMERA_CREDENTIAL = "camera_password"
 TOKEN_CREDENTIAL = "preview_token"  # noqa: S105 - likewise
 
 
@@ -168,6 +169,7 @@ def _add_credentials(layers: Layers, environ: Mapping[str, str]) -> None:
     folder = Path(environ.get(CREDENTIALS_FOLDER) or DEFAULT_FILE.parent)
     wanted = (
         ("mqtt", "username", "password_file", PASSWORD_CREDENTIAL),
+        ("camera", "username", "password_file", CAMERA_CREDENTIAL),
         ("preview", "enabled", "token_file", TOKEN_CREDENTIAL),
     )
     for section, needed_by, key, name in wanted:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from piapp.config.addresses import broker_address, metrics_address, read_token
+from piapp.config.addresses import broker_address, first_line, metrics_address, read_token
 from piapp.config.display import shown
 
 # One in 100 s. Periods are the inverse of rates: that of the least positive number overflows.
@@ -38,6 +38,23 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
         yield from ()
 
 
+def _login_problems(username: str, password_file: str) -> Iterator[tuple[str, str]]:
+    """Check what a user name and a password's file need."""
+    if not password_file:
+        return
+    if not username:
+        yield "username", "password_file is set, so a user name is needed"
+    if not Path(password_file).exists():
+        yield "password_file", f"{password_file!r} is not a file"
+    elif not os.access(password_file, os.R_OK):
+        yield "password_file", f"{password_file!r} cannot be read by this user"
+    else:
+        try:
+            first_line(password_file)
+        except ValueError as error:
+            yield "password_file", f"{password_file!r} {error}"
+
+
 class NodeConfig(Section, frozen=True):
     """`[node]`: who this sensor is."""
 
@@ -56,9 +73,16 @@ class CameraConfig(Section, frozen=True):
     rotation: Literal[0, 90, 180, 270]
     hflip: bool
     vflip: bool
+    pixel_aspect: Annotated[float, Meta(ge=0.0, le=4.0)]
+    username: Annotated[str, Meta(max_length=128)]
+    password_file: str
     tilt_deg: Annotated[float, Meta(ge=-45.0, le=90.0)] | Literal["auto"]
     frame_timeout_s: Annotated[float, Meta(ge=0.2, le=600.0)]
     controls: dict[str, Any]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the password's file."""
+        yield from _login_problems(self.username, self.password_file)
 
 
 class LandmarkerConfig(Section, frozen=True):
@@ -228,13 +252,7 @@ class MqttConfig(Section, frozen=True):
             yield "base_topic", "must not end in '/'"
         if self.reconnect_max_s < self.reconnect_min_s:
             yield "reconnect_max_s", f"must be at least mqtt.reconnect_min_s, {self.reconnect_min_s}"
-        if self.password_file:
-            if not self.username:
-                yield "username", "password_file is set, so a user name is needed"
-            if not Path(self.password_file).is_file():
-                yield "password_file", f"{self.password_file!r} is not a file"
-            elif not os.access(self.password_file, os.R_OK):
-                yield "password_file", f"{self.password_file!r} cannot be read by this user"
+        yield from _login_problems(self.username, self.password_file)
 
 
 class PublishConfig(Section, frozen=True):

@@ -14,7 +14,6 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -23,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from piapp.config.addresses import BrokerAddress, broker_address
+from piapp.config.addresses import BrokerAddress, broker_address, first_line
 from piapp.config.sections import MqttConfig
 from piapp.mqtt.failures import (
     ConnectionFailedError,
@@ -109,7 +108,7 @@ class Options:
         """The first line of the password file, None without a file."""
         if not self.config.password_file:
             return None
-        return Path(self.config.password_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+        return first_line(self.config.password_file)
 
     def tls_context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer, with authority and host name verified."""

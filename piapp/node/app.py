@@ -184,8 +184,7 @@ class Node:
             try:
                 self._loop(stop, time.monotonic() + duration_s if duration_s is not None else None)
             except CameraError as error:
-                if self._camera_loss.begin():
-                    self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": str(error)}))
+                self._publish_loss(str(error))
                 raise
 
     def _start_preview(self, parts: ExitStack) -> None:
@@ -271,6 +270,9 @@ class Node:
         if self.preview is not None:
             self.preview.raise_if_failed()
         self._capture.raise_if_silent(self._config.camera)
+        if lost := self._capture.status.lost:
+            self._supervisor.alive()  # the source goes on trying, which a restart would only begin anew
+            self._publish_loss(lost)
 
     def _process(self, result: PoseResult) -> None:
         self._line = TimeLine(result.ts_ms, result.captured_ns)
@@ -296,6 +298,10 @@ class Node:
         if sent_ns is not None:
             self._health.add_latency(sent_ns - result.captured_ns)
         self._capture.frame_done()
+
+    def _publish_loss(self, reason: str) -> None:
+        if self._camera_loss.begin():
+            self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": reason}))
 
     def _publish_event(self, event: PostureEvent) -> None:
         payload = self._writer.event(event, self._line, event_id=next(self._event_ids))
@@ -346,12 +352,14 @@ class Node:
             return
         self._health_due_s += self._config.health.period_s
         report = self._health.report(self._counters())
+        status = self._capture.status
         report |= {
             "requests": {"refused": self._commands.refused, "ignored": self._commands.ignored},
             "restarts": self._restarts,
             "idle": self._power.idle,
             "slowed": self._power.slowed,
             "time_synced": clock_is_synchronised(),
+            "camera": {"age_ms": status.age_ms, "stale": status.stale, "reconnects": status.reconnects},
             "disk_free_mb": hardware.disk_free_mb(self._state_folder or Path("/")),
         }
         if self._metrics is not None:

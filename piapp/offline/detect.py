@@ -20,7 +20,8 @@ from typing import Literal, Protocol, Self, TextIO
 import msgspec
 
 from piapp import draw
-from piapp.camera.media import VideoFile, read_image
+from piapp.camera.pictures import read_image
+from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
 from piapp.errors import CameraError, MediaError, PiappError
 from piapp.landmarker.model import ModelFile
@@ -41,6 +42,13 @@ STILL_TIMES_MS = range(0, 1001, 100)
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _FALLBACK_FPS = 25.0
+
+# By name, where the system's own table of types may know nothing of them.
+_VIDEO_SUFFIXES = (".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265", ".hevc", ".mkv", ".ts", ".m2ts")
+_IMAGE_SUFFIXES = (*_PICTURE_SUFFIXES, ".avif", ".heic", ".heif")
+
+# Files of a folder that are named when they are passed over.
+_SHOWN_SKIPPED = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +81,17 @@ class Output(Protocol):
 
 
 class Detector:
-    """Detects poses in files; a context manager. One model serves all stills, each video gets its own."""
+    """Detects poses in files; a context manager. One model serves all stills, each video gets its own.
 
-    def __init__(self, config: Config, model: ModelFile) -> None:
+    Args:
+        config: What was configured.
+        model: The landmarker's.
+        fps: Frames a second of videos that hold no times; None takes their nominal rate.
+    """
+
+    def __init__(self, config: Config, model: ModelFile, fps: float | None = None) -> None:
         self._config = config
+        self._fps = fps
         self._model = model
         self._stills: OfflineStage | None = None
         self._open = ExitStack()
@@ -114,7 +129,8 @@ class Detector:
         yield Detection(path, image, PoseResult(0, 0, size, poses), state.labels, ())
 
     def _video(self, path: Path, advance: Advance | None) -> Iterator[Detection]:
-        with VideoFile(path) as video, self._stage(video=True) as stage:
+        aspect = self._config.camera.pixel_aspect
+        with VideoFile(path, fps=self._fps, pixel_aspect=aspect) as video, self._stage(video=True) as stage:
             monitor = self._monitor()
             for ts_ms, image in video.frames():
                 size = (image.shape[1], image.shape[0])
@@ -132,10 +148,17 @@ class Detector:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Replace each folder by the pictures and videos in it, in the order of their names; one without any stays."""
+    """Replace each folder by the pictures and videos in it, in the order of their names; one without any stays.
+
+    What a folder holds besides is named in the log.
+    """
     files: list[Path] = []
     for path in paths:
-        inside = sorted(file for file in path.rglob("*") if _media_type(file)) if path.is_dir() else []
+        found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+        inside = [file for file in found if _media_type(file)]
+        if skipped := [str(file.relative_to(path)) for file in found if not _media_type(file)]:
+            shown = ", ".join(skipped[:_SHOWN_SKIPPED]) + (", ..." if len(skipped) > _SHOWN_SKIPPED else "")
+            log.warning("%s: skipped what is no picture or video by its name: %s (%d files)", path, shown, len(skipped))
         files += inside or [path]
     return files
 
@@ -152,6 +175,10 @@ def kind_of(path: Path) -> Literal["image", "video"]:
 
 
 def _media_type(path: Path) -> Literal["image", "video"] | None:
+    if path.suffix.lower() in _VIDEO_SUFFIXES:
+        return "video"
+    if path.suffix.lower() in _IMAGE_SUFFIXES:
+        return "image"
     kind = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
     if kind == "image":
         return "image"

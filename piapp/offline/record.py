@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from piapp.camera import Camera, open_camera
-from piapp.camera.base import parse_source
 from piapp.camera.capture import CaptureThread, FrameSlot
-from piapp.camera.media import VideoFile
+from piapp.camera.source import parse_source
+from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
 from piapp.errors import BrokerError, ConfigError
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import typer
 
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.config.load import load_config
 from piapp.config.sections import Config
 from piapp.errors import BrokerError

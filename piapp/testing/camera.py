@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from piapp.camera.base import SourceStatus
 from piapp.errors import CameraError, CameraTimeoutError
 from piapp.types import Frame, ImageArray
 
@@ -114,6 +115,10 @@ class FakeCamera:
             self.closed = True
             self._changed.notify_all()
         self._close_released.wait()
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        return SourceStatus()
 
     def _switch(
         self, name: str, *, frozen: bool | None = None, unplugged: bool = False, slowdown: float | None = None

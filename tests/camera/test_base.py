@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from piapp.camera import SourceSpec, open_camera, parse_source
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.errors import CameraNotFoundError, UsageError
 from piapp.wording import masked
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from piapp.camera import open_camera
-from piapp.camera.opencv import LiveCamera
+from piapp.camera.v4l2 import LiveCamera
 from piapp.testing.camera import FakeCamera
 from piapp.testing.libcamera import installed
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from tests.e2e.node import NodeProcess
 from tests.mosquitto import Mosquitto, Subscriber
 

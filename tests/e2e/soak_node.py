@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.cli.app import run_command
 from piapp.config.sections import Config
 from piapp.landmarker.model import find_model

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.media import VideoFile
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
 from piapp.camera.capture import FrameSlot
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.errors import LandmarkerError, LandmarkerTimeoutError
 from piapp.landmarker import mediapipe as mediapipe_adapter

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.errors import LandmarkerError, ModelError
 from piapp.landmarker.model import find_model

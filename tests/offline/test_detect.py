@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile, read_image
+from piapp.camera.pictures import read_image
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.offline.detect import find_files, kind_of
 from piapp.types import LANDMARK_NAMES
 from tests.e2e.node import PIAPP, clean_environment, piapp

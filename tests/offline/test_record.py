@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.config.load import load_config
 from piapp.errors import BrokerError, CameraError, CameraNotFoundError, ConfigError, PiappError
 from piapp.mqtt.payload import FramePayload, PayloadWriter, decode_frame

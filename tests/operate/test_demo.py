@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from piapp.camera.base import demo_clip
+from piapp.camera.source import demo_clip
 from piapp.errors import BrokerError
 from piapp.mqtt.payload import PayloadWriter
 from piapp.operate import demo

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from piapp.camera.media import VideoFile, read_image
+from piapp.camera.pictures import read_image
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from tests.e2e.arm64.emulated import PROJECT, Emulated, missing
 
 pytestmark = [

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from piapp.camera.base import demo_clip
-from piapp.camera.media import VideoFile
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.model import find_model

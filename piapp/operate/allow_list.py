@@ -1,4 +1,4 @@
-"""Writes the unit's explicit line for a broker outside local networks.
+"""Writes the unit's explicit line for a broker or a network camera outside local networks.
 
 `systemd/piapp.service` lets the node reach this machine and local networks only. The installer runs this module and
 puts what it prints beside the unit, so that every address that is allowed besides stands in one file, to be read.
@@ -11,9 +11,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from piapp.camera.source import parse_source
 from piapp.config.addresses import broker_address
 from piapp.config.load import load_config
+from piapp.config.sections import Config
 
 # As in systemd/piapp.service.
 LOCAL_NETWORKS = tuple(
@@ -33,26 +36,35 @@ def outside(addresses: Iterable[str]) -> list[str]:
     return [text for text, address in found.items() if not any(address in network for network in LOCAL_NETWORKS)]
 
 
-def drop_in(url: str, *, resolve: Callable[[str], list[str]], name_servers: Iterable[str] = ()) -> str:
-    """The drop-in that allows a broker and who knows its address; empty when local networks hold both.
+def peers(config: Config) -> list[str]:
+    """The hosts that a node must reach: its broker, and its camera if that is one of the network."""
+    hosts = [broker_address(config.mqtt.url).host]
+    if (source := parse_source(config.camera.source)).kind == "rtsp":
+        hosts.append(urlsplit(source.target).hostname or "")
+    return list(dict.fromkeys(host for host in hosts if host))
+
+
+def drop_in(hosts: Iterable[str], *, resolve: Callable[[str], list[str]], name_servers: Iterable[str] = ()) -> str:
+    """The drop-in that allows hosts and who knows their addresses; empty when local networks hold them all.
 
     Args:
-        url: `mqtt.url`.
+        hosts: From `peers`.
         resolve: The addresses of a host.
-        name_servers: Addresses that are asked for the host's.
+        name_servers: Addresses that are asked for the hosts'.
 
     Raises:
-        OSError: The host has no address.
+        OSError: A host has no address.
     """
-    host = broker_address(url).host
-    addresses = resolve(host)
-    asked = () if host == "localhost" or host in addresses else name_servers
-    allowed = outside([*addresses, *asked])
+    hosts, servers, addresses = list(hosts), list(name_servers), []
+    for host in hosts:
+        found = resolve(host)
+        addresses += [*found, *(() if host == "localhost" or host in found else servers)]
+    allowed = outside(addresses)
     if not allowed:
         return ""
     return (
-        f"# Lets the node reach its broker, {host}, and the name servers that know it, outside local networks.\n"
-        "# Written by deploy/install.sh from mqtt.url; run that again when one of them changes.\n"
+        f"# Lets the node reach {' and '.join(hosts)}, and the name servers that know them, outside local networks.\n"
+        "# Written by deploy/install.sh from mqtt.url and camera.source; run that again when one of them changes.\n"
         f"[Service]\nIPAddressAllow={' '.join(allowed)}\n"
     )
 
@@ -76,12 +88,13 @@ def name_servers(file: Path = RESOLVER_FILE) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the drop-in for the broker of a configuration file."""
-    url = load_config(Path(arguments[0])).config.mqtt.url
+    """Print the drop-in for the broker and camera of a configuration file."""
+    hosts = peers(load_config(Path(arguments[0])).config)
     try:
-        text = drop_in(url, resolve=resolve, name_servers=name_servers())
+        text = drop_in(hosts, resolve=resolve, name_servers=name_servers())
     except OSError as error:
-        sys.stderr.write(f"{url}: {error}; until install.sh runs again, local networks alone are allowed\n")
+        names = ", ".join(hosts)
+        sys.stderr.write(f"{names}: {error}; until install.sh runs again, local networks alone are allowed\n")
         return 1
     sys.stdout.write(text)
     return 0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from piapp.service.allow_list import LOCAL_NETWORKS, drop_in, main, name_servers, outside
+from piapp.config.load import load_config
+from piapp.operate.allow_list import LOCAL_NETWORKS, drop_in, main, name_servers, outside, peers
 
 UNIT = Path(__file__).parents[2] / "systemd" / "piapp.service"
 
@@ -17,21 +18,21 @@ UNIT = Path(__file__).parents[2] / "systemd" / "piapp.service"
 )
 def test_local_brokers_need_no_line(address: str) -> None:
     """This machine and local networks are allowed by the unit itself."""
-    assert drop_in("mqtt://broker.lan", resolve=lambda _host: [address], name_servers=["192.168.1.1"]) == ""
+    assert drop_in(["broker.lan"], resolve=lambda _host: [address], name_servers=["192.168.1.1"]) == ""
 
 
 def test_a_local_broker_known_to_a_name_server_elsewhere() -> None:
     """The name server is let through for a name, and not for what needs no look-up."""
-    text = drop_in("mqtt://broker.lan", resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"])
+    text = drop_in(["broker.lan"], resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"])
     assert "IPAddressAllow=198.51.100.53\n" in text
-    for url in ("mqtt://10.0.0.9", "mqtt://localhost"):
-        assert drop_in(url, resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"]) == ""
+    for host in ("10.0.0.9", "localhost"):
+        assert drop_in([host], resolve=lambda _host: ["10.0.0.9"], name_servers=["198.51.100.53"]) == ""
 
 
 def test_a_broker_elsewhere_is_allowed_by_its_addresses() -> None:
     """All of its public addresses are allowed, and the name server outside that must be asked for them."""
     text = drop_in(
-        "mqtts://broker.example:8883",
+        ["broker.example"],
         resolve=lambda _host: ["203.0.113.7", "2001:db8::7", "192.168.1.9"],
         name_servers=["192.168.1.1", "198.51.100.53"],
     )
@@ -43,7 +44,7 @@ def test_a_broker_elsewhere_is_allowed_by_its_addresses() -> None:
 
 def test_a_broker_named_by_address_needs_no_name_server() -> None:
     """Without a name to look up, no resolver is let through."""
-    text = drop_in("mqtt://203.0.113.7", resolve=lambda host: [host], name_servers=["198.51.100.53"])
+    text = drop_in(["203.0.113.7"], resolve=lambda host: [host], name_servers=["198.51.100.53"])
     assert "IPAddressAllow=203.0.113.7\n" in text
 
 
@@ -71,3 +72,17 @@ def test_name_servers_are_read(tmp_path: Path) -> None:
     assert name_servers(file) == ["192.168.1.1", "::1"]
     assert name_servers(tmp_path / "absent") == []
     assert outside([]) == []
+
+
+def test_a_camera_elsewhere_is_allowed_too(tmp_path: Path) -> None:
+    """Broker and camera, each once, by name; a camera on this board asks for nothing."""
+    config = tmp_path / "piapp.toml"
+    config.write_text('[mqtt]\nurl = "mqtt://broker.example"\n[camera]\nsource = "RTSP://me:x@cam.example:8554/live"\n')
+    hosts = peers(load_config(config, environ={}).config)
+    assert hosts == ["broker.example", "cam.example"]
+    known = {"broker.example": ["192.168.1.2"], "cam.example": ["203.0.113.9"]}
+    text = drop_in(hosts, resolve=known.__getitem__)
+    assert "IPAddressAllow=203.0.113.9\n" in text
+    assert "cam.example" in text
+    config.write_text('[camera]\nsource = "v4l2:/dev/video0"\n')
+    assert peers(load_config(config, environ={}).config) == ["localhost"]

@@ -1,0 +1,310 @@
+"""A network camera's stream as a camera: `rtsp:` and `rtsps:`, read with PyAV.
+
+Owns the connection and its renewal, the time of frames, and what is left out to keep up. A read cannot be woken, so it
+happens in a thread of its own that keeps the newest frame; the thread ends with `close`, or as soon as a read that
+hangs returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import av
+
+from piapp.camera.base import SourceStatus
+from piapp.camera.clock import NS_PER_MS
+from piapp.camera.orientation import Orientation, Shape
+from piapp.camera.stream_clock import NS_PER_S, StreamClock
+from piapp.camera.stream_failures import substream_hint, unreachable, with_login
+from piapp.camera.video import frame_shape, to_rgb
+from piapp.config.sections import CameraConfig
+from piapp.errors import CameraError
+from piapp.types import Frame
+from piapp.wording import masked
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 2.0
+
+# Attempts to connect anew: the first at once, then after pauses that double.
+RETRY_MIN_S = 1.0
+RETRY_MAX_S = 30.0
+
+# A camera that sends data owes a picture only after its next key frame; cameras send one every 20 s at the rarest seen.
+KEY_FRAME_WAIT_S = 60.0
+
+# Frames that have waited for longer are not shown while newer ones come.
+STALE_NS = NS_PER_S // 2
+# From here on only key frames are decoded, until one is this fresh again.
+BEHIND_NS = NS_PER_S
+CAUGHT_UP_NS = 300 * NS_PER_MS
+# Even what is stale is shown so often.
+SHOW_EVERY_NS = NS_PER_S
+
+# A read that takes longer has waited for the network.
+_WAITED_NS = 2 * NS_PER_MS
+
+
+class StreamCamera:
+    """A stream that is connected anew whenever it ends; see `piapp.camera.base.Camera`.
+
+    Its reader, a thread named "camera-reader", connects, decodes, and keeps the newest frame.
+
+    Raises:
+        CameraNotFoundError: Nobody listens at that address.
+        CameraError: It listens, and gives no video within `camera.frame_timeout_s`.
+    """
+
+    lockstep = False
+
+    def __init__(self, url: str, config: CameraConfig) -> None:
+        self.description = masked(url)
+        self._name = masked(url)
+        self._url = with_login(url, config)
+        self._timeout_s = config.frame_timeout_s
+        self._pixel_aspect = config.pixel_aspect
+        self._orientation = Orientation.of(config)
+        self._changed = threading.Condition()
+        self._closed = False
+        self._open = False
+        self._error: Exception | None = None
+        self._trouble = ""
+        self._newest: Frame | None = None
+        self._data_ns = self._picture_ns = time.monotonic_ns()
+        self._last_ms = -1
+        self._age_ns = 0
+        self._stale = 0
+        self._reconnects = 0
+        self._reader = threading.Thread(target=self._run, name="camera-reader", daemon=True)
+        self._reader.start()
+        self._wait_until_open()
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the newest frame again and again, until `close`."""
+        while (frame := self._next()) is not None:
+            yield Frame(frame.ts_ms, frame.captured_ns, self._orientation.apply(frame.image))
+
+    def close(self) -> None:
+        """Stop; waits at most `CLOSE_TIMEOUT_S` for a read that hangs."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._reader.join(CLOSE_TIMEOUT_S)
+        if self._reader.is_alive():
+            log.warning("%s: a read still hangs; its thread ends as soon as that returns", self._name)
+
+    def status(self) -> SourceStatus:
+        """How the source is now; any thread."""
+        now_ns = time.monotonic_ns()
+        silent_s, blind_s = (now_ns - self._data_ns) / 1e9, (now_ns - self._picture_ns) / 1e9
+        lost = ""
+        if silent_s > self._timeout_s:
+            lost = self._trouble or f"{self._name}: no data for {silent_s:.0f} s; is the camera still on?"
+        elif blind_s > max(KEY_FRAME_WAIT_S, self._timeout_s):
+            lost = (
+                f"{self._name}: sends data, but no picture for {blind_s:.0f} s; "
+                "set its key frame (I-frame) interval to 1 to 4 s and turn off smart codecs"
+            )
+        return SourceStatus(
+            lost=lost, age_ms=self._age_ns / NS_PER_MS, stale=self._stale, reconnects=self._reconnects, renews=True
+        )
+
+    def _wait_until_open(self) -> None:
+        with self._changed:
+            try:
+                self._changed.wait_for(lambda: self._open or self._error is not None)
+            except BaseException:
+                self._closed = True  # an interrupt: the reader must not go on alone
+                raise
+            if self._error is not None:
+                raise self._error
+
+    def _next(self) -> Frame | None:
+        """Wait for the newest frame and take it; None when closed.
+
+        Raises:
+            Exception: What ended the reader, which nothing should.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._closed or self._error is not None)
+            if self._closed:
+                return None
+            if self._error is not None:
+                raise self._error
+            frame, self._newest = self._newest, None
+            return frame
+
+    def _run(self) -> None:
+        try:
+            pause_s = 0.0
+            while not self._closed:
+                began_ns = time.monotonic_ns()
+                self._read_once()
+                seen = self._picture_ns > began_ns  # then it worked: try again at once
+                pause_s = RETRY_MIN_S if seen else min(max(2 * pause_s, RETRY_MIN_S), RETRY_MAX_S)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, 0.0 if seen else pause_s)
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits for frames
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _read_once(self) -> None:
+        """Connect and read until the connection ends.
+
+        Raises:
+            CameraError: It could not be opened for the first time.
+        """
+        try:
+            with self._connected() as container:
+                self._opened(container)
+                for _ in self._packets(container):
+                    if self._closed:
+                        return
+            reason = "the stream ended or the connection was lost"
+        except CameraError as error:
+            if not self._open:
+                raise
+            reason = str(error)
+        except (av.FFmpegError, OSError) as error:
+            reason = f"the connection was lost ({_reason(error)})"
+        self._trouble = reason if reason.startswith(self._name) else f"{self._name}: {reason}; is the camera still on?"
+        self._reconnects += 1
+        with self._changed:
+            self._newest = None  # what nobody has taken yet is of the past
+        log.warning("%s; connecting anew", self._trouble)
+
+    def _connected(self) -> av.container.InputContainer:
+        """Open the stream, over TCP, or over UDP where the camera knows nothing else.
+
+        Raises:
+            CameraError: With the reason.
+        """
+        for transport in ("tcp", "udp"):
+            options = {"rtsp_transport": transport, "max_delay": "200000", "analyzeduration": "2000000"}
+            try:
+                return av.open(self._url, options=options, timeout=(self._timeout_s, self._timeout_s))
+            except (av.FFmpegError, OSError) as error:
+                failure = unreachable(self._url, self._timeout_s, _reason(error))
+                if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError | TimeoutError):
+                    break
+        raise failure
+
+    def _opened(self, container: av.container.InputContainer) -> None:
+        if not container.streams.video:
+            raise CameraError(f"{self._name}: the stream holds no video; choose another path of this camera")
+        codec = container.streams.video[0].codec_context
+        with self._changed:
+            self.description = f"{self._name} {codec.width}x{codec.height}" if codec.width else self._name
+            if not self._open:
+                self._open = True
+                self._data_ns = self._picture_ns = time.monotonic_ns()
+            self._changed.notify_all()
+
+    def _packets(self, container: av.container.InputContainer) -> Iterator[None]:
+        """Read, decode and offer; yields after each packet."""
+        stream = container.streams.video[0]
+        stream.thread_type = "SLICE"  # decoding frames side by side would hold each back
+        reading = _Reading(stream, self._pixel_aspect, self._name)
+        read_ns = time.monotonic_ns()
+        for packet in container.demux(stream):
+            now_ns = time.monotonic_ns()
+            if packet.size:
+                self._data_ns, self._trouble = now_ns, ""
+            for decoded in reading.decode(packet, now_ns, waited=now_ns - read_ns > _WAITED_NS):
+                self._offer(decoded, reading)
+            self._age_ns = reading.clock.age_ns
+            yield
+            read_ns = time.monotonic_ns()
+
+    def _offer(self, decoded: av.VideoFrame, reading: _Reading) -> None:
+        """Keep a frame for whoever asks next, unless it has waited for long and newer ones come."""
+        now_ns = time.monotonic_ns()
+        captured_ns = reading.captured_ns(decoded, now_ns)
+        first = self._picture_ns <= reading.began_ns
+        if not first and now_ns - captured_ns > STALE_NS and now_ns - self._picture_ns < SHOW_EVERY_NS:
+            self._stale += 1
+            return
+        image = reading.shape_of(decoded).apply(to_rgb(decoded))
+        with self._changed:
+            self._picture_ns = now_ns
+            self._last_ms = max((captured_ns + NS_PER_MS // 2) // NS_PER_MS, self._last_ms + 1)
+            self._newest = Frame(self._last_ms, captured_ns, image)
+            self._changed.notify_all()
+
+
+class _Reading:
+    """One connection's decoding: its clock, and how it keeps up.
+
+    Attributes:
+        began_ns: When it began, `CLOCK_MONOTONIC`.
+        clock: Of this connection's stamps.
+    """
+
+    def __init__(self, stream: av.VideoStream, pixel_aspect: float, name: str) -> None:
+        self._stream = stream
+        self._pixel_aspect = pixel_aspect
+        self._name = name
+        self._only_key_frames = False
+        self._warned = False
+        self._shape: tuple[tuple[int, int], Shape] | None = None
+        self.began_ns = time.monotonic_ns()
+        self.clock = StreamClock()
+
+    def decode(self, packet: av.Packet[av.VideoStream], now_ns: int, *, waited: bool) -> Iterator[av.VideoFrame]:
+        """Decode a packet; one that would make a reader who is behind fall further behind is left out."""
+        presentation_ns = _ns(packet.pts, packet.time_base)
+        age_ns = 0 if presentation_ns is None else self.clock.arrived(presentation_ns, now_ns, waited=waited)
+        if age_ns > BEHIND_NS and not waited and not self._only_key_frames:
+            self._only_key_frames = True
+            self._warn(age_ns)
+        if self._only_key_frames and packet.is_keyframe and age_ns < CAUGHT_UP_NS:
+            self._only_key_frames = False
+        if self._only_key_frames and packet.size and not packet.is_keyframe:
+            return
+        try:
+            yield from packet.decode()
+        except av.FFmpegError as error:
+            log.debug("%s: a packet cannot be decoded: %s", self._name, error)
+
+    def captured_ns(self, frame: av.VideoFrame, now_ns: int) -> int:
+        """When a decoded frame was taken, or, where the stream has no times, when it was decoded."""
+        presentation_ns = _ns(frame.pts, frame.time_base)
+        return now_ns if presentation_ns is None else self.clock.captured_ns(presentation_ns, now_ns)
+
+    def shape_of(self, frame: av.VideoFrame) -> Shape:
+        """How the stream's pictures are to be shown; asked for anew when their size changes."""
+        size = (frame.width, frame.height)
+        if self._shape is None or self._shape[0] != size:
+            aspect = self._pixel_aspect or float(self._stream.sample_aspect_ratio or 0)
+            self._shape = size, frame_shape(frame, aspect)
+        return self._shape[1]
+
+    def _warn(self, age_ns: int) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "%s: decoding falls behind (%.1f s); key frames alone are decoded until it has caught up. %s",
+                self._name, age_ns / 1e9, substream_hint(self._name),
+            )  # fmt: skip
+
+
+def open_rtsp(url: str, config: CameraConfig) -> StreamCamera:
+    """Open a network camera's stream.
+
+    Raises:
+        CameraNotFoundError: Nobody listens at that address.
+        CameraError: It listens, and gives no video within `camera.frame_timeout_s`.
+    """
+    return StreamCamera(url, config)
+
+
+def _ns(time_stamp: int | None, time_base: object) -> int | None:
+    return None if time_stamp is None or time_base is None else int(time_stamp * time_base * NS_PER_S)  # type: ignore[operator]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
