@@ -35,11 +35,14 @@ RETRY_MAX_S = 30.0
 
 # A camera that sends data owes a picture only after its next key frame; cameras send one every 20 s at the rarest seen.
 KEY_FRAME_WAIT_S = 60.0
+KEY_FRAME_TOLD_NS = 3 * NS_PER_S
 
 # Frames that have waited for longer are not shown while newer ones come.
 STALE_NS = NS_PER_S // 2
-# From here on only key frames are decoded, until one is this fresh again.
+# A reader that is behind for as long as this is no longer working off what a stalled network held back. From then on
+# only key frames are decoded, until one is fresh again.
 BEHIND_NS = NS_PER_S
+PATIENCE_NS = NS_PER_S
 CAUGHT_UP_NS = 300 * NS_PER_MS
 # Even what is stale is shown so often.
 SHOW_EVERY_NS = NS_PER_S
@@ -209,6 +212,7 @@ class StreamCamera:
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"  # decoding frames side by side would hold each back
         reading = _Reading(stream, self._pixel_aspect, self._name)
+        told = False
         read_ns = time.monotonic_ns()
         for packet in container.demux(stream):
             now_ns = time.monotonic_ns()
@@ -217,6 +221,9 @@ class StreamCamera:
             for decoded in reading.decode(packet, now_ns, waited=now_ns - read_ns > _WAITED_NS):
                 self._offer(decoded, reading)
             self._age_ns = reading.clock.age_ns
+            if not told and self._picture_ns <= reading.began_ns < now_ns - KEY_FRAME_TOLD_NS:
+                told = True
+                log.info("%s: sends data; pictures come with its next key frame", self._name)
             yield
             read_ns = time.monotonic_ns()
 
@@ -249,6 +256,7 @@ class _Reading:
         self._pixel_aspect = pixel_aspect
         self._name = name
         self._only_key_frames = False
+        self._behind_since_ns = time.monotonic_ns()
         self._warned = False
         self._shape: tuple[tuple[int, int], Shape] | None = None
         self.began_ns = time.monotonic_ns()
@@ -258,7 +266,9 @@ class _Reading:
         """Decode a packet; one that would make a reader who is behind fall further behind is left out."""
         presentation_ns = _ns(packet.pts, packet.time_base)
         age_ns = 0 if presentation_ns is None else self.clock.arrived(presentation_ns, now_ns, waited=waited)
-        if age_ns > BEHIND_NS and not waited and not self._only_key_frames:
+        if age_ns < BEHIND_NS or waited:
+            self._behind_since_ns = now_ns
+        elif now_ns - self._behind_since_ns > PATIENCE_NS and not self._only_key_frames:
             self._only_key_frames = True
             self._warn(age_ns)
         if self._only_key_frames and packet.is_keyframe and age_ns < CAUGHT_UP_NS:
