@@ -58,12 +58,14 @@ class Registry(Struct, frozen=True):
         package: npm package with exact version.
         detector: The person detector's file within it; all models share it.
         inputs: The package's files that go into bundles.
+        fall_detector: The file of the learnt fall detector, which `models/falls` makes.
     """
 
     package: str
     detector: str
     inputs: dict[str, Pinned]
     models: dict[str, ModelEntry]
+    fall_detector: VariantEntry
 
 
 @dataclass(frozen=True, slots=True)

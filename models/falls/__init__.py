@@ -1,0 +1,4 @@
+"""Makes the learnt fall detector: simulated bodies, cameras and landmarker errors, training and judging.
+
+Development only. Needs mujoco and torch from requirements.txt here; the program itself needs neither.
+"""

@@ -1,0 +1,191 @@
+"""Judges the fall detector on recordings of films, beside the rules.
+
+    python -m models.falls.judge FOLDER     # holds labels.json, impacts.json and recordings/SET/CLIP.npz
+
+Every set is judged by a threshold that was chosen on the other sets. Recordings are landmarks, one file a film.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from piapp.config import default_config
+from piapp.posture.fall_net import FallNet
+from piapp.posture.fall_window import FallWindow, Window
+from piapp.posture.geometry import read_body
+from piapp.posture.monitor import Monitor
+from piapp.posture.tracks import Tracks
+from piapp.recording import read_recording
+from piapp.types import PoseResult
+
+_HOLD_S = 3.0
+
+
+@dataclass(slots=True)
+class Film:
+    """One recording.
+
+    Attributes:
+        group: Films of the same fall have the same.
+        tracks: Windows of each track.
+        scores: For each track (ts_ms, least logit of three windows) where the gate is passed.
+        by_rules: Times of falls that the rules found, ms.
+    """
+
+    name: str
+    fall: bool
+    group: str
+    impact_s: float | None
+    tracks: list[list[Window]]
+    by_rules: list[int] = field(default_factory=list)
+    scores: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def collection(self) -> str:
+        """The set it belongs to."""
+        return self.name.split("/")[0]
+
+    @property
+    def score(self) -> float:
+        """The highest score."""
+        return max((score for _, score in self.scores), default=-99.0)
+
+
+def windows_of(results: list[PoseResult]) -> list[list[Window]]:
+    """Windows of every track of a recording."""
+    config = default_config().posture
+    tracks, windows, found = Tracks(config), {}, {}
+    for result in results:
+        bodies = [read_body(pose, result.size) for pose in result.poses]
+        seen = set()
+        for body, track in zip(bodies, tracks.update(bodies, result.ts_ms), strict=True):
+            if body is None or track is None or track.id in seen:
+                continue
+            seen.add(track.id)
+            track.hold_s = _HOLD_S if result.ts_ms - track.first_ms > config.enter_after_s * 1000 else track.hold_s
+            windows.setdefault(track.id, FallWindow()).push(body, result.size, result.ts_ms)
+        for track in tracks.expire(result.ts_ms):
+            windows.pop(track.id, None)
+        for track_id, window in windows.items():
+            if (one := window.window(result.ts_ms)) is not None:
+                found.setdefault(track_id, []).append(one)
+    return list(found.values())
+
+
+def read_films(folder: Path) -> list[Film]:
+    """All labelled films of a folder."""
+    labels: dict[str, dict[str, Any]] = json.loads((folder / "labels.json").read_text())
+    impacts: dict[str, dict[str, Any]] = json.loads((folder / "impacts.json").read_text())
+    films = []
+    for name, label in labels.items():
+        path = folder / "recordings" / name
+        if not path.exists():
+            continue
+        results = read_recording(path)
+        monitor = Monitor(default_config().posture)
+        rules = [e.ts_ms for r in results for e in monitor.update(r)[1] if e.event_type == "fall"]
+        impact = impacts.get(name, {})
+        films.append(
+            Film(name, label["fall"], _group(name, impact), impact.get("impact_s"), windows_of(results), rules)
+        )
+    return films
+
+
+def _group(name: str, impact: dict[str, Any]) -> str:
+    """What film number "same fall as N" names, or its own."""
+    own = re.search(r"(\d+)\.npz$", name)
+    other = re.search(r"same fall as (\d+)", impact.get("note", ""))
+    if not impact or own is None:
+        return name
+    return f"fall{(other or own).group(1)}"
+
+
+def score(films: list[Film], net: FallNet, *, windows: int = 3, drop_m: float = 0.25, speed_m_s: float = 0.5) -> None:
+    """Fill in scores."""
+    for film in films:
+        film.scores = []
+        for track in film.tracks:
+            logits = [net.logit(window.channels) for window in track]
+            for i in range(windows - 1, len(track)):
+                if track[i].drop_m >= drop_m and track[i].speed_m_s >= speed_m_s:
+                    film.scores.append((track[i].ts_ms, min(logits[i - windows + 1 : i + 1])))
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share."""
+    if not count:
+        return 0.0, 1.0
+    z = 1.96
+    share = hits / count
+    middle = (share + z * z / 2 / count) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / 4 / count / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def threshold_for(calm: list[Film], false_share: float) -> float:
+    """The lowest threshold at which at most such a share of calm films is taken for falls."""
+    scores = sorted((film.score for film in calm), reverse=True)
+    allowed = math.floor(false_share * len(scores))
+    return scores[allowed] + 1e-3 if scores else 0.0
+
+
+def line(hits: int, count: int) -> str:
+    """A share with its interval."""
+    low, high = wilson(hits, count)
+    return f"{hits} of {count} ({100 * low:.0f} to {100 * high:.0f} %)" if count else "-"
+
+
+def by_fall(films: list[Film], limit: float) -> tuple[int, int]:
+    """Falls of which at least half of the films are found, and all falls."""
+    groups: dict[str, list[bool]] = {}
+    for film in films:
+        groups.setdefault(film.group, []).append(film.score > limit)
+    return sum(sum(found) * 2 >= len(found) for found in groups.values()), len(groups)
+
+
+def table(films: list[Film], limits: dict[str, float]) -> str:
+    """One row a set."""
+    rows = ["| set | threshold | falls found | by fall | calm films wrong | rules: found | rules: wrong |", "|---|---|---|---|---|---|---|"]
+    for name, limit in limits.items():
+        own = [film for film in films if film.collection == name]
+        falls, calm = [f for f in own if f.fall], [f for f in own if not f.fall]
+        rows.append(
+            f"| {name} | {1 / (1 + math.exp(-limit)):.3f} | {line(sum(f.score > limit for f in falls), len(falls))} "
+            f"| {'%d of %d' % by_fall(falls, limit)} | {line(sum(f.score > limit for f in calm), len(calm))} "
+            f"| {sum(bool(f.by_rules) for f in falls)} | {sum(bool(f.by_rules) for f in calm)} |"
+        )
+    return "\n".join(rows)
+
+
+def leave_one_out(films: list[Film], false_share: float) -> dict[str, float]:
+    """For each set the threshold that the other sets' calm films give."""
+    names = sorted({film.collection for film in films})
+    return {
+        name: threshold_for([f for f in films if not f.fall and f.collection != name], false_share) for name in names
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="Judge the fall detector on recordings of films")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", type=Path, default=Path("models/fall_detector.npz"))
+    arguments = parser.parse_args()
+    films = read_films(arguments.folder)
+    with np.load(arguments.model) as arrays:
+        score(films, FallNet({name: arrays[name] for name in arrays.files}))
+    for false_share in (0.003, 0.01, 0.02, 0.04):
+        print(f"\nThresholds from the other sets' calm films, {100 * false_share:.1f} % of them wrong:\n")
+        print(table(films, leave_one_out(films, false_share)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""When windows amount to a fall.
+
+Owns the decision about one person: the network must be sure three times in a row, and the body must have come down,
+fast enough to have fallen. A decision is made once; the next one needs the network to have been unsure in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from piapp.posture.fall_window import Window
+
+Sensitivity = Literal["low", "normal", "high"]
+
+# Least probability in three windows in a row. Set on films that nothing was trained on; models/falls/README.md says
+# how many falls each finds and how many films it takes for a fall wrongly.
+FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.95, "normal": 0.9, "high": 0.8}
+
+_WINDOWS = 3
+_WITHIN_MS = 500  # three windows in a row, one of which may be missing
+_DROP_M = 0.25
+_SPEED_M_S = 0.5
+_UNSURE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LearntFall:
+    """A fall that the network found.
+
+    Attributes:
+        drop_m: By how much the shoulders came down.
+        speed_m_s: Highest speed of the shoulders downwards, mean of picture and world.
+        probability: The least of the three windows.
+        seconds: From the first of the windows to the last.
+    """
+
+    drop_m: float
+    speed_m_s: float
+    probability: float
+    seconds: float
+
+
+class FallDecision:
+    """One person's decisions.
+
+    Args:
+        threshold: One of `FALL_THRESHOLDS`.
+    """
+
+    __slots__ = ("_armed", "_recent", "_threshold")
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._recent: deque[tuple[int, float]] = deque(maxlen=_WINDOWS)
+        self._armed = True
+
+    def step(self, window: Window, probability: float) -> LearntFall | None:
+        """Judge the next window; the fall, once, when there is one."""
+        self._recent.append((window.ts_ms, probability))
+        self._armed = self._armed or probability < _UNSURE
+        least = min(probability for _, probability in self._recent)
+        span_ms = self._recent[-1][0] - self._recent[0][0]
+        together = len(self._recent) == _WINDOWS and span_ms <= _WITHIN_MS
+        moved = window.drop_m >= _DROP_M and window.speed_m_s >= _SPEED_M_S
+        if not (self._armed and together and moved and least >= self._threshold):
+            return None
+        self._armed = False
+        return LearntFall(window.drop_m, window.speed_m_s, least, span_ms / 1000)
