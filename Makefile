@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench lock setup-run setup-test clean
+.PHONY: help pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -54,6 +54,21 @@ soak: setup-test  ## half an hour at full rate while broker and camera fail agai
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench
+
+FALL_MODEL := .cache/fall-model/bin/python
+
+fall-model: .cache/fall-model  ## make the fall detector again: simulate falls and life, train (25 min on one core)
+	$(FALL_MODEL) -m models.falls.generate --out .cache/fall-windows
+	$(FALL_MODEL) -m models.falls.train --data .cache/fall-windows --out models/fall_detector.npz
+	sha256sum models/fall_detector.npz
+
+fall-figures: .cache/fall-model  ## how many simulated falls are found, and how many days of life go without a false one (15 min)
+	$(FALL_MODEL) -m models.falls.simulate
+
+.cache/fall-model: models/falls/requirements.txt
+	python3 -m venv $@
+	$@/bin/pip install --quiet --requirement models/falls/requirements.txt
+	touch $@
 
 pictures: setup-test  ## render the README's pictures from real runs
 	$(BIN)/python deploy/pictures/render.py

@@ -14,7 +14,8 @@ import numpy as np
 
 STATURE_M = 1.66
 
-# name, axis, range in degrees, group, in the order in which the model has them. Positive bends as people do: knees back, hips and elbows forward, trunk forward.
+# Name, axis, range in degrees and group, in the order in which the model has them. Positive bends as people do: knees
+# back, hips, elbows and trunk forward.
 JOINTS = (
     ("waist_yaw", (0, 0, 1), (-45, 45), "trunk"),
     ("waist_bend", (0, 1, 0), (-25, 75), "trunk"),
@@ -112,7 +113,7 @@ class Human:
         self._places = np.array([place for _, place in LANDMARKS]) * build.scale
         names = tuple(self.model.joint(i).name for i in range(1, self.model.njnt))
         assert names == JOINT_NAMES, "JOINTS must have the model's order"
-        self._skin = np.array([i for i in range(self.model.ngeom) if self.model.geom_bodyid[i] > 2])  # noqa: PLR2004
+        self._skin = np.array([i for i in range(self.model.ngeom) if self.model.geom_bodyid[i] > 2])
         self.pelvis = self.model.body("pelvis").id
         self.chest = self.model.body("chest").id
 
@@ -162,13 +163,16 @@ def _xml(build: Build) -> str:
         return "".join(lines)
 
     def capsule(start: str, end: str, radius: float, mass: float) -> str:
-        return f'<geom type="capsule" fromto="{start} {end}" size="{radius * s:.4f}" mass="{mass * build.mass_kg:.3f}"/>'
+        return (
+            f'<geom type="capsule" fromto="{start} {end}" size="{radius * s:.4f}" mass="{mass * build.mass_kg:.3f}"/>'
+        )
 
     def limbs(side: str, sign: int) -> tuple[str, str]:
         arm = f"""<body name="{side}_upper_arm" pos="{at(0, 0.16 * sign, 0.33)}">{joints(side + "_shoulder")}
           {capsule(at(0, 0, 0), at(0, 0, -0.26), 0.045, 0.028)}
           <body name="{side}_forearm" pos="{at(0, 0, -0.29)}">{joints(side + "_elbow")}
-            {capsule(at(0, 0, 0), at(0, 0, -0.24), 0.035, 0.016)}{capsule(at(0, 0, -0.26), at(0, 0, -0.33), 0.03, 0.006)}
+            {capsule(at(0, 0, 0), at(0, 0, -0.24), 0.035, 0.016)}
+            {capsule(at(0, 0, -0.26), at(0, 0, -0.33), 0.03, 0.006)}
           </body></body>"""
         leg = f"""<body name="{side}_thigh" pos="{at(0, 0.09 * sign, -0.02)}">{joints(side + "_hip")}
           {capsule(at(0, 0, -0.03), at(0, 0, -0.38), 0.07, 0.1)}
@@ -184,17 +188,22 @@ def _xml(build: Build) -> str:
     return f"""<mujoco><compiler angle="degree"/>
     <option timestep="0.0041666667" integrator="implicitfast" iterations="20"/>
     <default><joint armature="0.02" limited="true" solreflimit="0.02 1"/>
-      <geom friction="{build.friction:.3f} 0.01 0.001" solref="0.02 1" condim="3" contype="1" conaffinity="2"/></default>
+      <geom friction="{build.friction:.3f} 0.01 0.001" solref="0.02 1" condim="3"
+        contype="1" conaffinity="2"/></default>
     <worldbody>
       <geom type="plane" size="20 20 1" contype="2" conaffinity="1"/>
-      <body name="seat" pos="0 0 -9"><geom name="seat" type="box" size="0.1 0.1 0.1" contype="2" conaffinity="1"/></body>
-      <body name="back" pos="0 0 -9"><geom name="back" type="box" size="0.1 0.1 0.1" contype="2" conaffinity="1"/></body>
+      <body name="seat" pos="0 0 -9">
+        <geom name="seat" type="box" size="0.1 0.1 0.1" contype="2" conaffinity="1"/></body>
+      <body name="back" pos="0 0 -9">
+        <geom name="back" type="box" size="0.1 0.1 0.1" contype="2" conaffinity="1"/></body>
       <body name="pelvis" pos="0 0 1"><freejoint/>
         {capsule(at(0, -0.07, 0), at(0, 0.07, 0), 0.105, 0.142)}
         <body name="chest" pos="{at(0, 0, 0.12)}">{joints("waist")}
-          {capsule(at(0, -0.04, 0.04), at(0, 0.04, 0.04), 0.11, 0.139)}{capsule(at(0, -0.09, 0.2), at(0, 0.09, 0.2), 0.11, 0.216)}
+          {capsule(at(0, -0.04, 0.04), at(0, 0.04, 0.04), 0.11, 0.139)}
+          {capsule(at(0, -0.09, 0.2), at(0, 0.09, 0.2), 0.11, 0.216)}
           <body name="head" pos="{at(0, 0, 0.36)}">{joints("neck")}
-            <geom type="sphere" pos="{at(0.02, 0, 0.17)}" size="{0.105 * s:.4f}" mass="{0.081 * build.mass_kg:.3f}"/></body>
+            <geom type="sphere" pos="{at(0.02, 0, 0.17)}" size="{0.105 * s:.4f}"
+              mass="{0.081 * build.mass_kg:.3f}"/></body>
           {left_arm}{right_arm}
         </body>
         {left_leg}{right_leg}

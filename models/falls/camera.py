@@ -98,7 +98,7 @@ def film(rng: Rng, clip: Clip, *, recommended: bool = False, rate_hz: float | No
     if rng.random() < 0.3:
         times_s = np.sort(times_s + rng.uniform(-0.4, 0.4, len(times_s)) / rate_hz)
     shown_s = times_s.copy()
-    if rng.random() < 0.2 and len(times_s) > 10:  # noqa: PLR2004
+    if rng.random() < 0.2 and len(times_s) > 10:
         for _ in range(rng.integers(1, 4)):
             first = rng.integers(len(times_s) - 2)
             last = np.searchsorted(times_s, times_s[first] + rng.uniform(0.1, 0.4))

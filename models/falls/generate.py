@@ -1,6 +1,6 @@
 """Makes shards of training windows in a folder, each of its own seed, so that work can be stopped and taken up again.
 
-    python -m models.falls.generate --clips 12000 --out .cache/falls
+python -m models.falls.generate --clips 12000 --out .cache/falls
 """
 
 from __future__ import annotations

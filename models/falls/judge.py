@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from piapp.config import default_config
+from piapp.config.load import default_config
+from piapp.offline.recording import read_recording
+from piapp.posture.fall_decision import FALL_THRESHOLDS
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow, Window
 from piapp.posture.geometry import read_body
 from piapp.posture.monitor import Monitor
 from piapp.posture.tracks import Tracks
-from piapp.recording import read_recording
 from piapp.types import PoseResult
 
 _HOLD_S = 3.0
@@ -143,23 +144,26 @@ def line(hits: int, count: int) -> str:
     return f"{hits} of {count} ({100 * low:.0f} to {100 * high:.0f} %)" if count else "-"
 
 
-def by_fall(films: list[Film], limit: float) -> tuple[int, int]:
-    """Falls of which at least half of the films are found, and all falls."""
+def by_fall(films: list[Film], limit: float) -> str:
+    """Of how many falls at least half of the films are found."""
     groups: dict[str, list[bool]] = {}
     for film in films:
         groups.setdefault(film.group, []).append(film.score > limit)
-    return sum(sum(found) * 2 >= len(found) for found in groups.values()), len(groups)
+    return f"{sum(sum(found) * 2 >= len(found) for found in groups.values())} of {len(groups)}"
 
 
 def table(films: list[Film], limits: dict[str, float]) -> str:
     """One row a set."""
-    rows = ["| set | threshold | falls found | by fall | calm films wrong | rules: found | rules: wrong |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| set | threshold | falls found | by fall | calm films wrong | rules: found | rules: wrong |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, limit in limits.items():
         own = [film for film in films if film.collection == name]
         falls, calm = [f for f in own if f.fall], [f for f in own if not f.fall]
         rows.append(
             f"| {name} | {1 / (1 + math.exp(-limit)):.3f} | {line(sum(f.score > limit for f in falls), len(falls))} "
-            f"| {'%d of %d' % by_fall(falls, limit)} | {line(sum(f.score > limit for f in calm), len(calm))} "
+            f"| {by_fall(falls, limit)} | {line(sum(f.score > limit for f in calm), len(calm))} "
             f"| {sum(bool(f.by_rules) for f in falls)} | {sum(bool(f.by_rules) for f in calm)} |"
         )
     return "\n".join(rows)
@@ -182,7 +186,11 @@ def main() -> None:
     films = read_films(arguments.folder)
     with np.load(arguments.model) as arrays:
         score(films, FallNet({name: arrays[name] for name in arrays.files}))
-    for false_share in (0.003, 0.01, 0.02, 0.04):
+    sets = sorted({film.collection for film in films})
+    for name, threshold in FALL_THRESHOLDS.items():
+        print(f"\nSensitivity {name}:\n")
+        print(table(films, dict.fromkeys(sets, math.log(threshold / (1 - threshold)))))
+    for false_share in (0.005, 0.01, 0.02):
         print(f"\nThresholds from the other sets' calm films, {100 * false_share:.1f} % of them wrong:\n")
         print(table(films, leave_one_out(films, false_share)))
 

@@ -17,8 +17,8 @@ from models.falls.motion import HIPS, SHOULDERS
 Rng = np.random.Generator
 
 _SIGMA_M = np.full(33, 0.01)
-_SIGMA_M[[13, 14, 25, 26]] = 0.025
-_SIGMA_M[[*range(15, 23), *range(27, 33)]] = 0.04
+_SIGMA_M[[13, 14, 25, 26]] = 0.02
+_SIGMA_M[[*range(15, 23), *range(27, 33)]] = 0.033
 _TORSO = np.array([11, 12, 23, 24])
 _LEGS = np.arange(25, 33)
 _BODY = np.array([0, 11, 12, 23, 24, 25, 26, 27, 28])
@@ -48,7 +48,7 @@ class Sight:
 
 @dataclass(slots=True)
 class _Motion:
-    """Numbers of the true body a frame: time step, speed of the trunk (m/s), how lying it is, its size in pixels a metre."""
+    """Of each frame: time since the last, speed of the trunk (m/s), how lying it is, its size in pixels a metre."""
 
     step_s: np.ndarray
     speed: np.ndarray
@@ -73,7 +73,7 @@ def observe(shot: Shot, body_size: float, rng: Rng, errors: float = 1.0) -> Sigh
     _draw_in(pixels, shot.camera.size, rng)
     _shake(pixels, world, motion, doubtful, quality, rng)
     _misjudge_angles(world, motion, quality, rng)
-    _confuse(pixels, world, motion, quality, rng)
+    _confuse(pixels, world, motion, outside[:, _BODY].mean(axis=1), quality, rng)
     seen = _not_lost(motion, outside, quality, rng)
     _jump(shot, pixels, world, motion, body_size, quality, rng)
     return Sight(shot.times_s, pixels, world, _visibility(doubtful, motion, rng), seen, shot.camera.size)
@@ -91,7 +91,7 @@ def _visibility(doubtful: np.ndarray, motion: _Motion, rng: Rng) -> np.ndarray:
 
 def _drift(shot: Shot, rng: Rng) -> np.ndarray:
     """(n, 1, 2) pixels by which a camera that is not quite fixed moves its picture; mostly none."""
-    if rng.random() < 0.85:  # noqa: PLR2004
+    if rng.random() < 0.85:
         return np.zeros((len(shot.times_s), 1, 2))
     progress = (shot.times_s - shot.times_s[0]) * rng.uniform(0.3, 2.0)
     return (_wander(progress, (2,), rng) * rng.uniform(0.005, 0.06) * shot.camera.size[0])[:, None]
@@ -162,7 +162,7 @@ def _shake(
     pixels: np.ndarray, world: np.ndarray, motion: _Motion, doubtful: np.ndarray, quality: float, rng: Rng
 ) -> None:
     """Noise of joints: slow, moving as the body moves, and some that is white."""
-    behind = world[..., 2] > 0.06  # noqa: PLR2004
+    behind = world[..., 2] > 0.06
     sigma = _SIGMA_M * quality * np.where(doubtful, 4.0, np.where(behind, 2.2, 1.0))
     sigma = sigma * (1 + motion.lying[:, None] + 0.5 * np.minimum(motion.speed, 2.0)[:, None])
     progress = np.cumsum(motion.step_s * (0.25 + 2.5 * motion.speed))
@@ -194,7 +194,7 @@ def _misjudge_angles(world: np.ndarray, motion: _Motion, quality: float, rng: Rn
 
 def _guess_legs(pixels: np.ndarray, world: np.ndarray, motion: _Motion, covered: np.ndarray, rng: Rng) -> None:
     """Legs behind furniture are guessed: straight on from the trunk, or hanging down."""
-    gone = covered[:, _LEGS].mean(axis=1) > 0.8  # noqa: PLR2004
+    gone = covered[:, _LEGS].mean(axis=1) > 0.8
     if not gone.any() or rng.random() < 0.4:
         return
     down = rng.random() < 0.5
@@ -213,13 +213,26 @@ def _guess_legs(pixels: np.ndarray, world: np.ndarray, motion: _Motion, covered:
                 array[gone, joint + side] = 0.8 * guess[gone] + 0.2 * array[gone, joint + side]
 
 
-def _confuse(pixels: np.ndarray, world: np.ndarray, motion: _Motion, quality: float, rng: Rng) -> None:
-    """Bodies that lie are taken for others: head and feet swapped, squeezed, sitting up, left and right swapped."""
-    for rate_hz, change in ((0.10, _turned), (0.12, _squeezed), (0.08, _raised), (0.15, _mirrored)):
-        for span in _episodes(motion.lying * rate_hz * quality / 0.64, motion.step_s, 0.5, rng):
+def _confuse(pixels: np.ndarray, world: np.ndarray, motion: _Motion, cut: np.ndarray, quality: float, rng: Rng) -> None:
+    """Bodies that lie, or are cut off, are taken for others: head and feet swapped, squeezed, sitting up, mirrored."""
+    for rate_hz, cut_rate_hz, change in (
+        (0.10, 0.2, _turned), (0.12, 0.8, _squeezed), (0.08, 0.1, _raised), (0.15, 0.3, _mirrored)
+    ):  # fmt: skip
+        rate = (motion.lying * rate_hz + cut * cut_rate_hz) * quality / 0.64
+        for span in _episodes(rate, motion.step_s, 0.5, rng):
             share = rng.uniform(0.6, 1.0)
             change(pixels[span], share)
             change(world[span], share)
+    for span in _episodes((0.004 + 1.0 * cut) * quality / 0.64, motion.step_s, 0.5, rng):
+        _tip_over(world[span], rng)
+
+
+def _tip_over(world: np.ndarray, rng: Rng) -> None:
+    """In metres the body lies, whatever the picture shows; happens to those who are cut off and to children."""
+    pitch, roll = rng.uniform(-1.6, 1.6), rng.normal(0, 0.5)
+    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    about_z = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    world[:] = world @ (about_x @ about_z).T
 
 
 def _turned(points: np.ndarray, _share: float) -> None:
@@ -259,8 +272,8 @@ def _not_lost(motion: _Motion, outside: np.ndarray, quality: float, rng: Rng) ->
     cut = outside[:, _BODY].mean(axis=1)
     small = np.clip((70 - motion.scale) / 50, 0, 1)
     fast = np.clip((motion.speed - 1.0) / 1.5, 0, 1)
-    rate = 0.015 + 0.12 * motion.lying + 0.2 * (motion.along_ray > 0.85) + 0.3 * fast + 0.5 * cut + 0.15 * small  # noqa: PLR2004
-    seen = cut < 0.6  # noqa: PLR2004
+    rate = 0.015 + 0.12 * motion.lying + 0.2 * (motion.along_ray > 0.85) + 0.3 * fast + 0.5 * cut + 0.15 * small
+    seen = cut < 0.6
     for span in _episodes(rate * quality / 0.64, motion.step_s, 0.01, rng):
         length_s = 99.0 if rng.random() < 1 / 8 else float(np.exp(rng.normal(np.log(0.55), 0.8)))
         step_s = float(motion.step_s.mean())
@@ -284,9 +297,7 @@ def _jump(
         _put_thing(shot, pixels[first:last], world[first:last], float(motion.scale[first]), body_size, rng)
 
 
-def _put_thing(
-    shot: Shot, pixels: np.ndarray, world: np.ndarray, scale: float, body_size: float, rng: Rng
-) -> None:
+def _put_thing(shot: Shot, pixels: np.ndarray, world: np.ndarray, scale: float, body_size: float, rng: Rng) -> None:
     """Somebody's pose, distorted, at a place within a metre or so."""
     pose = shot.points[rng.integers(len(shot.points))]
     angle = rng.uniform(-np.pi, np.pi)
@@ -295,6 +306,6 @@ def _put_thing(
     pose = (pose - hips) @ turn.T * rng.normal(1, 0.15, (33, 1)) * rng.uniform(0.6, 1.2) + hips
     pose = pose + rng.normal(0, 0.03, pose.shape)
     still = _ray_frame(shot, pose[None])[0] / body_size
-    place = pixels[0, HIPS].mean(axis=0) + rng.normal(0, 0.5, 2) * scale
+    place = pixels[0, HIPS].mean(axis=0) + rng.standard_t(2.5, 2) * 0.45 * scale
     world[:] = still + rng.normal(0, 0.01, still.shape)
     pixels[:] = place + still[:, :2] * scale + rng.normal(0, 0.008 * scale, (len(pixels), 33, 2))

@@ -24,7 +24,7 @@ def blend_to(player: Player, key: Key, seconds: float) -> None:
     """Go from any state, such as physics left, to a key on the spot."""
     human, start = player.human, player.qpos.copy()
     ahead = human.pose(start)[[11, 12]].mean(axis=0) - start[:3]
-    if np.hypot(*ahead[:2]) > 0.15:  # noqa: PLR2004
+    if np.hypot(*ahead[:2]) > 0.15:
         player.yaw = float(np.arctan2(ahead[1], ahead[0]))
     angles, lean = joint_angles(key, player.rng), np.radians([key.pitch_deg, key.roll_deg])
     end = player._settled(angles, lean, start[:2], key.support_m)  # noqa: SLF001 - a player's own motion
@@ -42,7 +42,9 @@ def blend_to(player: Player, key: Key, seconds: float) -> None:
     player._angles, player._lean, player._key = angles, lean, key  # noqa: SLF001
 
 
-def drop(player: Player, key: Key, rng: Rng, *, support: float, seconds: float, push: float = 0.12, side: float | None = None) -> None:
+def drop(
+    player: Player, key: Key, rng: Rng, *, support: float, seconds: float, push: float = 0.12, side: float | None = None
+) -> None:
     """Let oneself down into a pose: strength stays, most of the weight is held for a while."""
     human = player.human
     release = Release(
@@ -51,7 +53,7 @@ def drop(player: Player, key: Key, rng: Rng, *, support: float, seconds: float, 
     )  # fmt: skip
     if side is None:
         side = float(rng.choice([0.0, np.pi / 2, -np.pi / 2, np.pi]))
-        if abs(key.pitch_deg) > 45:  # noqa: PLR2004
+        if abs(key.pitch_deg) > 45:
             side = 0.0 if key.pitch_deg > 0 else np.pi
     angle = player.yaw + side + rng.normal(0, 0.3)
     force = np.array([np.cos(angle), np.sin(angle), 0.0]) * rng.uniform(0.04, push)
@@ -153,7 +155,10 @@ def lies_on_floor(player: Player, rng: Rng) -> None:
     player.to(stage(rng), rng.uniform(0.7, 2.2))
     player.hold(rng.uniform(0.15, 2.5))
     if rng.random() < 0.5:
-        player.to(rng.choice([poses.side_seat, poses.propped, poses.all_fours, poses.seated_floor])(rng), rng.uniform(0.5, 1.5))
+        player.to(
+            rng.choice([poses.side_seat, poses.propped, poses.all_fours, poses.seated_floor])(rng),
+            rng.uniform(0.5, 1.5),
+        )
         if rng.random() < 0.5:
             player.hold(rng.uniform(0.1, 1))
     if rng.random() < 0.67:
@@ -297,7 +302,9 @@ def stumbles(player: Player, rng: Rng) -> None:
     """Nearly falls and catches themselves."""
     player.walk(rng.uniform(1, 2.5), rng.uniform(0.6, 1.5), poses.standing(rng))
     ahead = np.array([np.cos(player.yaw), np.sin(player.yaw)])
-    player.to(rng.choice([poses.bending, poses.squatting])(rng), rng.uniform(0.25, 0.5), walk=ahead * rng.uniform(0.2, 0.7))
+    player.to(
+        rng.choice([poses.bending, poses.squatting])(rng), rng.uniform(0.25, 0.5), walk=ahead * rng.uniform(0.2, 0.7)
+    )
     player.to(poses.standing(rng), rng.uniform(0.4, 1), walk=ahead * rng.uniform(0, 0.4))
     player.hold(rng.uniform(0.3, 2))
 
@@ -344,5 +351,3 @@ def _arrive(player: Player, rng: Rng) -> None:
     if rng.random() < 0.6:
         player.face(player.yaw + rng.uniform(-np.pi, np.pi))
     player.hold(rng.uniform(0.2, 2))
-
-

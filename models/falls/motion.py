@@ -189,7 +189,13 @@ class Player:
         return qpos
 
     def _put(
-        self, angles: np.ndarray, lean: np.ndarray, place: np.ndarray, anchor: np.ndarray, z: float, support: float | None
+        self,
+        angles: np.ndarray,
+        lean: np.ndarray,
+        place: np.ndarray,
+        anchor: np.ndarray,
+        z: float,
+        support: float | None,
     ) -> None:
         qpos = np.concatenate((self.qpos[:2], [z], quaternion(self.yaw, lean[0], lean[1]), angles))
         points = self.human.pose(qpos)

@@ -42,7 +42,9 @@ class Release:
     stirring: bool = True
 
 
-def let_go(human: Human, qpos: np.ndarray, qvel: np.ndarray, release: Release, rng: np.random.Generator) -> list[np.ndarray]:
+def let_go(
+    human: Human, qpos: np.ndarray, qvel: np.ndarray, release: Release, rng: np.random.Generator
+) -> list[np.ndarray]:
     """The qpos of every frame from here on."""
     model, data = human.model, human.data
     mujoco.mj_resetData(model, data)
@@ -60,15 +62,13 @@ def let_go(human: Human, qpos: np.ndarray, qvel: np.ndarray, release: Release, r
             _drive(human, release, start, target, now_s, weight)
             mujoco.mj_step(model, data)
             now_s += 1 / FPS / _SUBSTEPS
-        if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max() > 60:  # noqa: PLR2004
+        if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max() > 60:
             break
         frames.append(data.qpos.copy())
     return frames
 
 
-def _drive(
-    human: Human, release: Release, start: np.ndarray, target: np.ndarray, now_s: float, weight: float
-) -> None:
+def _drive(human: Human, release: Release, start: np.ndarray, target: np.ndarray, now_s: float, weight: float) -> None:
     model, data = human.model, human.data
     left = np.clip(1 - now_s / release.fade_s, 0, 1)
     strength = (release.floors + (1 - release.floors) * left)[_GROUP] * STIFFNESS * (human.build.mass_kg / 70)
@@ -93,7 +93,7 @@ def impact_frame(points: np.ndarray, first: int) -> int | None:
     hips, shoulders = trunk_heights(points)
     height = (hips + shoulders) / 2
     rest = float(np.median(height[-FPS:]))
-    if height[first] - rest < 0.15:  # noqa: PLR2004
+    if height[first] - rest < 0.15:
         return None
     limit = rest + 0.15 * (height[first] - rest) + 0.02
     low = height[first:] < limit

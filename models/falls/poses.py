@@ -32,8 +32,9 @@ def bending(rng: np.random.Generator) -> Key:
 def squatting(rng: np.random.Generator) -> Key:
     """Crouching on the feet, half-way or deep."""
     knee = rng.uniform(80, 140)
-    return Key({"knee": knee, "hip_bend": knee * rng.uniform(0.75, 0.95), "ankle": 25, "waist_bend": rng.uniform(10, 45),
-                "shoulder_bend": rng.uniform(20, 80), "elbow": rng.uniform(10, 80), "hip_side": rng.uniform(0, 25)},
+    return Key({"knee": knee, "hip_bend": knee * rng.uniform(0.75, 0.95), "ankle": 25,
+                "waist_bend": rng.uniform(10, 45), "shoulder_bend": rng.uniform(20, 80), "elbow": rng.uniform(10, 80),
+                "hip_side": rng.uniform(0, 25)},
                rng.uniform(5, 35))  # fmt: skip
 
 
@@ -55,8 +56,8 @@ def all_fours(rng: np.random.Generator) -> Key:
     """On hands and knees."""
     lean = rng.uniform(66, 78)
     return Key({"knee": rng.uniform(85, 95), "hip_bend": lean + rng.normal(0, 6), "ankle": -40,
-                "shoulder_bend": lean + rng.normal(0, 6), "elbow": rng.uniform(0, 20), "waist_bend": rng.uniform(-5, 10),
-                "neck_bend": rng.uniform(-40, 10)}, lean, 0, _KNEES)  # fmt: skip
+                "shoulder_bend": lean + rng.normal(0, 6), "elbow": rng.uniform(0, 20),
+                "waist_bend": rng.uniform(-5, 10), "neck_bend": rng.uniform(-40, 10)}, lean, 0, _KNEES)  # fmt: skip
 
 
 def chair(rng: np.random.Generator, *, low: bool = False) -> Key:

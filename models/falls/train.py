@@ -1,6 +1,6 @@
 """Trains the networks on simulated windows and writes them as one file of NumPy arrays.
 
-    python -m models.falls.train --data .cache/falls --out models/fall_detector.npz
+python -m models.falls.train --data .cache/falls --out models/fall_detector.npz
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Net(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, windows: Tensor) -> Tensor:
+        """Logits of falls."""
         x = torch.relu(self.first((windows - self.mean) / self.spread))
         for block in self.blocks:
             x = x + torch.relu(block(x))
@@ -54,7 +55,7 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def augmented(windows: Tensor, spread: Tensor, generator: torch.Generator) -> Tensor:
     """Mirrored at random, with noise, and whole families of channels left out."""
-    flip = torch.rand(len(windows), generator=generator) < 0.5  # noqa: PLR2004
+    flip = torch.rand(len(windows), generator=generator) < 0.5
     windows[flip] = windows[flip][:, EDGES]
     windows[flip] *= torch.tensor(MIRRORED)[None, :, None]
     windows += 0.05 * spread[None, :, None] * torch.randn(windows.shape, generator=generator)
@@ -64,7 +65,7 @@ def augmented(windows: Tensor, spread: Tensor, generator: torch.Generator) -> Te
 def leave_out(windows: Tensor, mean: Tensor, generator: torch.Generator) -> Tensor:
     """Put the mean in place of a family of channels, for some windows."""
     for family in FAMILIES:
-        gone = torch.rand(len(windows), generator=generator) < 0.06  # noqa: PLR2004
+        gone = torch.rand(len(windows), generator=generator) < 0.06
         rows = torch.where(gone)[0]
         windows[rows[:, None], torch.tensor(family)[None]] = mean[family][None, :, None]
     return windows
@@ -95,7 +96,7 @@ def train(windows: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> Ne
             loss.backward()
             optimiser.step()
             schedule.step()
-            total, done = total + float(loss), done + 1
+            total, done = total + float(loss.detach()), done + 1
             if done % 500 == 0:
                 print(f"seed {seed} step {done} of {steps} loss {total / 500:.4f}", flush=True)
                 total = 0.0
@@ -134,7 +135,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     windows, labels, clips, kinds = load(arguments.data)
-    held_out = clips % 10 == 9  # noqa: PLR2004
+    held_out = clips % 10 == 9
     print(f"{len(labels)} windows, {labels.mean():.3f} of falls; {held_out.sum()} held out", flush=True)
     nets = []
     for i in range(arguments.nets):

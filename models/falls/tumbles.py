@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.falls import poses
-from models.falls.body import Human, random_build
+from models.falls.body import LIMITS_DEG, Human, random_build
 from models.falls.motion import FPS, ROOT, Clip, Key, Player, joint_angles, velocity
 from models.falls.physics import Release, impact_frame, let_go, trunk_heights
 
@@ -19,7 +19,7 @@ Rng = np.random.Generator
 
 def _release(rng: Rng, *, limp: float = 1.0, slow: float = 1.0, support: float = 0.3) -> Release:
     """A random loss of strength; `limp` below 1 leaves less, `slow` above 1 takes longer."""
-    floors = np.exp(rng.uniform(np.log(0.005), np.log(0.3), 3)) * limp
+    floors = np.exp(rng.uniform(np.log(0.005), np.log(0.4), 3)) * limp
     fade_s = np.array([rng.uniform(0.02, 0.9), rng.uniform(0.05, 1.2), rng.uniform(0.05, 1.6)]) * slow
     return Release(floors, fade_s, rng.uniform(0, support), rng.uniform(0.3, 1.5) * slow, rng.uniform(3.5, 6.0),
                    stirring=rng.random() < 0.67)  # fmt: skip
@@ -123,6 +123,31 @@ def sinking(player: Player, rng: Rng) -> Release:
     return release
 
 
+def braced(player: Player, rng: Rng) -> Release:
+    """Goes down with some strength left, as people do who see it coming: to the side, back or front."""
+    _stand_about(player, rng)
+    side = str(rng.choice(["back", "front", "left", "right"]))
+    angle = {"back": np.pi, "front": 0.0, "left": np.pi / 2, "right": -np.pi / 2}[side]
+    if rng.random() < 0.5:
+        _half(player, rng.choice([poses.squatting, poses.kneeling, poses.chair])(rng), rng.uniform(0.4, 0.9), 0.8)
+    release = _release(rng, support=0.5)
+    release.floors = rng.uniform(0.05, 0.5, 3)
+    release.support_s = rng.uniform(0.3, 0.9)
+    release.target = joint_angles(poses.lying(rng, side), rng)
+    _push(rng, player, release, "chest", 0.6, angle)
+    return release
+
+
+def backwards(player: Player, rng: Rng) -> Release:
+    """Sits down into nothing and rolls over the back, feet in the air."""
+    _stand_about(player, rng)
+    _half(player, rng.choice([poses.squatting, poses.chair])(rng), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.9))
+    release = _release(rng, support=0.4)
+    release.floors[0] = rng.uniform(0.05, 0.5)
+    _push(rng, player, release, "chest", 0.5, np.pi)
+    return release
+
+
 def _seat(player: Player, width: float, depth: float, behind: float) -> np.ndarray:
     """Put a seat under the pelvis; its centre is `behind` it. Returns (centre, half size)."""
     scale = player.human.build.scale
@@ -145,7 +170,9 @@ def from_chair(player: Player, rng: Rng) -> Release:
     release = _release(rng, limp=0.5)
     angle = rng.choice([0.0, np.pi / 2, -np.pi / 2])
     _push(rng, player, release, "chest", 0.5, angle)
-    release.pushes.append(("pelvis", _direction(rng, player, angle) * rng.uniform(0.1, 0.4), 0.0, rng.uniform(0.3, 1.2)))
+    release.pushes.append(
+        ("pelvis", _direction(rng, player, angle) * rng.uniform(0.1, 0.4), 0.0, rng.uniform(0.3, 1.2))
+    )
     return release
 
 
@@ -229,7 +256,8 @@ def rolls_off_bed(player: Player, rng: Rng) -> Release:
 
 
 KINDS: dict[Callable[[Player, Rng], Release], float] = {
-    lowers_first: 14, staged: 11, sinking: 11, from_chair: 12, off_bed_edge: 7, while_rising: 8, from_bending: 8,
+    lowers_first: 12, braced: 12, backwards: 8, staged: 11, sinking: 11, from_chair: 12,
+    off_bed_edge: 7, while_rising: 8, from_bending: 8,
     faint: 7, from_kneeling: 3, trip: 6, pushed: 6, misses_seat: 6, along_wall: 5, slip: 5, rolls_off_bed: 3,
 }  # fmt: skip
 
@@ -253,14 +281,20 @@ def random_fall(rng: Rng) -> Clip | None:
 
 
 def _loose(target: np.ndarray | None, player: Player, rng: Rng) -> np.ndarray:
-    """What the limp body tends to: between the pose it had and a curled one."""
+    """What the falling body tends to: a curled pose, that of lying, legs thrown up, or anything."""
     if target is not None:
         return target
-    curled = joint_angles(Key({"hip_bend": rng.uniform(0, 80), "knee": rng.uniform(10, 100), "elbow": rng.uniform(10, 90),
-                               "shoulder_bend": rng.uniform(-20, 110), "shoulder_side": rng.uniform(0, 60),
-                               "waist_bend": rng.uniform(0, 40)}), rng, 12)  # fmt: skip
-    share = rng.uniform(0.2, 1.0)
-    return player.qpos[ROOT:] + share * (curled - player.qpos[ROOT:])
+    kind = rng.choice(["curled", "lying", "legs_up", "any"], p=[0.5, 0.2, 0.18, 0.12])
+    if kind == "lying":
+        goal = joint_angles(poses.lying(rng), rng)
+    elif kind == "any":
+        goal = np.radians(LIMITS_DEG[:, 0] + rng.uniform(0.15, 0.7, len(LIMITS_DEG)) * np.ptp(LIMITS_DEG, axis=1))
+    else:
+        hips, knees = ((0, 80), (10, 100)) if kind == "curled" else ((50, 125), (0, 70))
+        limbs = {"hip_bend": rng.uniform(*hips), "knee": rng.uniform(*knees), "elbow": rng.uniform(10, 90)}
+        arms = {"shoulder_bend": rng.uniform(-20, 110), "shoulder_side": rng.uniform(0, 60)}
+        goal = joint_angles(Key({**limbs, **arms, "waist_bend": rng.uniform(0, 40)}), rng, 15)
+    return player.qpos[ROOT:] + rng.uniform(0.2, 1.0) * (goal - player.qpos[ROOT:])
 
 
 def _checked(player: Player, kind: str, first: int, rng: Rng) -> Clip | None:
@@ -273,7 +307,10 @@ def _checked(player: Player, kind: str, first: int, rng: Rng) -> Clip | None:
     if np.median(hips) > 0.42 * scale or np.median(shoulders) > 0.75 * scale:
         return None
     clip.onset_s, clip.impact_s = first / FPS, impact / FPS
-    if rng.random() < 1 / 8:
+    if rng.random() < 0.2:
+        if rng.random() < 0.6:  # up again at once
+            del player.frames[impact + round(rng.uniform(0.5, 2.0) * FPS) :]
+            player.qpos = player.frames[-1].copy()
         get_up(player, rng)
         clip.points = player.clip(kind).points
     return clip

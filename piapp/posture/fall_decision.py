@@ -16,7 +16,7 @@ Sensitivity = Literal["low", "normal", "high"]
 
 # Least probability in three windows in a row. Set on films that nothing was trained on; models/falls/README.md says
 # how many falls each finds and how many films it takes for a fall wrongly.
-FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.95, "normal": 0.9, "high": 0.8}
+FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.92, "normal": 0.82, "high": 0.62}
 
 _WINDOWS = 3
 _WITHIN_MS = 500  # three windows in a row, one of which may be missing

@@ -34,7 +34,7 @@ STEP_S = 0.1
 _TILT_DEG = 18.0
 _COS, _SIN = math.cos(math.radians(_TILT_DEG)), math.sin(math.radians(_TILT_DEG))
 
-# Bones as (from, to) and their usual lengths in world landmarks, in metres; a skeleton that was put on furniture differs.
+# Bones as (from, to) and their usual lengths in world landmarks, in metres; those of a skeleton on furniture differ.
 _BONES = np.array([(11, 12), (23, 24), (11, 23), (12, 24), (23, 25), (24, 26), (25, 27), (26, 28), (11, 13), (12, 14)])
 _BONE_LOGS = np.log(np.array([0.314, 0.191, 0.47, 0.47, 0.352, 0.352, 0.351, 0.351, 0.231, 0.231]))
 _BOX = np.array([NOSE, *FRAME[1:].tolist(), *TOES])

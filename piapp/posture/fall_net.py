@@ -17,9 +17,8 @@ from piapp.types import FloatArray
 
 DILATIONS = (2, 4, 8)
 _LAST_STEPS = 4
-NAMES = ("mean", "scale") + tuple(
-    f"{layer}.{part}" for layer in ("first", "block0", "block1", "block2", "hidden", "last") for part in ("weight", "bias")
-)
+_LAYERS = ("first", "block0", "block1", "block2", "hidden", "last")
+NAMES = ("mean", "scale", *(f"{layer}.{part}" for layer in _LAYERS for part in ("weight", "bias")))
 
 
 class FallNet:
@@ -40,7 +39,9 @@ class FallNet:
         if missing := [name for name in NAMES if name not in weights]:
             raise ValueError(f"the fall detector lacks the arrays {', '.join(missing)}")
         if weights["mean"].shape[1:] != (CHANNELS,):
-            raise ValueError(f"the fall detector is for {weights['mean'].shape[1:]} channels, this program has {CHANNELS}")
+            raise ValueError(
+                f"the fall detector is for {weights['mean'].shape[1:]} channels, this program has {CHANNELS}"
+            )
         arrays = {name: np.asarray(weights[name], np.float32) for name in NAMES}
         self._first = _normalised_first(arrays)
         self._weights = [arrays[f"block{i}.weight"] for i in range(len(DILATIONS))]
@@ -65,7 +66,9 @@ class FallNet:
         return float((np.matmul(self._last[0], hidden)[..., 0] + self._last[1]).mean())
 
 
-def _normalised_first(arrays: dict[str, npt.NDArray[np.float32]]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _normalised_first(
+    arrays: dict[str, npt.NDArray[np.float32]],
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Mean, scale, weight and bias of the first convolution, ready to be broadcast."""
     mean, scale = arrays["mean"][..., np.newaxis], arrays["scale"][..., np.newaxis]
     return mean, scale, arrays["first.weight"], arrays["first.bias"][..., np.newaxis]

@@ -1,0 +1,94 @@
+"""Rows and windows of the learnt fall detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import stick
+
+from piapp.posture.fall_features import (
+    CHANNELS,
+    FOOT_Y,
+    HIPS_M,
+    ROW,
+    SHOULDER_Y,
+    SHOULDERS_M,
+    STEPS,
+    assemble,
+    measure_row,
+)
+from piapp.posture.geometry import Body, read_body
+from piapp.types import PoseResult
+
+Stance = stick.Stance
+
+
+def body_of(stance: Stance, camera: stick.Camera = stick.FRONT) -> Body:
+    body = read_body(camera.pose(stick.joints(stance)), stick.SIZE)
+    assert body is not None
+    return body
+
+
+def window_of(row_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, float, float]:
+    rows = np.array([row_at(i) for i in range(STEPS)])
+    return assemble(rows, np.zeros(STEPS), np.zeros(STEPS))
+
+
+def test_a_row_holds_heights_above_the_feet():
+    """Shoulders and hips of somebody who stands are as high above the ankles as the figure is built."""
+    row = measure_row(body_of(stick.STAND, stick.Camera(tilt=18.0, height=2.0)), stick.SIZE)
+    assert row.shape == (ROW,)
+    assert row[HIPS_M] == pytest.approx(0.79, abs=0.05)
+    assert row[SHOULDERS_M] == pytest.approx(1.27, abs=0.05)
+
+
+def test_a_picture_of_another_size_gives_the_same_window():
+    """The same view in twice the pixels differs only by rounding."""
+    pose = stick.FRONT.pose(stick.joints(stick.SIT))
+    small, large = (read_body(pose, size) for size in (stick.SIZE, (1280, 960)))
+    assert small is not None
+    assert large is not None
+    one, _, _ = window_of(lambda _: measure_row(small, stick.SIZE))
+    two, _, _ = window_of(lambda _: measure_row(large, (1280, 960)))
+    assert np.abs(one - two).max() < 0.03
+
+
+def test_heights_in_the_picture_are_metres_above_where_the_feet_were():
+    """Somebody who lies down in the second half is found low in both, and the drop and speed say so."""
+    high, low = (measure_row(body_of(s, stick.SIDE), stick.SIZE) for s in (stick.STAND, stick.LIE_BACK))
+    channels, drop_m, speed_m_s = window_of(lambda i: high if i < STEPS // 2 else low)
+    assert channels.shape == (CHANNELS, STEPS)
+    assert channels.dtype == np.float32
+    assert channels[0, 0] == pytest.approx(1.27, abs=0.1)
+    assert channels[0, -1] < 0.3
+    assert drop_m > 1.0
+    assert speed_m_s > 2.0
+
+
+def test_who_stays_where_they_are_neither_drops_nor_is_fast():
+    """A still body has no speed."""
+    row = measure_row(body_of(stick.SIT), stick.SIZE)
+    channels, drop_m, speed_m_s = window_of(lambda _: row)
+    assert drop_m == 0.0
+    assert speed_m_s == 0.0
+    assert np.isfinite(channels).all()
+    assert row[FOOT_Y] > row[SHOULDER_Y]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e4])
+def test_impossible_bodies_give_finite_channels(value: float):
+    """All landmarks in one point, or far away: the network still gets numbers within its range."""
+    body = Body(np.full((33, 5), value), np.zeros(33))
+    channels, _, _ = window_of(lambda _: measure_row(body, (0, 0)))
+    assert np.isfinite(channels).all()
+    assert np.abs(channels).max() <= 5.0
+
+
+def test_size_is_read_of_any_result():
+    """A result's own size is what rows are measured by."""
+    result: PoseResult = stick.result(0.0, [stick.FRONT.pose(stick.joints(stick.STAND))])
+    body = read_body(result.poses[0], result.size)
+    assert body is not None
+    assert np.isfinite(measure_row(body, result.size)).all()
