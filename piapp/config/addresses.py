@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
+
+_log = logging.getLogger(__name__)
 
 # Random letters of this number are out of reach of trying them all.
 MIN_TOKEN_LENGTH = 16
@@ -81,10 +85,12 @@ def first_line(file: str) -> str:
     """
     path = Path(file)
     try:
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - never raises
             raise ValueError("is not a regular file")
         if path.stat().st_size > MAX_SECRET_BYTES:
             raise ValueError(f"is larger than {MAX_SECRET_BYTES} bytes, so it holds no password or token")
+        if path.stat().st_mode & 0o007:
+            _log.warning("%s holds a secret, and every user of this machine may read it: chmod o= %s", path, path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error

@@ -13,7 +13,10 @@ from piapp.wording import masked
 def shown(value: Any) -> str:
     """A value as TOML would write it, shortened, with the password of a URL left out."""
     finite = not isinstance(value, float) or isfinite(value)
-    text = msgspec.json.encode(without_secrets(value), enc_hook=str).decode() if finite else str(value)
+    try:
+        text = msgspec.json.encode(without_secrets(value), enc_hook=str).decode() if finite else str(value)
+    except (ValueError, OverflowError):  # whole numbers beyond 64 bits
+        text = "a number that is too long" if isinstance(value, int) else "a value that holds one that is too long"
     limit = 80
     return text if len(text) <= limit else text[: limit - 3] + "..."
 

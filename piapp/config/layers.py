@@ -35,7 +35,9 @@ class Layers:
 
     def add_value(self, key: str, text: str, origin: str) -> None:
         """Lay one value over what is there, given as text: TOML, else a plain string."""
-        if self.add_plain(key, _read_value(text), origin):
+        if not _is_text(key + text):
+            self._errors.append(f"{key!a} ({origin!a}): is not UTF-8 text")
+        elif self.add_plain(key, _read_value(text), origin):
             self.texts[key] = text
 
     def add_plain(self, key: str, value: Any, origin: str) -> bool:
@@ -144,7 +146,7 @@ def _convert(hint: Any, value: Any, name: str, place: _Place, default: Any) -> t
         return tuple(row for row, _ in pairs), all(ok for _, ok in pairs)
     # What reads as TOML may still be meant as a string, such as mqtt.protocol=5.
     for form in (value,) if isinstance(value, str) else (value, place.text(name)):
-        with suppress(msgspec.ValidationError):
+        with suppress(msgspec.ValidationError, OverflowError):
             return msgspec.convert(form, hint), True
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
     hint_text = did_you_mean(str(value), [str(choice) for choice in choices])
@@ -194,9 +196,14 @@ def _allowed(hint: Any) -> str:
     return _KIND.get(origin or hint, "a value")
 
 
+def _is_text(text: str) -> bool:
+    """Whether it holds no lone surrogates, in which Python keeps bytes of the environment that are no text."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _read_value(text: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a number beyond all limits is no TOML, too
         return text
     return table["value"] if list(table) == ["value"] else text

@@ -20,6 +20,7 @@ import msgspec
 from piapp.config.display import without_secrets
 from piapp.config.layers import Layers, checked
 from piapp.config.sections import Config, Section
+from piapp.config.toml_file import read_toml
 from piapp.errors import ConfigError
 
 DEFAULT_FILE = Path("/etc/piapp/piapp.toml")
@@ -78,13 +79,22 @@ def load_config(
         ConfigError: Naming every problem of every layer at once.
     """
     environ = os.environ if environ is None else environ
+    try:
+        return _loaded(path, overrides, environ)
+    except RecursionError as error:
+        raise ConfigError(
+            "configuration: tables or lists are nested too deeply to be read; no key needs that"
+        ) from error
+
+
+def _loaded(path: Path | None, overrides: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> LoadedConfig:
     errors: list[str] = []
     layers = Layers(errors)
     defaults = tomllib.loads(defaults_text())
     layers.add_table(copy.deepcopy(defaults), "default")
     file = _find_file(path, environ)
     if file is not None:
-        layers.add_table(_read_toml(file), str(file))
+        layers.add_table(read_toml(file), str(file))
     for name in sorted(environ):
         if name.startswith(ENV_PREFIX) and "__" in name:
             key = _env_key(name)
@@ -176,7 +186,7 @@ def _add_credentials(layers: Layers, environ: Mapping[str, str]) -> None:
         table, file = layers.tree[section], folder / name
         if not isinstance(table, dict) or table.get(key) or not table.get(needed_by):
             continue
-        if os.access(file, os.R_OK) and file.stat().st_size:
+        if os.access(file, os.R_OK) and os.path.isfile(file) and file.stat().st_size:  # noqa: PTH113 - never raises
             layers.add_table({section: {key: str(file)}}, "systemd credential")
 
 
@@ -192,15 +202,4 @@ def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
         return path
     if environ.get(ENV_FILE):
         return Path(environ[ENV_FILE])
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text, so not TOML") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return DEFAULT_FILE if os.path.exists(DEFAULT_FILE) else None  # noqa: PTH110 - never raises

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -24,6 +23,9 @@ MIN_IDLE_FPS = 0.2
 
 # A video is not the use of `image`; frames carry landmarks at full rate.
 MIN_IMAGE_PERIOD_S = 0.1
+
+# Signs that topics may begin and go on with: no wildcard, no control character, nothing of the broker's own.
+_TOPIC_START, _TOPIC_REST = r"[^/#+$\x00-\x1f\x7f\s]", r"[^#+\x00-\x1f\x7f]"
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
@@ -44,7 +46,7 @@ def _login_problems(username: str, password_file: str) -> Iterator[tuple[str, st
         return
     if not username:
         yield "username", "password_file is set, so a user name is needed"
-    if not Path(password_file).exists():
+    if not os.path.exists(password_file):  # noqa: PTH110 - never raises
         yield "password_file", f"{password_file!r} is not a file"
     elif not os.access(password_file, os.R_OK):
         yield "password_file", f"{password_file!r} cannot be read by this user"
@@ -219,7 +221,7 @@ class TlsConfig(Section, frozen=True):
         """Check that named files exist and that certificate and key come together."""
         for key in ("ca", "cert", "key"):
             path = getattr(self, key)
-            if path and not Path(path).is_file():
+            if path and not os.path.isfile(path):  # noqa: PTH113 - never raises
                 yield key, f"{path!r} is not a file; name a PEM file or leave it empty"
         if bool(self.cert) != bool(self.key):
             missing = "key" if self.cert else "cert"
@@ -231,11 +233,11 @@ class MqttConfig(Section, frozen=True):
 
     url: str
     protocol: Literal["5", "3.1.1", "auto"]
-    base_topic: Annotated[str, Meta(pattern=r"^[^/#+\x00\s][^#+\x00]*$", max_length=128)]
-    username: str
+    base_topic: Annotated[str, Meta(pattern=rf"^{_TOPIC_START}{_TOPIC_REST}*$", max_length=128)]
+    username: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
     password_file: str
-    client_id: Annotated[str, Meta(max_length=128)]
-    response_prefix: Annotated[str, Meta(pattern=r"^([^/#+$\x00\s][^#+\x00]*[^/#+\x00])?$", max_length=128)]
+    client_id: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=128)]
+    response_prefix: Annotated[str, Meta(pattern=rf"^({_TOPIC_START}{_TOPIC_REST}*)?$", max_length=128)]
     keepalive_s: Annotated[int, Meta(ge=2, le=3600)]
     connect_timeout_s: Annotated[float, Meta(ge=0.5, le=60.0)]
     reconnect_min_s: Annotated[float, Meta(ge=0.05, le=3600.0)]
@@ -248,8 +250,9 @@ class MqttConfig(Section, frozen=True):
             broker_address(self.url)
         except ValueError as error:
             yield "url", str(error)
-        if self.base_topic.endswith("/"):
-            yield "base_topic", "must not end in '/'"
+        for key in ("base_topic", "response_prefix"):
+            if getattr(self, key).endswith("/"):
+                yield key, "must not end in '/'"
         if self.reconnect_max_s < self.reconnect_min_s:
             yield "reconnect_max_s", f"must be at least mqtt.reconnect_min_s, {self.reconnect_min_s}"
         yield from _login_problems(self.username, self.password_file)
@@ -276,7 +279,7 @@ class HomeAssistantConfig(Section, frozen=True):
     """`[homeassistant]`: how Home Assistant, openHAB and others learn of the node."""
 
     discovery: Literal["device", "component", "off"]
-    prefix: Annotated[str, Meta(pattern=r"^[^/#+\x00\s][^#+\x00]*$", max_length=128)]
+    prefix: Annotated[str, Meta(pattern=rf"^{_TOPIC_START}{_TOPIC_REST}*$", max_length=128)]
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Check the prefix's end."""

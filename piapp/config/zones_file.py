@@ -7,6 +7,7 @@ to the zone before it.)
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -40,8 +41,9 @@ def write_zones(file: Path, zones: Sequence[ZoneConfig]) -> None:
     """
     target = file.resolve()
     try:
-        old = target.read_bytes().decode()
-        new = zones_replaced(old, zones).encode()
+        content = target.read_bytes()
+        mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+        new = mark + zones_replaced(content.removeprefix(mark).decode(), zones).encode()
         status = target.stat()
         write_whole(target, new, mode=status.st_mode & 0o7777, owner=(status.st_uid, status.st_gid))
     except tomllib.TOMLDecodeError as error:
