@@ -176,6 +176,7 @@ class PostureConfig(Section, frozen=True):
     fall_lost_shoulders_m: Metres
     fall_lost_speed_m_s: Metres
     fallen_after_s: Seconds
+    repeat_alarm_s: Seconds
     recover_hips_m: Metres
     recover_dwell_s: Seconds
     recover_sitting_s: Seconds

@@ -58,6 +58,16 @@ class Pause(Parameters, frozen=True):
     paused: bool = True
 
 
+class Acknowledge(Parameters, frozen=True):
+    """`request/acknowledge`.
+
+    Attributes:
+        event: Id of the event that opened the alarm; without it all open alarms are meant.
+    """
+
+    event: Annotated[str, Meta(max_length=64)] | None = None
+
+
 class Set(Parameters, frozen=True, kw_only=True):
     """`request/set`.
 
@@ -84,6 +94,8 @@ COMMANDS: Mapping[str, type[Parameters]] = {
     "get_config": Parameters,
     "set": Set,
     "restart": Parameters,
+    "acknowledge": Acknowledge,
+    "test": Parameters,
 }
 
 

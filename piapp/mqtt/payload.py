@@ -76,19 +76,30 @@ class PersonPayload(Struct, frozen=True, gc=False):
 
 
 class StatePayload(Struct, frozen=True, gc=False):
-    """`state`: who is there."""
+    """`state`: who is there.
+
+    Attributes:
+        occupied: None while nobody watches: before the first result, while paused, after a stop. Then `persons` holds
+            those alone who are down.
+        acknowledged: An alarm is open, and somebody takes care of each that is.
+        last_fall: When somebody fell last; None when nobody did.
+    """
 
     v: int
+    boot: str
     t: str
-    occupied: bool
+    occupied: bool | None
     count: int
     posture: Posture | Literal["none"]
     fallen: bool
+    acknowledged: bool
+    paused: bool
+    last_fall: str | None
     persons: list[PersonPayload]
 
 
 class EventPayload(Struct, frozen=True, gc=False):
-    """`event`: something that happened. `historical` is set when it is sent late."""
+    """`event`: something that happened. `historical` is set when it is sent late, `test` when somebody tries alerts."""
 
     v: int
     id: str
@@ -103,6 +114,7 @@ class EventPayload(Struct, frozen=True, gc=False):
     historical: bool
     time_synced: bool
     evidence: dict[str, float | int | str]
+    test: bool | UnsetType = UNSET
 
     def encoded(self, *, historical: bool) -> bytes:
         """The message, live or late."""
@@ -158,21 +170,37 @@ class PayloadWriter:
         )
         return _json.encode(message) if self.frame_format == "json" else _msgpack.encode(message)
 
-    def state(self, state: State, line: TimeLine) -> bytes:
-        """Encode `state`; `line` places the run's logical time."""
-        persons = state.persons
+    def state(
+        self,
+        state: State,
+        line: TimeLine,
+        *,
+        watching: bool = True,
+        paused: bool = False,
+        acknowledged: bool = False,
+        last_fall: str | None = None,
+    ) -> bytes:
+        """Encode `state`; `line` places the run's logical time. The rest is as in `StatePayload`.
+
+        While nobody watches, those alone who are down count as there, and `t` is now.
+        """
+        persons = state.persons if watching else tuple(person for person in state.persons if person.fallen)
         message = StatePayload(
             v=SCHEMA_VERSION,
-            t=self.clock.text(line.at_ns(state.ts_ms)),
-            occupied=bool(persons),
+            boot=self.boot,
+            t=self.clock.text(line.at_ns(state.ts_ms) if watching else self.clock.monotonic_ns()),
+            occupied=bool(persons) if watching else None,
             count=len(persons),
             posture=persons[0].posture if persons else "none",
             fallen=any(person.fallen for person in persons),
+            acknowledged=acknowledged,
+            paused=paused,
+            last_fall=last_fall,
             persons=[self._person(person, line) for person in persons],
         )
         return _json.encode(message)
 
-    def event(self, event: PostureEvent, line: TimeLine, *, event_id: str) -> EventPayload:
+    def event(self, event: PostureEvent, line: TimeLine, *, event_id: str, test: bool = False) -> EventPayload:
         """Make the message of an event; the outbox encodes it when it knows whether it is sent live."""
         return EventPayload(
             v=SCHEMA_VERSION,
@@ -188,6 +216,7 @@ class PayloadWriter:
             historical=False,
             time_synced=self.clock.synchronised(),
             evidence=dict(event.evidence),
+            test=True if test else UNSET,
         )
 
     def info(

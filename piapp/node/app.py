@@ -9,7 +9,7 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,13 +30,15 @@ from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.clock import TimeLine, clock_is_synchronised
-from piapp.mqtt.commands import Commands
+from piapp.mqtt.commands import Acknowledge, Commands
 from piapp.mqtt.discovery import Device
 from piapp.mqtt.homeassistant import HomeAssistant
-from piapp.mqtt.payload import FrameFormat, PayloadWriter
+from piapp.mqtt.payload import EventPayload, FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
+from piapp.node.alarm_file import AlarmFile, Clocks
+from piapp.node.alarms import Alarms
 from piapp.node.control import Control
 from piapp.node.state_folder import settings_file, state_folder
 from piapp.posture.monitor import Monitor
@@ -47,7 +49,7 @@ from piapp.service.identity import boot_id, default_node_id, event_ids, first_ev
 from piapp.service.power import Power
 from piapp.service.restarts import count_start
 from piapp.service.systemd import Supervisor
-from piapp.types import Frame, Person, PoseResult, PostureEvent, State
+from piapp.types import Frame, PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
     from piapp.node.picture_feed import PictureFeed
@@ -57,6 +59,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
+
+# How long after the start due events wait for the broker.
+CONNECT_S = 1.0
 
 # How often the machine is asked for heat; a file of /sys costs nothing, but on some Pis a process must be asked.
 FEEL_PERIOD_S = 5.0
@@ -140,11 +145,15 @@ class Node:
             keep_images=config.publish.image == "photo",
         )
         self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
+        alarm_file = AlarmFile(folder, topics.node, Clocks(boot))
+        self._alarms = Alarms(alarm_file, self._monitor, lambda: config.posture.repeat_alarm_s)
         self.publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
         self._commands = Commands(topics, self.publisher.publish, response_prefix=config.mqtt.response_prefix)
         self._pictures = _picture_feed(config, topics, self.publisher, self._writer)
         ask_picture = self._pictures.ask if self._pictures else None
         self._control = Control(self._commands, settings, self._settings_changed, ask_picture)
+        self._control.add("acknowledge", self._acknowledge)
+        self._control.add("test", self._test_alert)
         device = _device(config, topics, keeps_settings=folder is not None)
         self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self.preview = _preview(config, self._page_status, self._change_zones)
@@ -156,8 +165,11 @@ class Node:
         self._feel_due_s = 0.0
         self._temperature_c: float | None = None
         self._supervisor = Supervisor.of_this_process()
-        self._state_key: tuple[Person, ...] | None = None
-        self._line = TimeLine(0, 0)
+        self._state_key: tuple[Any, ...] | None = None
+        self._line = _provisional_line(time.monotonic_ns())
+        self._watching = False
+        self._people = 0
+        self._events_due_s = 0.0
         self.hung: list[str] = []
 
     def run(self, stop: threading.Event, duration_s: float | None = None) -> None:
@@ -195,9 +207,18 @@ class Node:
     def _start_publisher(self, parts: ExitStack) -> None:
         self._settings_changed()
         self._home.start()
+        self._alarms.restore(self._now_ms())
+        self._publish_state(self._monitor.state)
         self.publisher.subscribe(self.publisher.topics.requests, self._commands.hear)
         self.publisher.start()
         parts.callback(self._stop, "publisher", lambda: self.publisher.stop(STOP_PUBLISHER_S))
+        parts.callback(self._stop_watching)
+
+    def _stop_watching(self) -> None:
+        """Keep what is open, and say that nobody watches from now on."""
+        self._watching = False
+        self._alarms.keep(self._now_ms())
+        self._publish_state(self._monitor.state)
 
     def _start_pictures(self, parts: ExitStack) -> None:
         if (pictures := self._pictures) is not None:
@@ -231,11 +252,13 @@ class Node:
 
     def _loop(self, stop: threading.Event, end_s: float | None) -> None:
         self._health_due_s = time.monotonic() + self._config.health.period_s
+        self._events_due_s = time.monotonic() + CONNECT_S
         while not (stop.is_set() or self._control.restart_wanted or (end_s is not None and time.monotonic() >= end_s)):
             ended = self._capture.ended
             result = self._stage.next_result(TICK_S)
             if result is not None:
                 self._process(result)
+            self._report_due()
             self._check_parts()
             self._control.tick()
             if self.preview is not None:
@@ -275,12 +298,13 @@ class Node:
             self._publish_loss(lost)
 
     def _process(self, result: PoseResult) -> None:
+        self._alarms.before(result, _provisional_line(result.captured_ns).ts_ms)
         self._line = TimeLine(result.ts_ms, result.captured_ns)
+        self._watching = True
         if self._camera_loss.end():
-            self._publish_event(PostureEvent("camera_back", result.ts_ms))
+            self._report((PostureEvent("camera_back", result.ts_ms),))
         state, events = self._monitor.update(result)
-        for event in events:
-            self._publish_event(event)
+        self._report(events)
         self._publish_state(state)
         if self._pictures is not None:
             self._pictures.offer(result, state.labels)
@@ -301,10 +325,32 @@ class Node:
 
     def _publish_loss(self, reason: str) -> None:
         if self._camera_loss.begin():
-            self._publish_event(PostureEvent("camera_lost", self._now_ms(), evidence={"reason": reason}))
+            self._report((PostureEvent("camera_lost", self._now_ms(), evidence={"reason": reason}),))
 
-    def _publish_event(self, event: PostureEvent) -> None:
-        payload = self._writer.event(event, self._line, event_id=next(self._event_ids))
+    def _report_due(self) -> None:
+        """Report what the clock makes due, once the broker is there or has had its time: late events call nobody."""
+        if not self.publisher.state.connected and time.monotonic() < self._events_due_s:
+            return
+        for payload in self._alarms.take_unsent():
+            self.publisher.publish_event(payload)
+        if events := self._alarms.due(self._now_ms()):
+            self._report(events)
+            self._publish_state(self._monitor.state)
+
+    def _report(self, events: Sequence[PostureEvent], *, test: bool = False) -> None:
+        """Publish events; alarms among them are kept before anybody hears of them."""
+        if not events:
+            return
+        payloads = [
+            self._writer.event(event, self._line, event_id=next(self._event_ids), test=test) for event in events
+        ]
+        real = [] if test else payloads
+        self._alarms.note(real, self._now_ms())
+        for event, payload in zip(events, payloads, strict=True):
+            self._publish_event(event, payload)
+        self._alarms.sent(real, self._now_ms())
+
+    def _publish_event(self, event: PostureEvent, payload: EventPayload) -> None:
         self.publisher.publish_event(payload)
         if self.preview is not None:
             self.preview.event(payload.encoded(historical=False))
@@ -319,17 +365,39 @@ class Node:
 
     def _publish_state(self, state: State) -> None:
         """Publish when something changed; how long somebody has been still is no change."""
-        key = tuple(replace(person, still_s=0.0) for person in state.persons)
+        persons = tuple(replace(person, still_s=0.0) for person in state.persons)
+        standing: dict[str, Any] = {
+            "watching": self._watching,
+            "paused": not self._control.watching.is_set(),
+            "acknowledged": self._alarms.acknowledged,
+            "last_fall": self._alarms.last_fall,
+        }
+        key = (persons, *standing.values())
         if key != self._state_key:
-            self._state_key = key
-            self.publisher.retain(self.publisher.topics.state, self._writer.state(state, self._line))
+            self._state_key, self._people = key, len(persons)
+            self.publisher.retain(self.publisher.topics.state, self._writer.state(state, self._line, **standing))
+
+    def _acknowledge(self, parameters: Acknowledge) -> dict[str, Any]:
+        acknowledged = self._alarms.acknowledge(parameters.event, self._now_ms())
+        log.info("acknowledged: %s", ", ".join(acknowledged))
+        self._publish_state(self._monitor.state)
+        return {"acknowledged": acknowledged}
+
+    def _test_alert(self, _: object) -> dict[str, Any]:
+        """Send an alarm the real way, marked as a test; nobody is counted as fallen."""
+        now_ms = self._now_ms()
+        self._report(
+            tuple(PostureEvent(kind, now_ms, evidence={"text": "test"}) for kind in ("fall", "fallen", "recovered")),
+            test=True,
+        )
+        return {"test": True}
 
     def _page_status(self) -> dict[str, Any]:
         """What the live page tells of the node; on the page's thread."""
         return self._page_head | {
             "temperature_c": self._temperature_c,
             "paused": not self._control.watching.is_set(),
-            "people": len(self._state_key or ()),
+            "people": self._people,
             "pictures": self._config.publish.image == "photo",
             "zones_kept": self._settings.keeps_zones,
             "zones": msgspec.to_builtins(self._config.zones),
@@ -408,6 +476,11 @@ class Node:
             hardware=hardware.describe() | {"camera": self._parts.camera.description},
             config=public_tree(self._config),
         )
+
+
+def _provisional_line(at_ns: int) -> TimeLine:
+    """The time line of a camera, on which times lie until the first result says what the source's own is."""
+    return TimeLine(at_ns // 1_000_000, at_ns)
 
 
 def _metrics(bind: str, node: str) -> MetricsEndpoint | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from piapp.config.live import LiveSettings
@@ -45,7 +45,7 @@ class Control:
         self._settings = settings
         self._on_change = on_change
         self._started_s = time.monotonic()
-        self._actions: Mapping[str, Callable[[Any], Any]] = {
+        self._actions: dict[str, Callable[[Any], Any]] = {
             "ping": self._ping,
             "pause": self._pause,
             "resume": self._resume,
@@ -56,6 +56,15 @@ class Control:
         self.watching = threading.Event()
         self.watching.set()
         self.restart_wanted = False
+
+    def add(self, command: str, action: Callable[[Any], Any]) -> None:
+        """Carry out a command by a part of the node that is made later.
+
+        Args:
+            command: Its name in `piapp.mqtt.commands.COMMANDS`.
+            action: Takes its parameters and returns the answer's data; ConfigError is answered as an error.
+        """
+        self._actions[command] = action
 
     def tick(self) -> None:
         """Carry out the oldest request, if there is one."""

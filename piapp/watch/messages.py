@@ -45,6 +45,7 @@ class StateMessage(Struct, frozen=True):
     """`state`."""
 
     t: str = ""
+    occupied: bool | None = True
     persons: list[PersonMessage] = []
 
     @property
@@ -55,7 +56,7 @@ class StateMessage(Struct, frozen=True):
     def words(self) -> str:
         """Everybody, the fallen first."""
         first = sorted(self.persons, key=lambda person: not person.fallen)
-        return ", ".join(person.words() for person in first) or "nobody"
+        return ", ".join(person.words() for person in first) or ("not watched" if self.occupied is None else "nobody")
 
 
 class EventMessage(Struct, frozen=True):

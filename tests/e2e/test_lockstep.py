@@ -87,8 +87,9 @@ def test_every_frame_of_a_file_leaves_as_mediapipe_sees_it(play, clip):
     assert info["model"]["sha256"] == find_model("lite", masks=False).sha256
     assert info["config"]["landmarker"]["workers"] == 1
     assert info["versions"].keys() >= {"piapp", "mediapipe", "python"}
-    state = json.loads(subscriber.of("state")[-1].payload)
+    state, stopped = (json.loads(message.payload) for message in subscriber.of("state")[-2:])
     assert state["count"] == 1
+    assert (stopped["occupied"], stopped["count"]) == (None, 0)
     assert "person_entered" in [json.loads(message.payload)["event_type"] for message in subscriber.of("event")]
     frame = subscriber.of("frame")[0]
     assert not frame.retain

@@ -61,6 +61,29 @@ def test_a_frame_is_written_as_the_contract_says():
     )
 
 
+def test_a_state_without_anybody_watching_claims_nobody():
+    """Those who are down stay, for their alarm is open; whether the room is occupied is not known."""
+    persons = (Person(3, "sitting", 120_456), Person(4, "lying", 123_456, fallen=True))
+    last_fall = "2026-11-22T06:00:00.000Z"
+    payload = writer().state(
+        State(1, persons, ()), LINE, watching=False, paused=True, acknowledged=True, last_fall=last_fall
+    )
+    message = json.loads(payload)
+    assert message["occupied"] is None
+    assert [person["id"] for person in message["persons"]] == [4]
+    assert (message["count"], message["fallen"], message["posture"]) == (1, True, "lying")
+    assert (message["paused"], message["acknowledged"], message["last_fall"]) == (True, True, last_fall)
+    assert message["t"] == "2026-11-22T06:01:02.345Z"
+
+
+def test_a_test_alert_says_so():
+    """`test` is there for tests alone, and true."""
+    event = PostureEvent("fall", 123_456, evidence={"text": "test"})
+    real, test = (writer().event(event, LINE, event_id="9f2c61aa-000001", test=test) for test in (False, True))
+    assert "test" not in json.loads(real.encoded(historical=False))
+    assert json.loads(test.encoded(historical=True))["test"] is True
+
+
 def test_an_empty_room_is_a_message_too():
     """Nobody seen: the same message with no poses."""
     message = json.loads(writer().frame(result(), seq=1))
@@ -127,7 +150,8 @@ def test_a_state_tells_who_is_there():
     )
     payload = writer().state(State(123_456, persons, ()), LINE)
     assert json.loads(payload) == {
-        "v": 1, "t": "2026-11-22T06:01:02.345Z", "occupied": True, "count": 2, "posture": "sitting", "fallen": True,
+        "v": 1, "boot": "9f2c61aa", "t": "2026-11-22T06:01:02.345Z", "occupied": True, "count": 2, "posture": "sitting",
+        "fallen": True, "acknowledged": False, "paused": False, "last_fall": None,
         "persons": [
             {"id": 3, "posture": "sitting", "since": "2026-11-22T06:00:59.345Z", "fallen": False,
              "hands_raised": ["right"], "still_s": 12.0, "zones": ["sofa"]},

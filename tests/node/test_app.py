@@ -55,7 +55,10 @@ def test_a_source_that_ends_ends_the_run(subscriber):
     states = [json.loads(message.payload) for message in subscriber.of("state")]
     changes = [(state["count"], state["posture"]) for state in states]
     assert len(changes) < 10
-    assert changes[-1][0] == 1
+    assert changes[-2][0] == 1
+    assert [state["occupied"] for state in states][0 :: len(states) - 1] == [None, None], (
+        "before and after nobody watches"
+    )
     assert camera.closed
     assert node.hung == []
     wait_until(lambda: set(threading.enumerate()) <= threads, "all threads to end")
@@ -68,7 +71,7 @@ def test_frames_off_still_processes_all(subscriber):
     subscriber.wait_for("status", payload=b"offline")
     assert camera.delivered == 40
     assert subscriber.of("frame") == []
-    assert json.loads(subscriber.of("state")[-1].payload)["count"] == 1
+    assert json.loads(subscriber.of("state")[-2].payload)["count"] == 1
 
 
 def test_a_duration_ends_the_run(subscriber):

@@ -1,0 +1,137 @@
+"""The file that lets an alarm outlive the process: what is open, written when it changes and read once at the start.
+
+Owns the file's form and how times are carried over a restart of the process or of the board. Does not decide what an
+alarm is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from piapp.mqtt.payload import EventPayload
+from piapp.posture.snapshot import MonitorSnapshot
+from piapp.whole_file import write_whole
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlarm:
+    """Somebody is down and is not up again.
+
+    Attributes:
+        person: The track's id.
+        event_id: Of the event that opened it.
+        acknowledged: Somebody takes care of it.
+    """
+
+    person: int
+    event_id: str
+    acknowledged: bool = False
+
+
+class KeptAlarms(Struct, frozen=True):
+    """What is kept.
+
+    Attributes:
+        version: Of this form.
+        boot: The boot in which it was written.
+        boottime_ns: `CLOCK_BOOTTIME` then.
+        utc_ns: UTC then, as far as the clock was right.
+        ts_ms: The same instant on the time line of `monitor`.
+        alarms: Those that are open.
+        last_fall: UTC of the newest fall, as in payloads.
+        unsent: Events that may not have reached the spool.
+    """
+
+    boot: str
+    boottime_ns: int
+    utc_ns: int
+    ts_ms: int
+    monitor: MonitorSnapshot
+    alarms: tuple[OpenAlarm, ...] = ()
+    last_fall: str | None = None
+    unsent: tuple[EventPayload, ...] = ()
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks that a restart is measured with; tests put their own in.
+
+    Attributes:
+        boot: The kernel's id of this boot.
+        boottime_ns: Runs on while the board sleeps.
+        utc_ns: UTC now.
+    """
+
+    boot: str
+    boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    utc_ns: Callable[[], int] = time.time_ns
+
+    def since_s(self, kept: KeptAlarms) -> float:
+        """Seconds since a file was written.
+
+        Within a boot its own clock counts, whatever happens to the wall clock. After a start of the board only the wall
+        clock is left: one that was behind when the board started, for want of a battery, can give no less than 0.
+        """
+        if kept.boot == self.boot:
+            return max(0.0, (self.boottime_ns() - kept.boottime_ns) / 1e9)
+        return max(0.0, (self.utc_ns() - kept.utc_ns) / 1e9)
+
+
+class AlarmFile:
+    """Reads and writes the file. A disk that fails is reported once and costs only what a restart would have needed.
+
+    Args:
+        folder: Where it is; None keeps nothing.
+        node: Each node has its own file.
+        clocks: Of this boot.
+    """
+
+    def __init__(self, folder: Path | None, node: str, clocks: Clocks) -> None:
+        self._file = None if folder is None else folder / f"alarms-{node}.json"
+        self._clocks = clocks
+        self._failed = False
+
+    def read(self) -> tuple[KeptAlarms, float] | None:
+        """What was kept and how many seconds ago; None when there is nothing that can be read."""
+        try:
+            if self._file is None or not self._file.exists():
+                return None
+            kept = msgspec.json.decode(self._file.read_bytes(), type=KeptAlarms)
+        except (OSError, ValueError, RecursionError) as error:
+            _log.warning("%s: cannot be read (%s); an alarm that was open in it is not taken up", self._file, error)
+            return None
+        return kept, self._clocks.since_s(kept)
+
+    def write(
+        self,
+        ts_ms: int,
+        monitor: MonitorSnapshot,
+        alarms: tuple[OpenAlarm, ...],
+        last_fall: str | None,
+        unsent: tuple[EventPayload, ...] = (),
+    ) -> None:
+        """Replace the file as a whole; `ts_ms` is now on the monitor's time line."""
+        if self._file is None:
+            return
+        clocks = self._clocks
+        kept = KeptAlarms(clocks.boot, clocks.boottime_ns(), clocks.utc_ns(), ts_ms, monitor, alarms, last_fall, unsent)
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self._file, msgspec.json.encode(kept), mode=0o600)
+        except OSError as error:
+            if not self._failed:
+                _log.warning("%s cannot be written (%s); a restart would end open alarms", self._file, error.strerror)
+            self._failed = True
+        else:
+            self._failed = False

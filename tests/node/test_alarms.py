@@ -1,0 +1,202 @@
+"""Open alarms: acknowledged, repeated, ended, and taken up by the next process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from piapp.config.load import default_config
+from piapp.errors import ConfigError
+from piapp.mqtt.clock import TimeLine
+from piapp.mqtt.payload import PayloadWriter
+from piapp.node.alarm_file import AlarmFile, Clocks
+from piapp.node.alarms import Alarms
+from piapp.offline.recording import read_recording
+from piapp.posture.monitor import Monitor
+from piapp.types import PoseResult, PostureEvent
+
+CONFIG = default_config().posture
+FALL = read_recording(Path(__file__).parents[1] / "recordings" / "fall_back_front.npz")
+END_MS = FALL[-1].ts_ms
+BOOTTIME_S = 1000.0
+
+
+@dataclass
+class Room:
+    """A node's posture logic and alarms, without a node; each `Room` on one folder is another process."""
+
+    folder: Path | None
+    repeat_s: float = 0.0
+    now_s: float = 0.0
+    writer: PayloadWriter = field(default_factory=lambda: PayloadWriter("hall", "9f2c61aa"))
+    reported: list = field(default_factory=list)
+
+    def __post_init__(self):
+        clocks = Clocks("9f2c61aa", lambda: int((BOOTTIME_S + self.now_s) * 1e9), lambda: 0)
+        self.monitor = Monitor(CONFIG)
+        self.alarms = Alarms(AlarmFile(self.folder, "hall", clocks), self.monitor, lambda: self.repeat_s)
+
+    def see(self, results, shift_ms=0):
+        """Process results; time goes on with them."""
+        for result in results:
+            self.now_s = (result.ts_ms + shift_ms) / 1000
+            self.alarms.before(result, result.ts_ms)
+            self.report(self.monitor.update(result)[1], result.ts_ms)
+        return self
+
+    def tick(self, now_ms):
+        """The clock alone."""
+        self.now_s = now_ms / 1000
+        self.report(self.alarms.due(now_ms), now_ms)
+        return self
+
+    def report(self, events, now_ms):
+        """As the node does."""
+        payloads = [
+            self.writer.event(event, TimeLine(0, 0), event_id=f"9f2c61aa-{len(self.reported) + index:06d}")
+            for index, event in enumerate(events)
+        ]
+        self.alarms.note(payloads, now_ms)
+        self.reported += payloads
+        self.alarms.sent(payloads, now_ms)
+
+    def kinds(self, *, of=("fall", "fallen", "recovered")):
+        """What was reported of alarms."""
+        return [payload.event_type for payload in self.reported if payload.event_type in of]
+
+
+def test_a_fall_opens_an_alarm_and_standing_up_ends_it():
+    """With the time of the newest fall, which stays."""
+    room = Room(None).see(FALL)
+    (alarm,) = room.alarms.open
+    fall = next(payload for payload in room.reported if payload.event_type == "fall")
+    assert (alarm.person, alarm.event_id, alarm.acknowledged) == (fall.person, fall.id, False)
+    assert room.alarms.last_fall == fall.t
+    assert room.alarms.unattended
+    room.report((PostureEvent("recovered", END_MS, fall.person),), END_MS)
+    assert room.alarms.open == ()
+    assert room.alarms.last_fall == fall.t
+    assert not room.alarms.unattended
+
+
+def test_fallen_is_repeated_until_somebody_acknowledges():
+    """Every `repeat_alarm_s` after `fallen`, numbered, with the whole time on the floor; then never again."""
+    room = Room(None, repeat_s=30.0).see(FALL)
+    for at_s in range(1, 80):
+        room.tick(END_MS + at_s * 1000)
+    assert room.kinds() == ["fall", "fallen", "fallen", "fallen"]
+    first, second = room.reported[-2:]
+    assert [first.evidence["repeat"], second.evidence["repeat"]] == [1, 2]
+    assert second.evidence["down_s"] - first.evidence["down_s"] == pytest.approx(30.0, abs=1.1)
+    assert room.alarms.acknowledge(None, END_MS) == [room.alarms.open[0].event_id]
+    assert room.alarms.acknowledged
+    for at_s in range(80, 300):
+        room.tick(END_MS + at_s * 1000)
+    assert len(room.kinds()) == 4
+
+
+def test_zero_repeats_nothing():
+    """Also when it becomes 0 while an alarm is open."""
+    room = Room(None, repeat_s=30.0).see(FALL).tick(END_MS + 15_000)
+    room.repeat_s = 0.0
+    room.tick(END_MS + 100_000)
+    assert room.kinds() == ["fall", "fallen"]
+
+
+def test_only_what_is_open_can_be_acknowledged():
+    """By the id of the event that opened it, or all at once; the error names what there is."""
+    room = Room(None)
+    with pytest.raises(ConfigError, match="no alarm is open"):
+        room.alarms.acknowledge(None, 0)
+    room.see(FALL)
+    opened = room.alarms.open[0].event_id
+    with pytest.raises(ConfigError, match=f"'other'.*open: {opened}"):
+        room.alarms.acknowledge("other", END_MS)
+    assert not room.alarms.acknowledged
+    room.alarms.acknowledge(opened, END_MS)
+    assert room.alarms.acknowledged
+
+
+def test_the_next_process_takes_an_alarm_up(tmp_path):
+    """Acknowledged or not, with `fallen` at its time, and no second `fall`."""
+    first = Room(tmp_path).see(FALL)
+    first.alarms.acknowledge(None, END_MS)
+    second = Room(tmp_path, now_s=first.now_s + 3.0)
+    second.alarms.restore(50_000)
+    assert second.alarms.open == first.alarms.open
+    assert second.alarms.acknowledged
+    assert second.alarms.last_fall == first.alarms.last_fall
+    assert [person.fallen for person in second.monitor.state.persons] == [True]
+    second.report(second.alarms.due(50_000), 50_000)
+    assert second.kinds() == []
+    second.report(second.alarms.due(60_000), 60_000)
+    assert second.kinds() == ["fallen"]
+    assert CONFIG.fallen_after_s <= second.reported[-1].evidence["down_s"] < CONFIG.fallen_after_s + 10
+
+
+def test_the_first_result_says_what_the_time_line_is(tmp_path):
+    """A file's own line begins at 0: durations stay right."""
+    Room(tmp_path).see(FALL)
+    second = Room(tmp_path, now_s=END_MS / 1000 + 1.0)
+    second.alarms.restore(50_000)
+    empty = PoseResult(0, 0, FALL[0].size, ())
+    second.alarms.before(empty, 50_500)
+    second.report(second.monitor.update(empty)[1], 0)
+    assert second.kinds() == []
+    late = PoseResult(12_000, 0, FALL[0].size, ())
+    second.alarms.before(late, 62_500)
+    second.report(second.monitor.update(late)[1], 12_000)
+    assert second.kinds() == ["fallen"]
+    assert CONFIG.fallen_after_s < second.reported[-1].evidence["down_s"] < CONFIG.fallen_after_s + 10
+
+
+def test_what_may_not_have_been_sent_is_sent_again(tmp_path):
+    """Killed between keeping and sending: the event comes with the id that it was given."""
+    room = Room(tmp_path).see(FALL)
+    event = room.writer.event(PostureEvent("fallen", END_MS, 1), TimeLine(0, 0), event_id="9f2c61aa-000099")
+    room.alarms.note([event], END_MS)
+    second = Room(tmp_path, now_s=room.now_s + 1)
+    second.alarms.restore(0)
+    assert [payload.id for payload in second.alarms.take_unsent()] == ["9f2c61aa-000099"]
+    assert second.alarms.take_unsent() == ()
+    room.alarms.sent([event], END_MS)
+    third = Room(tmp_path, now_s=room.now_s + 1)
+    third.alarms.restore(0)
+    assert third.alarms.take_unsent() == ()
+
+
+def test_an_alarm_that_is_too_old_ends_with_an_event(tmp_path):
+    """After more than a day without the sensor nobody is claimed to lie there, and it is said."""
+    first = Room(tmp_path).see(FALL)
+    second = Room(tmp_path, now_s=first.now_s + 90_000.0)
+    second.alarms.restore(0)
+    assert second.monitor.state.persons == ()
+    second.tick(0)
+    assert second.kinds() == ["recovered"]
+    assert second.reported[-1].evidence["nobody_seen"] == 1
+    assert second.alarms.open == ()
+    third = Room(tmp_path, now_s=first.now_s + 90_001.0)
+    third.alarms.restore(0)
+    assert third.tick(0).kinds() == []
+
+
+def test_a_pause_is_no_time_in_which_nobody_was_seen():
+    """An open alarm outlasts a pause that is longer than `fallen_gap_s`, for nobody looked."""
+    room = Room(None).see(FALL).tick(END_MS + 11_000)
+    room.alarms.pause(END_MS)
+    later_ms = END_MS + 3_600_000
+    room.alarms.resume(3600.0, later_ms)
+    room.see([PoseResult(later_ms, 0, FALL[0].size, ()), PoseResult(later_ms + 5000, 0, FALL[0].size, ())])
+    assert room.kinds() == ["fall", "fallen"]
+    assert room.alarms.open
+
+
+def test_other_events_write_nothing(tmp_path):
+    """A wave or a raised hand leaves nothing to restore."""
+    room = Room(tmp_path).see(FALL)
+    before = (tmp_path / "alarms-hall.json").stat().st_mtime_ns
+    room.report((PostureEvent("wave", END_MS, 1), PostureEvent("posture_changed", END_MS, 1)), END_MS)
+    room.tick(END_MS + 1)
+    assert (tmp_path / "alarms-hall.json").stat().st_mtime_ns == before
