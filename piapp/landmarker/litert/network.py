@@ -38,6 +38,7 @@ class Network:
         try:
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
+            self._interpreter.invoke()  # a network whose weights are missing fails here, not at the first frame
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{name}: LiteRT cannot load this model: {error}") from error
         (details,) = self._interpreter.get_input_details()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import flatbuffers
 import numpy as np
 import pytest
+from mediapipe.tasks.metadata import schema_py_generated as schema
 
 from piapp.errors import ModelError
 from piapp.landmarker.bundle import read_bundle, write_bundle
@@ -66,3 +68,14 @@ def test_no_bundle_at_all(tmp_path):
     other.write_text("hello")
     with pytest.raises(ModelError, match=r"other\.task: expected a bundle"):
         read_models(other)
+
+
+def test_a_network_without_its_weights(bundle):
+    """It loads, and cannot run: that is an error of the model, at the start."""
+    net = schema.ModelT.InitFromPackedBuf(bundle[1], 0)
+    for buffer in net.buffers:
+        buffer.data = None
+    builder = flatbuffers.Builder()
+    builder.Finish(net.Pack(builder), b"TFL3")
+    with pytest.raises(ModelError, match="LiteRT cannot load this model"):
+        Network(bytes(builder.Output()), "landmarks", threads=1, outputs=5)
