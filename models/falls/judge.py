@@ -19,7 +19,7 @@ import numpy as np
 
 from piapp.config.load import default_config
 from piapp.offline.recording import read_recording
-from piapp.posture.fall_decision import FALL_THRESHOLDS
+from piapp.posture.fall_decision import FALL_THRESHOLDS, could_be_a_fall
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow, Window
 from piapp.posture.geometry import read_body
@@ -37,7 +37,7 @@ class Film:
     Attributes:
         group: Films of the same fall have the same.
         tracks: Windows of each track.
-        scores: For each track (ts_ms, least logit of three windows) where the gate is passed.
+        scores: (ts_ms, least logit of three windows) wherever a body came down as in falls.
         by_rules: Times of falls that the rules found, ms.
     """
 
@@ -56,8 +56,11 @@ class Film:
 
     @property
     def score(self) -> float:
-        """The highest score."""
-        return max((score for _, score in self.scores), default=-99.0)
+        """The highest score; more where the rules agree, as `FallDecision` makes it easier there."""
+        return max((score + self._ease(ts_ms) for ts_ms, score in self.scores), default=-99.0)
+
+    def _ease(self, ts_ms: int) -> float:
+        return 3.0 if any(0 <= ts_ms - rule_ms <= 3000 for rule_ms in self.by_rules) else 0.0
 
 
 def windows_of(results: list[PoseResult]) -> list[list[Window]]:
@@ -109,14 +112,14 @@ def _group(name: str, impact: dict[str, Any]) -> str:
     return f"fall{(other or own).group(1)}"
 
 
-def score(films: list[Film], net: FallNet, *, windows: int = 3, drop_m: float = 0.25, speed_m_s: float = 0.5) -> None:
+def score(films: list[Film], net: FallNet, windows: int = 3) -> None:
     """Fill in scores."""
     for film in films:
         film.scores = []
         for track in film.tracks:
             logits = [net.logit(window.channels) for window in track]
             for i in range(windows - 1, len(track)):
-                if track[i].drop_m >= drop_m and track[i].speed_m_s >= speed_m_s:
+                if could_be_a_fall(track[i]):
                     film.scores.append((track[i].ts_ms, min(logits[i - windows + 1 : i + 1])))
 
 

@@ -58,14 +58,15 @@ def augmented(windows: Tensor, spread: Tensor, generator: torch.Generator) -> Te
     flip = torch.rand(len(windows), generator=generator) < 0.5
     windows[flip] = windows[flip][:, EDGES]
     windows[flip] *= torch.tensor(MIRRORED)[None, :, None]
-    windows += 0.05 * spread[None, :, None] * torch.randn(windows.shape, generator=generator)
+    size = 0.2 * torch.rand(len(windows), 1, 1, generator=generator)
+    windows += size * spread[None, :, None] * torch.randn(windows.shape, generator=generator)
     return windows
 
 
 def leave_out(windows: Tensor, mean: Tensor, generator: torch.Generator) -> Tensor:
     """Put the mean in place of a family of channels, for some windows."""
     for family in FAMILIES:
-        gone = torch.rand(len(windows), generator=generator) < 0.06
+        gone = torch.rand(len(windows), generator=generator) < 0.09
         rows = torch.where(gone)[0]
         windows[rows[:, None], torch.tensor(family)[None]] = mean[family][None, :, None]
     return windows

@@ -163,9 +163,10 @@ def _seat(player: Player, width: float, depth: float, behind: float) -> np.ndarr
 def from_chair(player: Player, rng: Rng) -> Release:
     """Tips or slides out of a chair or wheelchair."""
     _sit_long(player, rng)
-    if rng.random() < 0.4:
-        player.to(Key({"hip_bend": 90, "knee": 90, "waist_bend": rng.uniform(20, 60), "shoulder_bend": 40},
-                      rng.uniform(10, 40)), rng.uniform(0.4, 1.5))  # fmt: skip
+    if rng.random() < 0.6:
+        player.to(Key({"hip_bend": 100, "knee": 90, "waist_bend": rng.uniform(20, 70), "shoulder_bend": 60},
+                      rng.uniform(10, 50)), rng.uniform(0.4, 1.5))  # fmt: skip
+        player.hold(rng.uniform(0.0, 2.0))
     _seat(player, 0.2, 0.2, 0.03)
     release = _release(rng, limp=0.5)
     angle = rng.choice([0.0, np.pi / 2, -np.pi / 2])
@@ -218,11 +219,11 @@ def _half(player: Player, key: Key, seconds: float, share: float) -> None:
 
 
 def from_kneeling(player: Player, rng: Rng) -> Release:
-    """Tips over from the knees, unbraced."""
+    """Tips over from the knees or a squat, unbraced."""
     _stand_about(player, rng)
-    player.to(poses.kneeling(rng, upright=True), rng.uniform(0.7, 1.8))
+    player.to(rng.choice([poses.kneeling, poses.squatting, poses.bending])(rng), rng.uniform(0.7, 1.8))
     player.hold(rng.uniform(0.2, 3.0))
-    release = _release(rng, limp=0.3, slow=0.6, support=0.1)
+    release = _release(rng, limp=0.5, slow=0.6, support=0.2)
     _push(rng, player, release, "chest", 0.6)
     return release
 
@@ -256,9 +257,9 @@ def rolls_off_bed(player: Player, rng: Rng) -> Release:
 
 
 KINDS: dict[Callable[[Player, Rng], Release], float] = {
-    lowers_first: 12, braced: 12, backwards: 8, staged: 11, sinking: 11, from_chair: 12,
+    lowers_first: 12, braced: 12, backwards: 8, staged: 11, sinking: 11, from_chair: 14,
     off_bed_edge: 7, while_rising: 8, from_bending: 8,
-    faint: 7, from_kneeling: 3, trip: 6, pushed: 6, misses_seat: 6, along_wall: 5, slip: 5, rolls_off_bed: 3,
+    faint: 7, from_kneeling: 7, trip: 6, pushed: 6, misses_seat: 6, along_wall: 5, slip: 5, rolls_off_bed: 3,
 }  # fmt: skip
 
 

@@ -43,11 +43,12 @@ _BOX = np.array([NOSE, *FRAME[1:].tolist(), *TOES])
 SHOULDER_X, SHOULDER_Y, HIP_X, HIP_Y, NOSE_Y, FOOT_Y, KNEE_Y, TOP, BOTTOM, SCALE = range(10)
 _PLACES = np.array([SHOULDER_Y, HIP_Y, NOSE_Y, FOOT_Y, KNEE_Y, TOP, BOTTOM])
 SHOULDERS_M, HIPS_M = 10, 11
-_TRUNK_UP = 15
+_TRUNK_UP, _BONES_WRONG = 15, 24
 ROW = 36
 CHANNELS = len(_PLACES) + 1 + (ROW - SHOULDERS_M) + 1 + 2 + 9
 
 _SPEED_STEPS = 3
+_LATELY = 10
 
 
 def measure_row(body: Body, size: tuple[int, int]) -> Array:
@@ -127,7 +128,7 @@ def _bone_error(body: Body) -> float:
     return min(1.0, float(np.abs(np.log(lengths) - _BONE_LOGS).mean()))
 
 
-def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, float, float]:
+def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, float, float, float]:
     """A window's channels from its rows, oldest first.
 
     Args:
@@ -137,7 +138,8 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, f
 
     Returns:
         (CHANNELS, STEPS) float32; by how much the shoulders came down, in metres, the larger of picture and world;
-        the mean of the two highest speeds downwards, in metres a second.
+        the mean of the two highest speeds downwards, in metres a second; how wrong the bones' lengths were in the last
+        second.
     """
     scale = float(np.median(rows[:, SCALE]))
     heights = (_floor_y(rows, scale) - rows[:, _PLACES]) / scale
@@ -152,7 +154,8 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, f
     channels = np.concatenate((heights, sideways, rows[:, SHOULDERS_M:], growth, times, speeds), axis=1)
     drop_m = max(_drop_m(heights[:, 0]), _drop_m(rows[:, SHOULDERS_M]))
     speed_m_s = -float(speeds[:, 0].min() + speeds[:, 4].min()) / 2
-    return np.ascontiguousarray(np.clip(channels, -5.0, 5.0).T, dtype=np.float32), drop_m, speed_m_s
+    bone_error = float(rows[-_LATELY:, _BONES_WRONG].mean())
+    return np.ascontiguousarray(np.clip(channels, -5.0, 5.0).T, dtype=np.float32), drop_m, speed_m_s, bone_error
 
 
 def _floor_y(rows: Array, scale: float) -> float:

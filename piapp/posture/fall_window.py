@@ -32,12 +32,15 @@ class Window:
         channels: (CHANNELS, STEPS) float32, what the network reads; see `fall_features`.
         drop_m: By how much the shoulders came down, in metres.
         speed_m_s: Mean of the highest speeds downwards in the picture and in the world, metres a second.
+        bone_error: Mean |log(length / usual length)| of the bones in the last second; high when the skeleton lies on
+            furniture, or on a body that the landmarker cannot make out.
     """
 
     ts_ms: int
     channels: FloatArray
     drop_m: float
     speed_m_s: float
+    bone_error: float
 
 
 class FallWindow:

@@ -12,13 +12,12 @@ from piapp.posture.fall_window import Window
 CHANNELS_OF_NOBODY = np.zeros((CHANNELS, STEPS), np.float32)
 
 
-def run(
-    probabilities: list[float], *, drop_m: float = 1.0, speed_m_s: float = 2.0, gap_ms: int = 100
-) -> list[LearntFall]:
+def run(probabilities: list[float], gap_ms: int = 100, **numbers: float) -> list[LearntFall]:
+    """Falls found in windows with these probabilities; `numbers` replace those of an ordinary fall."""
     decision = FallDecision(0.9)
-    steps = (
-        decision.step(Window(i * gap_ms, CHANNELS_OF_NOBODY, drop_m, speed_m_s), p) for i, p in enumerate(probabilities)
-    )
+    body = {"drop_m": 1.0, "speed_m_s": 2.0, "bone_error": 0.1, **numbers}
+    windows = [Window(i * gap_ms, CHANNELS_OF_NOBODY, **body) for i in range(len(probabilities))]
+    steps = (decision.step(window, p) for window, p in zip(windows, probabilities, strict=True))
     return [fall for fall in steps if fall is not None]
 
 
@@ -33,10 +32,16 @@ def test_fewer_are_none(probabilities: list[float]):
     assert run(probabilities) == []
 
 
-@pytest.mark.parametrize(("drop_m", "speed_m_s"), [(0.2, 2.0), (1.0, 0.4)])
-def test_who_came_down_little_or_slowly_has_not_fallen(drop_m: float, speed_m_s: float):
+@pytest.mark.parametrize("numbers", [{"drop_m": 0.2}, {"speed_m_s": 0.4}])
+def test_who_came_down_little_or_slowly_has_not_fallen(numbers: dict[str, float]):
     """However sure the network is."""
-    assert run([0.99] * 5, drop_m=drop_m, speed_m_s=speed_m_s) == []
+    assert run([0.99] * 5, **numbers) == []
+
+
+@pytest.mark.parametrize("numbers", [{"drop_m": 4.0}, {"speed_m_s": 9.0}, {"bone_error": 0.6}])
+def test_a_skeleton_that_jumps_or_fits_no_body_has_not_fallen(numbers: dict[str, float]):
+    """Nobody falls four metres or at nine metres a second, or has bones of such lengths."""
+    assert run([0.99] * 5, **numbers) == []
 
 
 def test_a_fall_is_found_once():
@@ -48,6 +53,19 @@ def test_a_fall_is_found_once():
 def test_windows_far_apart_are_not_in_a_row():
     """Three sure windows in two seconds say little."""
     assert run([0.99] * 5, gap_ms=1000) == []
+
+
+def test_the_network_need_be_less_sure_when_the_rules_agree():
+    """For three seconds; a network that sees no fall at all is not overruled."""
+    decision = FallDecision(0.9)
+    window = [Window(i * 100, CHANNELS_OF_NOBODY, 1.0, 2.0, 0.1) for i in range(60)]
+    assert not any(decision.step(window[i], 0.6) for i in range(5))
+    decision.agree(500)
+    assert not any(decision.step(window[i], 0.2) for i in range(5, 10))
+    assert sum(decision.step(window[i], 0.6) is not None for i in range(10, 15)) == 1
+    late = FallDecision(0.9)
+    late.agree(0)
+    assert not any(late.step(window[i], 0.6) for i in range(32, 60))
 
 
 def test_more_sensitivity_means_a_lower_threshold():

@@ -31,7 +31,7 @@ def body_of(stance: Stance, camera: stick.Camera = stick.FRONT) -> Body:
     return body
 
 
-def window_of(row_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, float, float]:
+def window_of(row_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, float, float, float]:
     rows = np.array([row_at(i) for i in range(STEPS)])
     return assemble(rows, np.zeros(STEPS), np.zeros(STEPS))
 
@@ -50,15 +50,15 @@ def test_a_picture_of_another_size_gives_the_same_window():
     small, large = (read_body(pose, size) for size in (stick.SIZE, (1280, 960)))
     assert small is not None
     assert large is not None
-    one, _, _ = window_of(lambda _: measure_row(small, stick.SIZE))
-    two, _, _ = window_of(lambda _: measure_row(large, (1280, 960)))
+    one, *_ = window_of(lambda _: measure_row(small, stick.SIZE))
+    two, *_ = window_of(lambda _: measure_row(large, (1280, 960)))
     assert np.abs(one - two).max() < 0.03
 
 
 def test_heights_in_the_picture_are_metres_above_where_the_feet_were():
     """Somebody who lies down in the second half is found low in both, and the drop and speed say so."""
     high, low = (measure_row(body_of(s, stick.SIDE), stick.SIZE) for s in (stick.STAND, stick.LIE_BACK))
-    channels, drop_m, speed_m_s = window_of(lambda i: high if i < STEPS // 2 else low)
+    channels, drop_m, speed_m_s, _ = window_of(lambda i: high if i < STEPS // 2 else low)
     assert channels.shape == (CHANNELS, STEPS)
     assert channels.dtype == np.float32
     assert channels[0, 0] == pytest.approx(1.27, abs=0.1)
@@ -70,7 +70,7 @@ def test_heights_in_the_picture_are_metres_above_where_the_feet_were():
 def test_who_stays_where_they_are_neither_drops_nor_is_fast():
     """A still body has no speed."""
     row = measure_row(body_of(stick.SIT), stick.SIZE)
-    channels, drop_m, speed_m_s = window_of(lambda _: row)
+    channels, drop_m, speed_m_s, _ = window_of(lambda _: row)
     assert drop_m == 0.0
     assert speed_m_s == 0.0
     assert np.isfinite(channels).all()
@@ -81,7 +81,7 @@ def test_who_stays_where_they_are_neither_drops_nor_is_fast():
 def test_impossible_bodies_give_finite_channels(value: float):
     """All landmarks in one point, or far away: the network still gets numbers within its range."""
     body = Body(np.full((33, 5), value), np.zeros(33))
-    channels, _, _ = window_of(lambda _: measure_row(body, (0, 0)))
+    channels, *_ = window_of(lambda _: measure_row(body, (0, 0)))
     assert np.isfinite(channels).all()
     assert np.abs(channels).max() <= 5.0
 
