@@ -1,14 +1,17 @@
-"""Draws what was seen into pictures and writes pictures and videos. Adapter to OpenCV's drawing and encoders.
+"""Draws what was seen into pictures and writes pictures and videos. Adapter to OpenCV's drawing and PyAV's encoder.
 
 Owns nothing that decides; colours and line widths scale with the picture.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+import av
 import cv2
 import numpy as np
 
@@ -110,35 +113,78 @@ def write_image(path: Path, image: ImageArray) -> None:
 
 
 class VideoWriter:
-    """Writes RGB pictures into an .mp4 file; a context manager.
+    """Writes RGB pictures into an .mp4 file (H.264, which browsers play); a context manager.
+
+    A file that could not be finished is removed: it has no index and nothing could play it.
 
     Args:
         path: Where to.
         fps: Frames a second; the file has a constant rate.
-        size: (width, height) of every picture.
+        size: (width, height) of every picture; odd ones are written one pixel smaller.
 
     Raises:
         OutputError: The file cannot be opened for writing.
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
-        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
-        if not self._writer.isOpened():
-            raise OutputError(f"{path}: cannot be written; is the folder there and is it writable?")
+        self._path = path
+        self._width, self._height = (max(2, length - length % 2) for length in size)
+        rate = Fraction(fps).limit_denominator(1000)
+        try:
+            self._container: av.container.OutputContainer | None = av.open(str(path), "w", format="mp4")
+            self._stream = self._container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
+            self._stream.width, self._stream.height, self._stream.pix_fmt = self._width, self._height, "yuv420p"
+            self._container.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            raise OutputError(
+                f"{path}: cannot be written ({error.strerror}); is the folder there and is it writable?"
+            ) from error
 
     def write(self, image: ImageArray) -> None:
-        """Append one picture."""
-        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        """Append one picture.
+
+        Raises:
+            OutputError: It cannot be written; the file is removed.
+        """
+        picture = np.ascontiguousarray(image[: self._height, : self._width])
+        self._mux(av.VideoFrame.from_ndarray(picture, format="rgb24"))
 
     def close(self) -> None:
-        """Finish the file."""
-        self._writer.release()
+        """Finish the file; idempotent.
+
+        Raises:
+            OutputError: It cannot be finished; it is removed.
+        """
+        if self._container is None:
+            return
+        if self._stream.codec_context.is_open:
+            self._mux(None)
+        container, self._container = self._container, None
+        try:
+            container.close()
+        except (av.FFmpegError, OSError) as error:
+            raise self._given_up(error) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        assert self._container is not None, "the file is closed"
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            container, self._container = self._container, None
+            with suppress(av.FFmpegError, OSError):
+                container.close()
+            raise self._given_up(error) from error
+
+    def _given_up(self, error: Exception) -> OutputError:
+        self._path.unlink(missing_ok=True)
+        return OutputError(f"{self._path}: cannot be written: {getattr(error, 'strerror', error)}; it was removed")
 
 
 def _sent_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from piapp.camera.pictures import read_image
 from piapp.camera.video import VideoFile
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Pose, PoseLabel
+from tests.support.full_disk import file_size_limit
 
 
 def grey(width=320, height=240):
@@ -152,3 +153,26 @@ def test_a_video_that_cannot_be_written(tmp_path):
     """Said at once."""
     with pytest.raises(draw.OutputError, match="cannot be written"):
         draw.VideoWriter(tmp_path / "gone" / "a.mp4", 10.0, (64, 48))
+
+
+def test_a_video_that_meets_a_full_disk(tmp_path):
+    """An error with the reason, and no file that nothing can play."""
+    path = tmp_path / "a.mp4"
+    noise = np.random.default_rng(1)
+
+    def fill_the_disk():
+        with draw.VideoWriter(path, 10.0, (320, 240)) as writer:
+            for _ in range(60):
+                writer.write(noise.integers(0, 255, (240, 320, 3), np.uint8))
+
+    with file_size_limit(200_000), pytest.raises(draw.OutputError, match=r"a\.mp4: cannot be written"):
+        fill_the_disk()
+    assert not path.exists()
+
+
+def test_odd_sizes_lose_a_pixel(tmp_path):
+    """H.264 knows only even ones."""
+    with draw.VideoWriter(tmp_path / "a.mp4", 10.0, (65, 49)) as writer:
+        writer.write(np.full((49, 65, 3), 100, np.uint8))
+    with VideoFile(tmp_path / "a.mp4") as video:
+        assert video.size == (64, 48)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -30,6 +29,7 @@ from piapp.mqtt.spool import (
 )
 from tests.mosquitto import Subscriber, wait_until
 from tests.mqtt.test_publisher import event, ids, make_publisher
+from tests.support.full_disk import file_size_limit
 
 ROOT = Path(__file__).parents[2]
 
@@ -463,7 +463,7 @@ def test_a_full_disk_is_survived_and_healed(file, caplog):
     clock = Clock()
     spool = make_spool(file, monotonic_s=clock)
     spool.append(event(0))
-    full = _size_limit(64 * 1024)
+    full = file_size_limit(64 * 1024)
     with caplog.at_level(logging.INFO), full:
         for number in range(1, 500):
             spool.append(event(number))
@@ -495,7 +495,7 @@ def test_a_disk_that_is_full_at_the_start_keeps_what_it_has(file):
     shutil.copytree(file.parent, process_death)  # with the log that a crash leaves
     earlier.close()
     clock = Clock()
-    with _size_limit(4096):
+    with file_size_limit(4096):
         spool = make_spool(process_death / file.name, monotonic_s=clock)
         assert waiting(spool) == named(*range(300))
         spool.append(event(300))
@@ -526,22 +526,6 @@ def test_a_file_that_could_not_be_read_is_left_alone(file, monkeypatch):
     assert "disk I/O error" in spool.problem
     monkeypatch.setattr(EventJournal, "read", broken)
     assert waiting(make_spool(file)) == named(1)
-
-
-class _size_limit:  # noqa: N801 - reads as a statement
-    """Files cannot grow beyond this: writes then fail as on a full disk."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-
-    def __enter__(self) -> None:
-        self._handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self._max_bytes, self._limits[1]))
-
-    def __exit__(self, *_exc: object) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
-        signal.signal(signal.SIGXFSZ, self._handler)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path, caplog):
