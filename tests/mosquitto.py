@@ -302,11 +302,12 @@ class Certificates:
     key: Path
 
 
-def make_authority(directory: Path, name: str = "ca") -> Path:
-    """A new certificate authority; its certificate, with the key next to it."""
+def make_authority(directory: Path, name: str = "ca", *, key_usage: bool = True) -> Path:
+    """A new certificate authority; its certificate, with the key next to it. mosquitto-tls(7) makes none with usage."""
     certificate = directory / f"{name}.crt"
     request = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-    request += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]  # Python 3.13 wants it
+    if key_usage:
+        request += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]  # Python 3.13 wants it
     _openssl("req", *request, "-subj", f"/CN={name}", "-keyout", certificate.with_suffix(".key"), "-out", certificate)
     return certificate
 

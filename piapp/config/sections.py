@@ -217,6 +217,7 @@ class TlsConfig(Section, frozen=True):
     ca: str
     cert: str
     key: str
+    verify_x509_strict: bool
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Check that named files exist and that certificate and key come together."""

@@ -7,6 +7,7 @@ PUBLISH is on the socket when `publish` returns, unless the socket is full.
 
 from __future__ import annotations
 
+import codecs
 import logging
 import select
 import socket
@@ -14,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -113,7 +115,9 @@ class Options:
     def tls_context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer, with authority and host name verified."""
         tls = self.config.tls
-        context = ssl.create_default_context(cafile=tls.ca or None)
+        context = ssl.create_default_context(cadata=_authorities(tls.ca) if tls.ca else None)
+        if not tls.verify_x509_strict:
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if tls.cert:
             # An empty pass phrase: a key that needs one is an error, not a question on the terminal.
@@ -360,6 +364,12 @@ class Connection:
         for code in codes:
             if code.is_failure:
                 self._on_refused(topic_filter, code.getName())
+
+
+def _authorities(file: str) -> str | bytes:
+    """Certificates of a PEM file, whatever mark an editor left at its start, or of a DER file."""
+    data = Path(file).read_bytes().removeprefix(codecs.BOM_UTF8)
+    return data.decode("ascii", errors="replace") if b"-----BEGIN" in data else data
 
 
 def _incoming(message: MQTTMessage) -> Incoming:

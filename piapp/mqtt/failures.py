@@ -12,7 +12,8 @@ from typing import Literal
 from piapp.errors import BrokerError
 
 FailureReason = Literal[
-    "refused", "name_not_found", "unreachable", "timeout", "tls_untrusted", "tls_host_name", "tls_expired", "tls",
+    "refused", "name_not_found", "unreachable", "timeout", "tls_untrusted", "tls_host_name", "tls_expired",
+    "tls_strict", "tls",
     "files", "bad_credentials", "not_authorised", "protocol_version", "session_taken_over", "closed", "closed_early",
     "no_answer", "keep_alive", "refused_by_broker",
 ]  # fmt: skip
@@ -43,6 +44,7 @@ class Peer:
 # X509_V_ERR_* of OpenSSL (its x509_vfy.h).
 _EXPIRED = (9, 10)  # not yet valid, has expired
 _HOST_MISMATCH = (62, 64)  # host name, IP address
+_NOT_STRICT = range(80, 95)  # what X509_V_FLAG_X509_STRICT checks; Python sets it from 3.13 on
 
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
@@ -111,6 +113,14 @@ def _certificate_failure(error: ssl.SSLCertVerificationError, peer: Peer) -> Con
         return _failed("tls_expired", peer, f"broker's certificate: {words}; renew it, and see this machine's clock")
     if error.verify_code in _HOST_MISMATCH:
         return _failed("tls_host_name", peer, f"broker's certificate is not for {peer.host!r}: {words}; see mqtt.url")
+    if error.verify_code in _NOT_STRICT:
+        return _failed(
+            "tls_strict",
+            peer,
+            f"the broker's certificate or its authority is made in a form that this Python refuses: {words}; make the "
+            "authority anew with the extension keyUsage=critical,keyCertSign,cRLSign (deploy/mosquitto/README.md shows "
+            "how), or set mqtt.tls.verify_x509_strict = false",
+        )
     return _failed("tls_untrusted", peer, f"broker's certificate is not trusted: {words}; see mqtt.tls.ca")
 
 

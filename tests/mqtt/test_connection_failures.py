@@ -118,6 +118,41 @@ def test_a_certificate_for_another_host_is_named(start_mosquitto, authority):
 
 
 @needs_openssl
+def test_an_authority_without_key_usage_is_named(start_mosquitto, tmp_path, monkeypatch):
+    """Python 3.13 refuses what mosquitto-tls(7) makes; the message says how to mend it, and a key allows it."""
+    home_made = make_authority(tmp_path, key_usage=False)
+    broker = start_mosquitto(tls=make_certificate(home_made, "home-made", "localhost"))
+    create = ssl.create_default_context
+
+    def strict(**settings):
+        context = create(**settings)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    trust = ("mqtt.tls.ca", str(home_made))
+    failure = failure_of(broker.url, trust)
+    assert failure.reason == "tls_strict"
+    assert "keyUsage" in str(failure)
+    assert "mqtt.tls.verify_x509_strict" in str(failure)
+    with make_publisher(broker.url, trust, ("mqtt.tls.verify_x509_strict", "false")) as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+
+
+@needs_openssl
+@pytest.mark.parametrize("form", ["byte-order mark", "DER"])
+def test_authorities_in_other_forms(tls_broker, authority, tmp_path, form):
+    """As editors and other systems leave them."""
+    file = tmp_path / "ca.crt"
+    if form == "DER":
+        file.write_bytes(ssl.PEM_cert_to_DER_cert(authority.read_text()))
+    else:
+        file.write_bytes(b"\xef\xbb\xbf" + authority.read_bytes())
+    with make_publisher(tls_broker.url, ("mqtt.tls.ca", str(file))) as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+
+
+@needs_openssl
 def test_an_expired_certificate_is_named(start_mosquitto, authority):
     """And the clock, which is wrong on a board without battery, is pointed at."""
     broker = start_mosquitto(tls=make_certificate(authority, "expired", "localhost", expired=True))
