@@ -1,0 +1,49 @@
+"""`piapp run` in a room that goes on by itself: a fake camera, and landmarks recorded from the bundled clip.
+
+Run as a program: `room.py EPOCH_NS ...` with the arguments of `piapp`. What is seen is where the clip is now, if it
+began at EPOCH_NS (`CLOCK_MONOTONIC`), however often the process is killed and started again. At its end it stands
+still.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from pathlib import Path
+
+from piapp.cli.app import run_command
+from piapp.config.sections import Config
+from piapp.landmarker.live import OnCompute, OnResult
+from piapp.landmarker.model import find_model
+from piapp.node import app
+from piapp.offline.recording import read_recording
+from piapp.testing.camera import FakeCamera
+from piapp.testing.landmarker import FakeLandmarker
+from piapp.types import Frame, Pose
+
+RECORDING = Path(__file__).parents[1] / "recordings" / "room_demo.npz"
+FPS = 15.0
+
+
+def main() -> int:
+    """Run the command line with the room for a camera."""
+    epoch_ns = int(sys.argv[1])
+    results = read_recording(RECORDING)
+    times_ms = [result.ts_ms for result in results]
+
+    def poses(frame: Frame) -> tuple[Pose, ...]:
+        at_ms = (frame.captured_ns - epoch_ns) / 1e6
+        return results[max(0, bisect_right(times_ms, at_ms) - 1)].poses
+
+    def factory(on_result: OnResult, on_compute: OnCompute) -> FakeLandmarker:
+        return FakeLandmarker(on_result, on_compute, poses=poses)
+
+    def make_parts(config: Config) -> app.Parts:
+        return app.Parts(FakeCamera(fps=FPS), factory, find_model(config.landmarker.model, masks=False))
+
+    app.make_parts = make_parts
+    return run_command(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The chain from the fall to whoever subscribes, with node and broker killed at random moments of the clip's fall."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.node import NODE, NodeProcess
+from tests.mosquitto import Mosquitto, Subscriber, wait_until
+
+# 40 are what a release is held to; each takes some 15 s.
+MOMENTS = int(os.environ.get("PIAPP_ALARM_MOMENTS", "3"))
+SEED = int(os.environ.get("PIAPP_ALARM_SEED", "1"))
+
+ROOM = str(Path(__file__).with_name("room.py"))
+
+# Seconds from the clip's start: somebody stands, falls at 17.4, lies, and stands again at 23.1.
+BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 14.0, 17.0, 23.5, 26.0
+FALLEN_AFTER_S = 2.0
+LATE_S = 2.0
+
+
+@dataclass
+class Recorder:
+    """Everything that was published, over as many brokers' lives as there are."""
+
+    broker: Mosquitto
+    _subscribers: list[Subscriber] = field(default_factory=list)
+
+    def listen(self) -> None:
+        """Subscribe, also anew to a broker that has forgotten everybody, before a node is back at it."""
+        self._subscribers.append(Subscriber(self.broker.port))
+
+    def of(self, leaf: str) -> list[dict]:
+        """Messages of a topic, in order."""
+        return [json.loads(message.payload) for each in self._subscribers for message in each.of(leaf)]
+
+    def events(self, *kinds: str) -> list[dict]:
+        """Events by id: one may come twice after a crash, as the same."""
+        return list({event["id"]: event for event in self.of("event") if event["event_type"] in kinds}.values())
+
+    def close(self) -> None:
+        """Disconnect."""
+        for subscriber in self._subscribers:
+            subscriber.close()
+
+
+def seconds(text: str) -> float:
+    """A payload's time, seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def room(folder: Path, broker: Mosquitto, epoch_ns: int) -> NodeProcess:
+    """A node in the room."""
+    options = ("--set", f"spool.dir={folder / 'state'}", "--set", f"posture.fallen_after_s={FALLEN_AFTER_S}")
+    quick = ("--set", "mqtt.reconnect_min_s=1", "--set", "mqtt.reconnect_max_s=1", "--set", "publish.frames=off")
+    return NodeProcess(folder, broker.port, (*options, *quick), program=(sys.executable, ROOM, str(epoch_ns)))
+
+
+def wait_for_scene(epoch_ns: int, at_s: float) -> None:
+    """Wait until the clip is there."""
+    time.sleep(max(0.0, at_s - (time.monotonic_ns() - epoch_ns) / 1e9))
+
+
+def check(recorder: Recorder, kill_s: float, online: float) -> None:
+    """What must be true of every alarm, whenever what was killed."""
+    falls, fallen, recovered = (recorder.events(kind) for kind in ("fall", "fallen", "recovered"))
+    told = f"killed at {kill_s:.2f} s: {falls} {fallen} {recovered}"
+    assert len(falls) <= 1, told
+    assert len(fallen) == len(recovered) == len(falls), told
+    if falls:
+        due = max(seconds(falls[0]["t"]) + FALLEN_AFTER_S, online)
+        assert seconds(fallen[0]["t"]) <= due + LATE_S, told
+        assert {event["person"] for event in (*falls, *fallen, *recovered)} == {falls[0]["person"]}
+    ended = [seconds(event["t"]) for event in recovered]
+    before = False
+    for state in recorder.of("state"):
+        if before and not state["fallen"]:
+            assert any(abs(seconds(state["t"]) - at) < 1.0 for at in ended), f"{told}: ended in {state}"
+        before = state["fallen"]
+    assert not before, told
+
+
+@pytest.mark.timeout(60 * MOMENTS + 60)
+def test_no_alarm_is_lost_or_made_twice(start_mosquitto, tmp_path):
+    """At random moments of the fall the node, the broker or both are killed and started again."""
+    rng = random.Random(SEED)
+    alarms = 0
+    for number in range(MOMENTS):
+        victims = ("node", "broker", "both")[number % 3]
+        kill_s = rng.uniform(FIRST_KILL_S, LAST_KILL_S)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        broker = start_mosquitto()
+        recorder = Recorder(broker)
+        recorder.listen()
+        epoch_ns = time.monotonic_ns() - int((BEGIN_S - 1.5) * 1e9)
+        node = room(folder, broker, epoch_ns)
+        online = 0.0
+        try:
+            wait_until(lambda: recorder.events("person_entered"), "somebody to be seen")  # noqa: B023
+            wait_for_scene(epoch_ns, kill_s)
+            if victims != "broker":
+                node.send(signal.SIGKILL)
+                node.wait()
+            if victims != "node":
+                broker.kill()
+                broker.start()
+                recorder.listen()
+            if victims != "broker":
+                before = len(recorder.of("info"))
+                node = room(folder, broker, epoch_ns)
+                wait_until(lambda: len(recorder.of("info")) > before, "the node to be back")  # noqa: B023
+                online = time.time()
+            wait_for_scene(epoch_ns, END_S)
+            assert node.running, node.log
+            check(recorder, kill_s, online)
+            alarms += len(recorder.events("fall"))
+            assert node.stop()[0] == 0, node.log
+        finally:
+            node.kill()
+            recorder.close()
+            broker.stop()
+    assert alarms, "no moment was after the fall"
+
+
+def test_a_stop_leaves_nobody_standing(start_mosquitto, tmp_path):
+    """After a stop `state` tells that nobody watches, though somebody stood there; the next run says who is there."""
+    broker = start_mosquitto()
+    recorder = Recorder(broker)
+    recorder.listen()
+    epoch_ns = time.monotonic_ns() - 12_000_000_000
+    node = room(tmp_path, broker, epoch_ns)
+    wait_until(lambda: any(state["occupied"] for state in recorder.of("state")), "somebody to be there")
+    assert node.stop()[0] == 0, node.log
+    wait_until(lambda: recorder.of("state")[-1]["occupied"] is None, "the stop to be told")
+    last = recorder.of("state")[-1]
+    assert (last["persons"], last["posture"], last["paused"]) == ([], "none", False)
+    node = room(tmp_path, broker, epoch_ns)
+    wait_until(lambda: recorder.of("state")[-1]["occupied"], "somebody to be there again")
+    assert len(recorder.events("person_entered")) == 1, "the same person did not enter twice"
+    node.kill()
+    recorder.close()
+
+
+def test_acknowledging_and_testing_by_request(start_mosquitto, tmp_path):
+    """A test alert is three marked events and no trigger; a real alarm can be acknowledged, once it is there."""
+    broker = start_mosquitto()
+    subscriber = Subscriber(broker.port)
+    epoch_ns = time.monotonic_ns() - 12_000_000_000
+    node = room(tmp_path, broker, epoch_ns)
+    subscriber.wait_for("trigger", payload=b"person_entered")
+    subscriber.publish(f"piapp/{NODE}/request/test", b"{}")
+    subscriber.publish(f"piapp/{NODE}/request/acknowledge", b"{}")
+    answers = [json.loads(message.payload) for message in subscriber.wait_for("acknowledge", 2)]
+    assert "no alarm is open" in answers[-1]["error"]
+    tests = [event for event in map(json.loads, (m.payload for m in subscriber.of("event"))) if event.get("test")]
+    assert [event["event_type"] for event in tests] == ["fall", "fallen", "recovered"]
+    assert all(event["evidence"] == {"text": "test"} for event in tests)
+    assert not {b"fall", b"fallen"} & {message.payload for message in subscriber.of("trigger")}
+    assert not any(json.loads(message.payload)["fallen"] for message in subscriber.of("state"))
+    subscriber.wait_for("trigger", payload=b"fallen")
+    opened = next(
+        event
+        for event in map(json.loads, (message.payload for message in subscriber.of("event")))
+        if event["event_type"] == "fall" and "test" not in event
+    )
+    subscriber.publish(f"piapp/{NODE}/request/acknowledge", json.dumps({"event": opened["id"]}).encode())
+    subscriber.wait_for("acknowledge", 4)
+    wait_until(lambda: json.loads(subscriber.of("state")[-1].payload)["acknowledged"], "the alarm to be acknowledged")
+    state = json.loads(subscriber.of("state")[-1].payload)
+    assert (state["fallen"], state["last_fall"]) == (True, opened["t"])
+    node.kill()
+    subscriber.close()
