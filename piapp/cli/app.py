@@ -470,6 +470,23 @@ def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOpt
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+@app.command("test-alert", epilog="Example: piapp test-alert --node hall --broker mqtt://broker.lan")
+def alert_test(
+    node: Annotated[str | None, typer.Option(metavar="ID", help="The node; default: this machine's.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Have a running node send a fall, marked as a test, the way a real one goes: to see that somebody would come."""
+    loaded = _load(config, set_, {"mqtt.url": broker})
+    from piapp.mqtt.topics import Topics  # noqa: PLC0415
+    from piapp.operate.ask import ask  # noqa: PLC0415
+
+    name = node or loaded.config.node.id or default_node_id()
+    ask(loaded.config.mqtt, Topics(loaded.config.mqtt.base_topic, name), "test")
+    typer.echo(f"{name}: sent fall, fallen and recovered, marked as a test")
+
+
 @app.command("forget", epilog="Example: piapp forget --node hall --broker mqtt://broker.lan")
 def forget_node(
     node: Annotated[str, typer.Option("--node", metavar="ID", help="The node that is no more.")],

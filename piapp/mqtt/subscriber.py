@@ -115,6 +115,10 @@ class Subscriber:
         self._topic_filters = tuple(each for each in self._topic_filters if each != topic_filter)
         self._client.unsubscribe(topic_filter)
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send one message with QoS 1; returns at once."""
+        self._client.publish(topic, payload, qos=1)
+
     def _close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
