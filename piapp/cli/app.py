@@ -79,6 +79,13 @@ class Frames(StrEnum):
     OFF = "off"
 
 
+class Split(StrEnum):
+    """Parts of a manifest."""
+
+    TUNE = "tune"
+    CHECK = "check"
+
+
 class DetectMode(StrEnum):
     """What `piapp detect` takes files for."""
 
@@ -259,7 +266,10 @@ def detect(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-@app.command(epilog="Example: piapp evaluate clips/ --picture timelines.png")
+@app.command(
+    epilog="Example: piapp evaluate clips/ --picture timelines.png"
+    "\n\nExample: piapp evaluate recordings/ --manifest tests/footage/manifest.json --perturbed 4"
+)
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Clips or recordings with labels.")],
     labels: Annotated[Path | None, typer.Option(metavar="F", help="Labels instead of DIR/segments.json.")] = None,
@@ -268,17 +278,44 @@ def evaluate(
     ] = 1.0,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     picture: Annotated[
-        Path | None, typer.Option(metavar="F", help="Draw postures and events over time (.png, .svg).")
+        Path | None,
+        typer.Option(metavar="F", help="Draw postures and events over time, or the manifest's trade-off (.png, .svg)."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="F", help="Judge falls on this manifest's clips in DIR/SET/NAME.")
+    ] = None,
+    split: Annotated[Split | None, typer.Option(help="Only this part of the manifest.")] = None,
+    rate: Annotated[
+        float, typer.Option(metavar="HZ", min=1.0, max=60.0, help="Frames a second, taken by their times (manifest).")
+    ] = 15.0,
+    perturbed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=40, help="Also judge N changed copies of each clip (manifest).")
+    ] = 0,
+    sheets: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write random frames with skeletons to look at (manifest).")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="DIR", help="Keep the videos' landmarks (manifest).")
     ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
-    """Compare events and postures with labelled clips: found, missed, false, delays, confusion."""
+    """Compare with labelled clips: events and postures, or with --manifest the falls of many clips with intervals."""
+    if manifest and labels:
+        raise UsageError("evaluate: --manifest and --labels exclude each other; a manifest holds its own labels")
+    if not manifest and (split or perturbed or sheets or record):
+        raise UsageError("evaluate: --split, --perturbed, --sheets and --record need a --manifest")
     loaded = _begin(config, set_, {}, log_level)
+    if manifest:
+        from piapp.cli.footage import Wanted, evaluate_footage  # noqa: PLC0415
+
+        wanted = Wanted(rate, perturbed, split.value if split else None, sheets, record, picture, json_)
+        evaluate_footage(folder, manifest, loaded.config, wanted)
+        return
     from piapp.landmarker.model import find_model  # noqa: PLC0415
-    from piapp.offline import evaluate as evaluation  # noqa: PLC0415
     from piapp.offline.detect import Detector  # noqa: PLC0415
+    from piapp.offline.evaluate import labels as evaluation  # noqa: PLC0415
 
     gap_s = loaded.config.posture.gap_s
     clips = evaluation.read_labels(folder, tolerance_s=tolerance, gap_s=gap_s, labels_file=labels)

@@ -34,6 +34,11 @@ class Step:
         return self.recorded.result
 
 
+def monitor_of(config: Config) -> Monitor:
+    """A new posture logic as a configuration wants it."""
+    return Monitor(config.posture, config.zones, config.camera.tilt_deg)
+
+
 def replay(path: Path, config: Config, advance: Advance | None = None) -> Iterator[Step]:
     """Run the posture logic over a recording, with the configuration's thresholds and zones.
 
@@ -45,7 +50,7 @@ def replay(path: Path, config: Config, advance: Advance | None = None) -> Iterat
     Raises:
         MediaError: The file is not there, or is not a recording.
     """
-    monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
+    monitor = monitor_of(config)
     for recorded in iterate_recording(path):
         yield Step(recorded, *monitor.update(recorded.result))
         if advance:

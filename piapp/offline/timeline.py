@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from piapp.draw import OutputError
-from piapp.offline.evaluate import NOBODY, Found, Labels
+from piapp.offline.evaluate.labels import NOBODY, Found, Labels
 from piapp.offline.history import Band, History, lanes
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.

@@ -1,4 +1,4 @@
-"""`piapp evaluate`: how well posture and events agree with labels of clips.
+"""How well postures and events agree with labels in time: the part of `piapp evaluate` for clips with such labels.
 
 Owns reading of labels, matching of events and counting. Two kinds of label are understood: one file for a folder of
 clips (`segments.json`, spans of seconds with a name, as GMDCSA24 has them), and one file a clip (`NAME.json` beside

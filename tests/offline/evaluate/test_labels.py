@@ -7,11 +7,11 @@ import cv2
 import pytest
 
 from piapp.errors import MediaError
-from piapp.offline.evaluate import ExpectedEvent, Found, Labels, Score, read_labels, report, score
+from piapp.offline.evaluate.labels import ExpectedEvent, Found, Labels, Score, read_labels, report, score
 from piapp.offline.timeline import draw_timelines
 from piapp.types import PostureEvent
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
+RECORDINGS = Path(__file__).parents[2] / "recordings"
 
 
 def labels(*events: ExpectedEvent, spans: tuple[tuple[float, float, str], ...] = ()) -> Labels:

@@ -1,0 +1,73 @@
+"""`piapp evaluate --manifest`: from clips to printed figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from piapp.config.sections import Config
+from piapp.errors import MediaError, UsageError
+from piapp.landmarker.model import find_model
+from piapp.offline.evaluate.figures import report, tables
+from piapp.offline.evaluate.footage import Bench
+from piapp.offline.evaluate.manifest import locate, read_manifest
+from piapp.offline.evaluate.sheets import Sheets
+from piapp.progress import files_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command was asked for; see its options."""
+
+    rate_hz: float
+    copies: int
+    split: str | None
+    sheets: Path | None
+    record: Path | None
+    picture: Path | None
+    json: bool
+
+
+def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wanted) -> None:
+    """Judge the manifest's clips that are in the folder, and print the figures.
+
+    Raises:
+        MediaError: Manifest or clips cannot be read, or there is none.
+        UsageError: A picture is wanted and its library is not installed.
+    """
+    clips = [clip for clip in read_manifest(manifest) if wanted.split in {None, clip.split}]
+    if not clips:
+        raise MediaError(f"{manifest}: names no clips to judge")
+    draw = _drawing() if wanted.picture else None
+    found = locate(clips, folder)
+    sheets = Sheets(wanted.sheets) if wanted.sheets else None
+    model = find_model(config.landmarker.model, masks=False)
+    bench = Bench(config, model, wanted.rate_hz, wanted.copies, wanted.record, sheets)
+    outcomes = []
+    with files_progress(len(found)) as advance:
+        for clip, path in found:
+            advance(path)
+            outcomes.append(bench.run(clip, path))
+    figures = {"clips": len(outcomes), "absent": len(clips) - len(outcomes), "rate_hz": wanted.rate_hz}
+    figures |= tables(outcomes)
+    typer.echo(msgspec.json.encode(figures).decode() if wanted.json else "\n".join(report(figures)))
+    if sheets:
+        sheets.write()
+    if draw and wanted.picture:
+        draw(wanted.picture, figures)
+
+
+def _drawing() -> Callable[[Path, dict[str, Any]], None]:
+    """What draws the trade-off; its library is an extra."""
+    try:
+        from piapp.offline.evaluate.curve import draw_trade_off  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            f"evaluate --picture needs matplotlib, which is not installed: {error}; install piapp with its extra 'plot'"
+        ) from error
+    return draw_trade_off
