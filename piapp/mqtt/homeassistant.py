@@ -1,4 +1,4 @@
-"""Keeps what Home Assistant knows of this node true: announces it, again when asked, and takes outdated things back."""
+"""Keeps what Home Assistant knows of this node true: announces it, again when asked, and removes what is outdated."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.client import Incoming
+from piapp.mqtt.device import Device
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 
@@ -19,7 +20,10 @@ from piapp.mqtt.publisher import Publisher
 MAX_DELAY_S = 5.0
 
 # More than both forms of any version have; what else is there is not of our making.
-MAX_OUTDATED = 30
+MAX_OUTDATED = 100
+
+# Topics of one move; each takes a message at each step, and the outbox holds 32.
+MAX_MOVING = 25
 
 # Home Assistant needs a moment for each step of a move; the first one also lets all that is outdated come in.
 STEP_S = 1.0
@@ -41,7 +45,7 @@ class HomeAssistant:
     def __init__(
         self,
         config: HomeAssistantConfig,
-        device: discovery.Device,
+        device: Device,
         publisher: Publisher,
         *,
         rng: random.Random | None = None,
@@ -54,6 +58,8 @@ class HomeAssistant:
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - a delay needs no secrecy
         self._clock = clock
         self._lock = threading.Lock()
+        self._removed: dict[str, str] = {}  # components of earlier messages and their platform; bounded by MAX_REMOVED
+        self._removed_more = False
         self._announce_s: float | None = None
         self._outdated: set[str] = set()  # found since the last move began; bounded by MAX_OUTDATED
         self._moving: set[str] = set()
@@ -69,10 +75,24 @@ class HomeAssistant:
         if self._messages:
             self._publisher.subscribe(f"{self._config.prefix}/status", self._status)
 
+    def update(self, device: Device) -> None:
+        """Announce the node as it is now, such as with other zones, and remove what it no longer has; main thread."""
+        before = self._messages
+        self._device = device
+        with self._lock:
+            for payload in before.values():
+                self._removed |= discovery.no_longer(payload, device)
+            self._messages = discovery.messages(self._config, device, self._removed)
+        for topic in before.keys() - self._messages.keys():
+            self._publisher.retain(topic, b"")
+        for topic, payload in self._messages.items():
+            self._publisher.retain(topic, payload)
+
     def tick(self) -> None:
-        """Do what is due: announce again, or the next step of a move from another form."""
+        """Do what is due: announce again, remove what an earlier run had, or the next step of a move between forms."""
         now_s = self._clock()
         with self._lock:
+            removed_more, self._removed_more = self._removed_more, False
             announce = self._announce_s is not None and now_s >= self._announce_s
             if announce:
                 self._announce_s = None
@@ -84,6 +104,8 @@ class HomeAssistant:
             self._publisher.announce()
         if step:
             step()
+        if removed_more:
+            self.update(self._device)
 
     def _status(self, incoming: Incoming) -> None:
         """Home Assistant's birth; a retained one is old news, for everything is announced after connecting."""
@@ -92,9 +114,11 @@ class HomeAssistant:
                 self._announce_s = self._clock() + self._rng.uniform(0.0, MAX_DELAY_S)
 
     def _found(self, incoming: Incoming) -> None:
-        """Begin to take back what the other form, or another version, has left at the broker."""
-        outdated = incoming.retain and incoming.payload and incoming.topic not in self._messages
-        if not outdated or not discovery.is_ours(incoming.payload):
+        """Begin to remove what the other form, or another version, has left at the broker."""
+        if not (incoming.retain and incoming.payload and discovery.is_ours(incoming.payload)):
+            return
+        if incoming.topic in self._messages:
+            self._found_own(incoming.payload)
             return
         with self._lock:
             if incoming.topic not in self._moving and len(self._outdated) < MAX_OUTDATED:
@@ -102,11 +126,20 @@ class HomeAssistant:
             if not self._steps:
                 self._step_s = self._clock() + STEP_S  # more may follow
 
+    def _found_own(self, payload: bytes) -> None:
+        """Note components that an earlier run announced in the same message; the next `tick` removes them."""
+        gone = discovery.no_longer(payload, self._device)
+        with self._lock:
+            if gone.keys() - self._removed.keys():
+                self._removed = dict(list((self._removed | gone).items())[: discovery.MAX_REMOVED])
+                self._removed_more = True
+
     def _next_step(self) -> Callable[[], None] | None:
-        """What to do now; begins a move when something outdated was found."""
+        """The step to take now; begins a move when something outdated was found."""
         if not self._steps and self._outdated:
-            self._moving, self._outdated = self._outdated, set()
-            self._steps.extend((self._let_go, self._announce) if self._going_on() else ())
+            self._moving = set(sorted(self._outdated)[:MAX_MOVING])
+            self._outdated -= self._moving
+            self._steps.extend((self._let_go, self._publisher.announce) if self._going_on() else ())
             self._steps.append(self._take_back)
         return self._steps.popleft() if self._steps else None
 
@@ -115,13 +148,9 @@ class HomeAssistant:
         return [topic for topic in self._moving if self._messages and discovery.goes_on(topic, self._device)]
 
     def _let_go(self) -> None:
-        """Tell Home Assistant that what it knows from the outdated topics comes from elsewhere now."""
+        """Make Home Assistant expect from elsewhere what it knows from the outdated topics."""
         for topic in self._going_on():
             self._publisher.publish(Message(topic, discovery.MIGRATE, qos=1))
-
-    def _announce(self) -> None:
-        for topic, payload in self._messages.items():
-            self._publisher.publish(Message(topic, payload, qos=1, retain=True))
 
     def _take_back(self) -> None:
         """Empty the outdated topics. What gets lost with a connection is found again after the next one."""

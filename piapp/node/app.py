@@ -31,7 +31,6 @@ from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.clock import TimeLine, clock_is_synchronised
 from piapp.mqtt.commands import Acknowledge, Commands
-from piapp.mqtt.discovery import Device
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import EventPayload, FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
@@ -40,6 +39,7 @@ from piapp.mqtt.topics import Topics
 from piapp.node.alarm_file import AlarmFile, Clocks
 from piapp.node.alarms import Alarms
 from piapp.node.control import Control
+from piapp.node.home_device import home_device
 from piapp.node.state_folder import settings_file, state_folder
 from piapp.posture.monitor import Monitor
 from piapp.service import hardware
@@ -154,7 +154,7 @@ class Node:
         self._control = Control(self._commands, settings, self._settings_changed, ask_picture)
         self._control.add("acknowledge", self._acknowledge)
         self._control.add("test", self._test_alert)
-        device = _device(config, topics, keeps_settings=folder is not None)
+        device = home_device(config, topics, settings.values(), keeps_settings=folder is not None)
         self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self.preview = _preview(config, self._page_status, self._change_zones)
         self._page_head = {"node": topics.node, "name": device.name, "version": __version__}
@@ -527,12 +527,6 @@ def _preview(config: Config, look: Callable[[], dict[str, Any]], change_zones: C
             "install piapp with its extra 'preview', or set it to false"
         ) from error
     return Preview(config.preview, look, change_zones, pictures=config.publish.image == "photo")
-
-
-def _device(config: Config, topics: Topics, *, keeps_settings: bool) -> Device:
-    name = config.node.name or topics.node
-    sends = config.publish.image != "off"
-    return Device(topics, name, config.node.area, __version__, hardware.board(), keeps_settings, sends_pictures=sends)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

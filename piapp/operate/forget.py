@@ -43,7 +43,7 @@ def forget(config: Config, node: str, *, force: bool = False) -> list[str]:
         UsageError: The node is online.
     """
     topics = Topics(config.mqtt.base_topic, node)
-    device = discovery.Device(topics, name=node, area="", version="", board="", sends_pictures=True)
+    device = discovery.whole_device(topics)
     refused: list[str] = []
     with _connected(config.mqtt, topics, refused) as connection:
         filters = discovery.filters(config.homeassistant.prefix, device.id)

@@ -39,6 +39,11 @@ def default_node_id(
     return sanitised(socket.gethostname() if hostname is None else hostname) or "node"
 
 
+def serial_number(serial_files: Sequence[Path] = SERIAL_FILES) -> str:
+    """The board's serial number; empty on machines that have none."""
+    return next((serial for serial in map(_first_line, serial_files) if sanitised(serial).strip("0-")), "")
+
+
 def sanitised(text: str) -> str:
     """`text` in the form of a node id, 1 to 32 of a-z, 0-9 and "-"; the empty string when nothing is left."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_MAX_LENGTH].rstrip("-")

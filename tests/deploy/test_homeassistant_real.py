@@ -22,7 +22,7 @@ from piapp.config.live import LiveSettings
 from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.commands import Commands
-from piapp.mqtt.discovery import Device
+from piapp.mqtt.device import Device
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher

@@ -16,7 +16,7 @@ import pytest
 
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.commands import COMMANDS
-from piapp.mqtt.discovery import EVENT_TYPES, POSTURES
+from piapp.mqtt.entities_seen import EVENT_TYPES, POSTURES
 from piapp.mqtt.payload import PayloadWriter
 from piapp.types import Person, PostureEvent, State
 from tests.mosquitto import Subscriber, free_port, wait_until

@@ -85,7 +85,7 @@ PLATFORMS: dict[str, Schema] = {
         "sensor",
         ["state_topic"],
         READING,
-        device_class={"enum": ["enum", "duration", "temperature", "frequency", "data_size"]},
+        device_class={"enum": ["enum", "duration", "temperature", "frequency", "data_size", "timestamp"]},
         state_class={"enum": ["measurement", "total", "total_increasing"]},
         unit_of_measurement=TEXT,
         options={"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
@@ -109,6 +109,10 @@ PLATFORMS: dict[str, Schema] = {
             {
                 "if": {"properties": {"device_class": {"const": "duration"}}, "required": ["device_class"]},
                 "then": {"properties": {"unit_of_measurement": {"enum": ["d", "h", "min", "s", "ms", "μs"]}}},
+            },
+            {
+                "if": {"properties": {"device_class": {"const": "timestamp"}}, "required": ["device_class"]},
+                "then": {"properties": {"state_class": False, "unit_of_measurement": False}},
             },
         ]
     },
@@ -154,6 +158,12 @@ PLATFORMS: dict[str, Schema] = {
         payload_press=TEXT,
         device_class={"enum": ["identify", "restart", "update"]},
     ),
+    "select": _platform(
+        "select", ["command_topic", "options"], READING, WRITING, SETTING,
+        options={"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
+    ),
+    "camera": _platform("camera", ["topic"], topic=TOPIC, image_encoding={"const": "b64"})
+    | {"not": {"required": ["qos"]}},
     "device_automation": {
         "properties": {
             "automation_type": {"const": "trigger"},

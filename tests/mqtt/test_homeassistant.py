@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from piapp.config.load import load_config
 from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
+from piapp.mqtt.device import Device
 from piapp.mqtt.homeassistant import MAX_DELAY_S, STEP_S, HomeAssistant
+from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
@@ -29,12 +32,15 @@ class Clock:
 class Home:
     """A node that announces itself under a prefix of its own, and somebody who listens there."""
 
-    def __init__(self, broker, prefix: str, form: str, *, pictures: bool = False) -> None:
+    def __init__(self, broker, prefix: str, form: str, *, pictures: bool = False, zones: tuple[str, ...] = ()) -> None:
         self.prefix = prefix
         self.clock = Clock()
+        self.steps = 0
         overrides = [("mqtt.url", broker.url), ("homeassistant.prefix", prefix), ("homeassistant.discovery", form)]
         config = load_config(None, overrides=overrides, environ={}).config
-        self.device = discovery.Device(Topics("piapp", prefix), "Hall", "", "0.1.0", "board", sends_pictures=pictures)
+        self.device = Device(
+            Topics("piapp", prefix), "Hall", "", "0.1.0", "board", sends_pictures=pictures, zones=zones
+        )
         self.publisher = Publisher(config.mqtt, config.publish, self.device.topics)
         self.assistant = HomeAssistant(config.homeassistant, self.device, self.publisher, clock=self.clock)
         self.listener = Subscriber(broker.port, f"{prefix}/#")
@@ -57,6 +63,9 @@ class Home:
         """Let time pass; whether all old topics were emptied by now, and the new ones were not."""
         self.clock.now_s += STEP_S
         self.assistant.tick()
+        self.steps += 1
+        self.publisher.publish(Message(f"{self.prefix}/step", b"", qos=1))
+        self.listener.wait_for("step", self.steps)  # a step's messages have left before the next one
         announced = self.announced()
         return all(announced.get(topic) == b"" for topic in old) and all(announced.get(topic) for topic in new)
 
@@ -148,6 +157,43 @@ def test_what_is_no_more_is_not_moved(mosquitto):
         wait_until(lambda: home.moved(gone, after), "the pictures to go")
         heard = [message.payload for message in home.listener.of("config")]
     assert discovery.MIGRATE not in heard
+
+
+def removed(home: Home) -> dict[str, dict]:
+    """Components that the newest message of the device form takes out."""
+    payload = home.announced().get(f"{home.prefix}/device/{home.device.id}/config", b"{}")
+    return {name: part for name, part in json.loads(payload).get("cmps", {}).items() if len(part) == 1}
+
+
+def test_what_an_earlier_run_announced_is_removed(mosquitto):
+    """A zone and pictures of the run before are named with their platform alone, and stay so after a restart."""
+    gone = {"picture": {"p": "image"}, "take_picture": {"p": "button"}, "zone_bed": {"p": "binary_sensor"}}
+    with Home(mosquitto, "ha-earlier", "device", pictures=True, zones=("Bed", "Sofa")) as home:
+        home.listener.wait_for("config")
+        assert removed(home) == {}
+    for _ in range(2):
+        with Home(mosquitto, "ha-earlier", "device", zones=("Sofa",)) as home:
+
+            def took_out(home: Home = home) -> bool:
+                home.assistant.tick()
+                return removed(home) == gone
+
+            wait_until(took_out, "the removal")
+
+
+@pytest.mark.parametrize("form", ["device", "component"])
+def test_zones_drawn_while_it_runs(mosquitto, form):
+    """A new zone is announced, and one that is no more is removed."""
+    with Home(mosquitto, f"ha-zones-{form}", form, zones=("Bed",)) as home:
+        wait_until(lambda: home.expected() == topics_of(home, form), "the announcement")
+        before = home.expected()
+        home.device = replace(home.device, zones=("Sofa",))
+        home.assistant.update(home.device)
+        if form == "device":
+            wait_until(lambda: removed(home) == {"zone_bed": {"p": "binary_sensor"}}, "the removal")
+            assert home.expected() == before
+        else:
+            wait_until(lambda: home.expected() == topics_of(home, form) != before, "another zone")
 
 
 def test_new_form_is_announced_again_between(mosquitto):

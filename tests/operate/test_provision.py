@@ -17,7 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from piapp.cli.app import run_command
 from piapp.config.load import load_config
 from piapp.errors import ConfigError, UsageError
-from piapp.mqtt.discovery import Device, all_topics
+from piapp.mqtt.device import Device
+from piapp.mqtt.discovery import all_topics
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
