@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any
@@ -42,12 +43,13 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "false_per_hour": round(false / hours, 2) if hours else None,
         "delay_s": _delays(delays_s),
         "frames_seen": frames.as_dict(),
+        "postures": _postures(outcomes),
         "flips": _flips(outcomes),
     }
 
 
 def tables(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """All figures: in total, by footage, by view, by kind, and the trade-off."""
+    """All figures: in total, by footage, by view, by kind; the trade-off; and each clip's alarms."""
     kinds = _grouped(outcomes, lambda outcome: f"{outcome.clip.footage}: {outcome.clip.kind}")
     return {
         "total": summarize(outcomes),
@@ -58,6 +60,7 @@ def tables(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             {"threshold": round(point.threshold, 4), "recall": round(point.recall, 4), "false": round(point.false, 4)}
             for point in trade_off(*scores(outcomes))
         ],
+        "answers": {outcome.clip.title: _answer(outcome) for outcome in outcomes},
     }
 
 
@@ -70,12 +73,23 @@ def scores(outcomes: Iterable[Outcome]) -> tuple[list[float | None], list[float 
     return falls, calm
 
 
+def _answer(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"at_s": round(alarm.at_s, 2), "score": round(alarm.score, 4), "found_lying": alarm.found_lying}
+        for alarm in outcome.alarms
+    ]
+
+
 def report(figures: dict[str, Any]) -> Iterator[str]:
     """Lines for people."""
     for title in ("footage", "view", "kind"):
         yield from _rows(title, figures[title])
         yield ""
     yield from _rows("total", {"all": figures["total"]})
+    yield ""
+    yield "postures, where somebody is seen:"
+    for kind, row in figures["kind"].items():
+        yield f"  {kind:40} " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["postures"].items())
     if flips := figures["total"]["flips"]:
         yield ""
         yield "answers that change in perturbed copies:"
@@ -144,6 +158,14 @@ def _delays(delays_s: Sequence[float]) -> dict[str, Any] | None:
     late_s = quantile(delays_s, _TENTHS)
     assert late_s is not None
     return {"of": len(delays_s), "p50": round(median(delays_s), 2), "p90": round(late_s, 2)}
+
+
+def _postures(outcomes: Iterable[Outcome]) -> dict[str, float]:
+    """Share of each posture in the frames in which somebody is seen."""
+    counts: Counter[str] = Counter()
+    for outcome in outcomes:
+        counts.update(outcome.postures)
+    return {posture: round(count / counts.total(), 4) for posture, count in counts.most_common()}
 
 
 def _flips(outcomes: Iterable[Outcome]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -57,7 +58,8 @@ class Outcome:
         seen: In how many of them somebody was seen.
         alarms: In the order of time.
         taken_back: An alarm was followed by `recovered` with `up_at_once`.
-        copies: (name of the change, whether there was a right alarm) for each perturbed copy.
+        copies: (name of the change, whether somebody was reported to fall) for each perturbed copy.
+        postures: In how many results each posture was found; of several people the first's.
     """
 
     clip: Clip
@@ -67,6 +69,7 @@ class Outcome:
     alarms: tuple[Alarm, ...]
     taken_back: bool = False
     copies: tuple[tuple[str, bool], ...] = ()
+    postures: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def hits(self) -> tuple[Alarm, ...]:
@@ -175,14 +178,16 @@ def judge(clip: Clip, results: Sequence[PoseResult], config: Config) -> Outcome:
     """Run the posture logic over results of one clip."""
     monitor = monitor_of(config)
     alarms: list[Alarm] = []
+    postures: Counter[str] = Counter()
     taken_back = False
     for result in results:
-        _, events = monitor.update(result)
+        state, events = monitor.update(result)
+        postures.update(label.posture for label in state.labels[:1])
         alarms += (_alarm(event, result.ts_ms) for event in events if _is_alarm(event))
         taken_back = taken_back or any("up_at_once" in event.evidence for event in events)
     seconds = (results[-1].ts_ms - results[0].ts_ms) / 1000 if results else 0.0
     seen = sum(bool(result.poses) for result in results)
-    return Outcome(clip, seconds, len(results), seen, tuple(alarms), taken_back)
+    return Outcome(clip, seconds, len(results), seen, tuple(alarms), taken_back, postures=postures)
 
 
 def thin(results: Iterable[PoseResult], rate_hz: float) -> Iterator[PoseResult]:

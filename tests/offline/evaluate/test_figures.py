@@ -86,3 +86,16 @@ def test_people_see_each_share_with_its_interval():
         == "| home | 1 of 1 (21 to 100 %) | 1 of 1 (21 to 100 %) | 0 of 1 (0 to 79 %) | 0 | +0.5 s, +0.5 s | 100 % |"
     )
     assert rule.count("|") == head.count("|")
+
+
+def test_postures_are_shares_of_the_frames_in_which_somebody_is_seen():
+    """Over all clips of the group."""
+    found = [outcome(clip(), postures={"standing": 60, "lying": 20}), outcome(clip(), postures={"standing": 20})]
+    assert summarize(found)["postures"] == {"standing": 0.8, "lying": 0.2}
+    assert "standing 80 %, lying 20 %" in "\n".join(report(tables(found)))
+
+
+def test_every_clips_alarms_are_given():
+    """So that two runs can be compared clip by clip."""
+    answers = tables([outcome(clip("a"), 1.234, score=0.5), outcome(clip("b", fall=False))])["answers"]
+    assert answers == {"home/a": [{"at_s": 1.23, "score": 0.5, "found_lying": False}], "home/b": []}
