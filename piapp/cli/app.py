@@ -285,6 +285,10 @@ def evaluate(
         Path | None, typer.Option(metavar="F", help="Judge falls on this manifest's clips in DIR/SET/NAME.")
     ] = None,
     split: Annotated[Split | None, typer.Option(help="Only this part of the manifest.")] = None,
+    footage: Annotated[str | None, typer.Option(metavar="SET", help="Only this set of the manifest.")] = None,
+    degrade: Annotated[
+        str | None, typer.Option(metavar="KIND=X", help="Make videos worse: small, dark, blurred, askew (manifest).")
+    ] = None,
     rate: Annotated[
         float, typer.Option(metavar="HZ", min=1.0, max=60.0, help="Frames a second, taken by their times (manifest).")
     ] = 15.0,
@@ -304,13 +308,15 @@ def evaluate(
     """Compare with labelled clips: events and postures, or with --manifest the falls of many clips with intervals."""
     if manifest and labels:
         raise UsageError("evaluate: --manifest and --labels exclude each other; a manifest holds its own labels")
-    if not manifest and (split or perturbed or sheets or record):
-        raise UsageError("evaluate: --split, --perturbed, --sheets and --record need a --manifest")
+    if not manifest and (split or perturbed or sheets or record or footage or degrade):
+        raise UsageError("evaluate: --split, --footage, --degrade, --perturbed, --sheets, --record need a --manifest")
     loaded = _begin(config, set_, {}, log_level)
     if manifest:
         from piapp.cli.footage import Wanted, evaluate_footage  # noqa: PLC0415
 
-        wanted = Wanted(rate, perturbed, split.value if split else None, sheets, record, picture, json_)
+        wanted = Wanted(
+            rate, perturbed, split.value if split else None, sheets, record, picture, json_, footage, degrade
+        )
         evaluate_footage(folder, manifest, loaded.config, wanted)
         return
     from piapp.landmarker.model import find_model  # noqa: PLC0415

@@ -13,11 +13,13 @@ import typer
 from piapp.config.sections import Config
 from piapp.errors import MediaError, UsageError
 from piapp.landmarker.model import find_model
+from piapp.offline.evaluate.degrade import DEGRADATIONS
 from piapp.offline.evaluate.figures import report, tables
 from piapp.offline.evaluate.footage import Bench
-from piapp.offline.evaluate.manifest import locate, read_manifest
+from piapp.offline.evaluate.manifest import Clip, locate, read_manifest
 from piapp.offline.evaluate.sheets import Sheets
 from piapp.progress import files_progress
+from piapp.types import ImageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Wanted:
     record: Path | None
     picture: Path | None
     json: bool
+    footage: str | None = None
+    degrade: str | None = None
 
 
 def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wanted) -> None:
@@ -40,14 +44,15 @@ def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wante
         MediaError: Manifest or clips cannot be read, or there is none.
         UsageError: A picture is wanted and its library is not installed.
     """
-    clips = [clip for clip in read_manifest(manifest) if wanted.split in {None, clip.split}]
+    degrade = _degradation(wanted.degrade) if wanted.degrade else None
+    clips = [clip for clip in read_manifest(manifest) if _is_wanted(clip, wanted)]
     if not clips:
         raise MediaError(f"{manifest}: names no clips to judge")
     draw = _drawing() if wanted.picture else None
     found = locate(clips, folder)
     sheets = Sheets(wanted.sheets) if wanted.sheets else None
     model = find_model(config.landmarker.model, masks=False)
-    bench = Bench(config, model, wanted.rate_hz, wanted.copies, wanted.record, sheets)
+    bench = Bench(config, model, wanted.rate_hz, wanted.copies, wanted.record, sheets, degrade)
     outcomes = []
     with files_progress(len(found)) as advance:
         for clip, path in found:
@@ -60,6 +65,21 @@ def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wante
         sheets.write()
     if draw and wanted.picture:
         draw(wanted.picture, figures)
+
+
+def _is_wanted(clip: Clip, wanted: Wanted) -> bool:
+    return wanted.split in {None, clip.split} and wanted.footage in {None, clip.footage}
+
+
+def _degradation(text: str) -> Callable[[ImageArray], ImageArray]:
+    """What makes pictures worse, from `KIND=FACTOR`."""
+    kind, _, factor = text.partition("=")
+    try:
+        change, number = DEGRADATIONS[kind], float(factor)
+    except (KeyError, ValueError) as error:
+        kinds = ", ".join(DEGRADATIONS)
+        raise UsageError(f"--degrade {text}: expected KIND=FACTOR, such as small=0.5; kinds are {kinds}") from error
+    return lambda image: change(image, number)
 
 
 def _drawing() -> Callable[[Path, dict[str, Any]], None]:

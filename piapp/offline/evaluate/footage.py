@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -123,6 +123,7 @@ class Bench:
         copies: How many perturbed copies each clip has.
         record: Where recordings of the videos' landmarks go, as SET/NAME.npz; None keeps none.
         sampler: Sees every frame.
+        degrade: Makes each picture of a video worse before it is looked at.
     """
 
     config: Config
@@ -131,6 +132,7 @@ class Bench:
     copies: int = 0
     record: Path | None = None
     sampler: Sampler | None = None
+    degrade: Callable[[ImageArray], ImageArray] | None = None
 
     def run(self, clip: Clip, path: Path) -> Outcome:
         """Answer a clip and its perturbed copies.
@@ -157,9 +159,10 @@ class Bench:
         results: list[PoseResult] = []
         with VideoFile(path) as video, OfflineStage(self.config.landmarker, self.model.path, video=True) as stage:
             due = _Due(self.rate_hz)
-            for ts_ms, image in video.frames():
+            for ts_ms, original in video.frames():
                 if ts_ms < clip.from_s * 1000 or not due.at(ts_ms):
                     continue
+                image = self.degrade(original) if self.degrade else original
                 size = (image.shape[1], image.shape[0])
                 results.append(PoseResult(ts_ms, ts_ms * 1_000_000, size, stage.detect(image, ts_ms)))
                 self._offer(clip, image, results[-1])
