@@ -81,6 +81,7 @@ class StatePayload(Struct, frozen=True, gc=False):
     Attributes:
         occupied: None while nobody watches: before the first result, while paused, after a stop. Then `persons` holds
             those alone who are down.
+        alarm: Somebody stays down: `fallen` was reported, and they are not up again.
         acknowledged: An alarm is open, and somebody takes care of each that is.
         last_fall: When somebody fell last; None when nobody did.
     """
@@ -92,6 +93,7 @@ class StatePayload(Struct, frozen=True, gc=False):
     count: int
     posture: Posture | Literal["none"]
     fallen: bool
+    alarm: bool
     acknowledged: bool
     paused: bool
     last_fall: str | None
@@ -177,6 +179,7 @@ class PayloadWriter:
         *,
         watching: bool = True,
         paused: bool = False,
+        alarm: bool = False,
         acknowledged: bool = False,
         last_fall: str | None = None,
     ) -> bytes:
@@ -193,6 +196,7 @@ class PayloadWriter:
             count=len(persons),
             posture=persons[0].posture if persons else "none",
             fallen=any(person.fallen for person in persons),
+            alarm=alarm,
             acknowledged=acknowledged,
             paused=paused,
             last_fall=last_fall,

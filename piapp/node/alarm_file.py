@@ -31,11 +31,13 @@ class OpenAlarm:
         person: The track's id.
         event_id: Of the event that opened it.
         acknowledged: Somebody takes care of it.
+        confirmed: `fallen` was reported: they stay down.
     """
 
     person: int
     event_id: str
     acknowledged: bool = False
+    confirmed: bool = False
 
 
 class KeptAlarms(Struct, frozen=True):

@@ -61,6 +61,11 @@ class Alarms:
         return bool(self.open) and all(alarm.acknowledged for alarm in self.open)
 
     @property
+    def confirmed(self) -> bool:
+        """Whether somebody stays down: `fallen` was reported, and they are not up again."""
+        return any(alarm.confirmed for alarm in self.open)
+
+    @property
     def unattended(self) -> bool:
         """Whether an alarm is open that nobody has acknowledged."""
         return any(not alarm.acknowledged for alarm in self.open)
@@ -171,10 +176,14 @@ class Alarms:
                 self.open += (OpenAlarm(person, payload.id),)
                 self.last_fall = payload.t
             if payload.event_type == "fallen":
+                self._confirm(person)
                 self._plan(person, now_ms, self._repeats.get(person, (0, 0))[1])
         elif payload.event_type == "recovered":
             self.open = tuple(alarm for alarm in self.open if alarm.person != person)
             self._repeats.pop(person, None)
+
+    def _confirm(self, person: int) -> None:
+        self.open = tuple(replace(alarm, confirmed=True) if alarm.person == person else alarm for alarm in self.open)
 
     def _find_orphans(self, gap_s: float) -> None:
         down = {person.id for person in self._monitor.state.persons if person.fallen}

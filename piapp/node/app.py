@@ -369,6 +369,7 @@ class Node:
         standing: dict[str, Any] = {
             "watching": self._watching,
             "paused": not self._control.watching.is_set(),
+            "alarm": self._alarms.confirmed,
             "acknowledged": self._alarms.acknowledged,
             "last_fall": self._alarms.last_fall,
         }

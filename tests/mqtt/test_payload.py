@@ -151,7 +151,7 @@ def test_a_state_tells_who_is_there():
     payload = writer().state(State(123_456, persons, ()), LINE)
     assert json.loads(payload) == {
         "v": 1, "boot": "9f2c61aa", "t": "2026-11-22T06:01:02.345Z", "occupied": True, "count": 2, "posture": "sitting",
-        "fallen": True, "acknowledged": False, "paused": False, "last_fall": None,
+        "fallen": True, "alarm": False, "acknowledged": False, "paused": False, "last_fall": None,
         "persons": [
             {"id": 3, "posture": "sitting", "since": "2026-11-22T06:00:59.345Z", "fallen": False,
              "hands_raised": ["right"], "still_s": 12.0, "zones": ["sofa"]},

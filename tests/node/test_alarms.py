@@ -75,6 +75,7 @@ def test_a_fall_opens_an_alarm_and_standing_up_ends_it():
     assert (alarm.person, alarm.event_id, alarm.acknowledged) == (fall.person, fall.id, False)
     assert room.alarms.last_fall == fall.t
     assert room.alarms.unattended
+    assert not room.alarms.confirmed, "they have not stayed down yet"
     room.report((PostureEvent("recovered", END_MS, fall.person),), END_MS)
     assert room.alarms.open == ()
     assert room.alarms.last_fall == fall.t
@@ -87,6 +88,7 @@ def test_fallen_is_repeated_until_somebody_acknowledges():
     for at_s in range(1, 80):
         room.tick(END_MS + at_s * 1000)
     assert room.kinds() == ["fall", "fallen", "fallen", "fallen"]
+    assert room.alarms.confirmed
     first, second = room.reported[-2:]
     assert [first.evidence["repeat"], second.evidence["repeat"]] == [1, 2]
     assert second.evidence["down_s"] - first.evidence["down_s"] == pytest.approx(30.0, abs=1.1)
