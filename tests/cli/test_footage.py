@@ -38,7 +38,7 @@ def test_a_manifest_is_judged(folder):
     assert figures["total"]["falls"]["count"] == 1
     assert figures["total"]["flips"]["all"]["of"] == 4
     assert (folder / "curve.png").stat().st_size > 1000
-    assert (folder / "sheets" / "home.png").stat().st_size > 1000
+    assert (folder / "sheets" / "home-1.png").stat().st_size > 1000
 
 
 def test_people_get_tables(folder):

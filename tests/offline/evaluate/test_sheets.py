@@ -22,20 +22,21 @@ def test_a_sheet_a_set_shows_frames_with_poses(tmp_path):
         sheets.offer(clip(footage="home"), np.full((240, 320, 3), 200, np.uint8), result(pose))
         sheets.offer(clip(footage="hall"), None, result(pose))
         sheets.offer(clip(footage="empty"), None, result())
-    assert [path.name for path in sheets.write()] == ["home.png", "hall.png"]
-    home, hall = (cv2.imread(str(tmp_path / "new" / name)) for name in ("home.png", "hall.png"))
+    assert [path.name for path in sheets.write()] == ["home-1.png", "hall-1.png"]
+    home, hall = (cv2.imread(str(tmp_path / "new" / name)) for name in ("home-1.png", "hall-1.png"))
     assert home.shape == hall.shape == (2 * 288, 5 * 384, 3)
     assert np.median(home[:288]) == 200
     assert hall[:288].max() > 200 > np.median(hall)
 
 
-def test_a_sheet_holds_twenty_frames_at_most(tmp_path):
-    """More frames do not make it grow."""
+def test_three_sheets_of_twenty_frames_at_most(tmp_path):
+    """More frames do not make them grow."""
     sheets = Sheets(tmp_path)
     for _ in range(100):
         sheets.offer(clip(), None, result(Pose(LANDMARKS, LANDMARKS)))
-    (path,) = sheets.write()
-    assert cv2.imread(str(path)).shape == (4 * 288, 5 * 384, 3)
+    paths = sheets.write()
+    assert [path.name for path in paths] == ["home-1.png", "home-2.png", "home-3.png"]
+    assert {cv2.imread(str(path)).shape for path in paths} == {(4 * 288, 5 * 384, 3)}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
