@@ -17,7 +17,8 @@ from piapp.config.sections import Config
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.node.app import Node, Parts
+from piapp.node.app import Node, NodeParts
+from piapp.node.outlets import Outlet
 from piapp.types import Frame, PoseResult
 
 # Somebody lost is waited for, then nobody for `power.idle_after_s`; and for machines that need a second a frame.
@@ -62,19 +63,16 @@ class RatedCamera:
         return SourceStatus()
 
 
-class _WatchedNode(Node):
-    """Tells when its first frame left, and whether it idles."""
+class _FirstFrame(Outlet):
+    """Notes the frames that leave the node."""
 
-    def __init__(self, config: Config, parts: Parts, tally: Tally) -> None:
-        super().__init__(config, parts)
+    name = "measurement"
+
+    def __init__(self, tally: Tally) -> None:
         self._tally = tally
 
-    @property
-    def idles(self) -> bool:
-        return self._power.idle
-
-    def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
-        super().frame_left(result, sent_ns)
+    def frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
+        """Note a frame that was written."""
         if sent_ns is not None:
             self._tally.add_latency(result.captured_ns, sent_ns)
 
@@ -92,8 +90,8 @@ class RatedPipeline:
         self._tally = tally
         self._camera = RatedCamera(frames, config.camera.fps)
         model = find_model(config.landmarker.model, masks=False)
-        parts = Parts(self._camera, live_factory(config.landmarker, model.path), model)
-        self._node = _WatchedNode(config, parts, tally)
+        parts = NodeParts(lambda: self._camera, live_factory(config.landmarker, model.path), model)
+        self._node = Node(config, parts, observers=(_FirstFrame(tally),))
         self._thread = NodeThread(self._node)
 
     def start(self) -> None:
@@ -105,7 +103,7 @@ class RatedPipeline:
         """Measure with somebody there, then idling; each for so long."""
         active_percent = self._percent(seconds)
         self._camera.somebody = False
-        self._wait_until(lambda: self._node.idles, "idling")
+        self._wait_until(lambda: self._node.idle, "idling")
         return IdleFound(active_percent, self._percent(seconds))
 
     def stop(self) -> None:

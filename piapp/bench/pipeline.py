@@ -20,7 +20,8 @@ from piapp.errors import BrokerError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.node.app import Node, Parts
+from piapp.node.app import Node, NodeParts
+from piapp.node.outlets import Outlet
 from piapp.types import Frame, Pose, PoseResult
 
 CONNECT_S = 15.0
@@ -141,18 +142,19 @@ def fed(factory: LandmarkerFactory, camera: FeedCamera) -> LandmarkerFactory:
     return create
 
 
-class _MeasuredNode(Node):
-    """Tells the camera when each frame's message was written, and keeps the newest results."""
+class _Measurement(Outlet):
+    """Counts frames that leave the node, has the camera time them, and keeps the newest results."""
 
-    def __init__(self, config: Config, parts: Parts, camera: FeedCamera) -> None:
-        super().__init__(config, parts)
+    name = "measurement"
+
+    def __init__(self, camera: FeedCamera) -> None:
+        self._camera = camera
         self.results: deque[PoseResult] = deque(maxlen=KEPT_RESULTS)
         self.left = 0
         self.sent = 0
-        self._camera = camera
 
-    def frame_left(self, result: PoseResult, sent_ns: int | None) -> None:
-        super().frame_left(result, sent_ns)
+    def frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
+        """Note a frame that was written or dropped."""
         self.results.append(result)
         self._camera.sent(result, sent_ns)
         self.left += 1
@@ -174,13 +176,15 @@ class Pipeline:
         model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
         self._camera = FeedCamera(frames, tally)
         factory = fed(live_factory(config.landmarker, model.path), self._camera)
-        self._node = _MeasuredNode(config, Parts(self._camera, factory, model), self._camera)
+        self._measurement = _Measurement(self._camera)
+        parts = NodeParts(lambda: self._camera, factory, model)
+        self._node = Node(config, parts, observers=(self._measurement,))
         self._thread = NodeThread(self._node)
 
     @property
     def results(self) -> list[PoseResult]:
         """The newest results."""
-        return list(self._node.results)
+        return list(self._measurement.results)
 
     def start(self) -> None:
         """Start the node, and wait for the first message.
@@ -196,14 +200,14 @@ class Pipeline:
 
     def measure(self, wanted: Measure) -> Window:
         """Run for a while, then wait until nothing is on its way."""
-        given, sent = self._camera.given, self._node.sent
+        given, sent = self._camera.given, self._measurement.sent
         self._camera.run(running=True)
         try:
             window = self._tally.measure(wanted, published=True, check=self._thread.check)
         finally:
             self._camera.run(running=False)
         self._settle()
-        lost = (self._camera.given - given) - (self._node.sent - sent)
+        lost = (self._camera.given - given) - (self._measurement.sent - sent)
         return msgspec.structs.replace(window, lost=lost)
 
     def stop(self) -> None:
@@ -212,5 +216,5 @@ class Pipeline:
 
     def _settle(self) -> None:
         until_s = time.monotonic() + SETTLE_S
-        while self._node.left < self._camera.given and time.monotonic() < until_s:
+        while self._measurement.left < self._camera.given and time.monotonic() < until_s:
             time.sleep(0.005)

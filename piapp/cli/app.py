@@ -12,11 +12,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from concurrent.futures import Future, wait
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -34,10 +32,6 @@ log = logging.getLogger("piapp")
 
 EXIT_SOME_FAILED = 1
 EXIT_INTERNAL = 70
-
-POLL_S = 0.1
-
-_T = TypeVar("_T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -178,8 +172,7 @@ def run(
     # Imported here, so that `piapp --help` and `piapp config` answer at once.
     from piapp.node.app import Node, make_parts  # noqa: PLC0415
 
-    parts = _finish_or_leave(lambda: make_parts(loaded.config), stop)
-    running = Node(loaded.config, parts, loaded.file)
+    running = Node(loaded.config, make_parts(loaded.config), loaded.file)
     try:
         running.run(stop, duration)
     except BaseException as error:
@@ -188,23 +181,6 @@ def run(
         raise
     if running.hung:
         _leave(None)
-
-
-def _finish_or_leave(work: Callable[[], _T], stop: threading.Event) -> _T:
-    """Do work that may hang in a driver or on the network; leave at once when `stop` is set meanwhile."""
-    done: Future[_T] = Future()
-
-    def do() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised below, on the main thread
-            done.set_exception(error)
-
-    threading.Thread(target=do, name="open", daemon=True).start()
-    while not wait([done], POLL_S).done:
-        if stop.is_set():
-            _leave(None)
-    return done.result()
 
 
 def _leave(error: BaseException | None) -> NoReturn:

@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from piapp.camera import Camera, open_camera
-from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.camera.source import parse_source
 from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
 from piapp.errors import BrokerError, ConfigError
-from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
+from piapp.landmarker.live import LandmarkerFactory
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.payload import FramePayload, Row, decode_frame
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
+from piapp.node.source import ResultSource
 from piapp.offline.detect import Detector
 from piapp.offline.recording import Recorded, RecordingError, RecordingWriter
 from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
@@ -158,35 +158,30 @@ def camera_results(config: Config, camera: Camera, factory: LandmarkerFactory, s
         CameraError: The camera is lost.
         LandmarkerError: The landmarker cannot be loaded or is stuck.
     """
-    slot = FrameSlot()
-    capture = CaptureThread(camera, slot)
-    stage = LiveStage(
-        factory,
-        slot.take,
-        workers=1 if camera.lockstep else worker_count(config.landmarker),
-        max_result_age_s=config.landmarker.max_result_age_s,
-    )
-    with ExitStack() as parts:
-        parts.callback(capture.stop, STOP_S)
-        parts.callback(stage.stop, STOP_S)
-        stage.load(stop)
-        capture.start()
+    workers = 1 if camera.lockstep else None
+    source = ResultSource(lambda: camera, factory, config, workers=workers)
+    with ExitStack() as running:
+        running.callback(source.stop_camera, STOP_S)
+        running.callback(source.stop_landmarker, STOP_S)
+        if not source.open(stop):
+            return
+        source.load(stop)
+        source.start()
         line = _TimeLine()
-        while not stop.is_set():
-            ended = capture.ended
-            result = stage.next_result(POLL_S)
-            capture.raise_if_failed()
-            capture.raise_if_silent(config.camera)
-            if result is not None:
-                capture.frame_done()
-                age_ns = time.monotonic_ns() - result.captured_ns
-                utc_ms = (time.time_ns() - age_ns) // 1_000_000
-                placed = replace(result, ts_ms=line.place("", result.ts_ms, utc_ms))
-                yield Recorded(placed, age_ns / 1e6, utc_ms)
-            elif ended and slot.empty and not stage.busy:
-                return
-            else:
+        while not (stop.is_set() or source.ended):
+            result = source.next(POLL_S)
+            if result is None:
                 yield None
+            else:
+                source.frame_done()
+                yield _placed(result, line)
+
+
+def _placed(result: PoseResult, line: _TimeLine) -> Recorded:
+    """A live result with its place on the line, its age now and its time of day."""
+    age_ns = time.monotonic_ns() - result.captured_ns
+    utc_ms = (time.time_ns() - age_ns) // 1_000_000
+    return Recorded(replace(result, ts_ms=line.place("", result.ts_ms, utc_ms)), age_ns / 1e6, utc_ms)
 
 
 def node_results(config: Config, node: str, stop: threading.Event) -> Results:

@@ -50,8 +50,8 @@ def main() -> int:
         landmarkers.append(BreakableLandmarker(on_result, on_compute))
         return landmarkers[-1]
 
-    def make_parts(config: Config) -> app.Parts:
-        return app.Parts(camera, factory, find_model(config.landmarker.model, masks=False))
+    def make_parts(config: Config) -> app.NodeParts:
+        return app.NodeParts(lambda: camera, factory, find_model(config.landmarker.model, masks=False))
 
     def obey() -> None:
         for line in sys.stdin:

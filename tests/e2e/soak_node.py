@@ -30,9 +30,9 @@ def main() -> int:
         pictures = [image for _, image in video.frames()][PICTURES]
     camera = FakeCamera(pictures, fps=FPS)
 
-    def make_parts(config: Config) -> app.Parts:
+    def make_parts(config: Config) -> app.NodeParts:
         model = find_model(config.landmarker.model, masks=False)
-        return app.Parts(camera, live_factory(config.landmarker, model.path), model)
+        return app.NodeParts(lambda: camera, live_factory(config.landmarker, model.path), model)
 
     def obey() -> None:
         for line in sys.stdin:

@@ -13,7 +13,7 @@ import pytest
 from piapp.config.load import load_config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, Parts
+from piapp.node.app import Node, NodeParts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
 from piapp.types import Frame, Pose
@@ -58,7 +58,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     def factory(on_result: OnResult, on_compute: OnCompute) -> FakeLandmarker:
         return FakeLandmarker(on_result, on_compute, poses=room.poses)
 
-    node = Node(config, Parts(FakeCamera(fps=FPS), factory, find_model("lite", masks=False)))
+    node = Node(config, NodeParts(lambda: FakeCamera(fps=FPS), factory, find_model("lite", masks=False)))
     stop = threading.Event()
     thread = threading.Thread(target=node.run, args=(stop,), name="node")
     thread.start()

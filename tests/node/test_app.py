@@ -12,7 +12,7 @@ import pytest
 from piapp.config.load import load_config
 from piapp.errors import CameraNotFoundError, LandmarkerTimeoutError, ModelError, UsageError
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, Parts, make_parts, node_id
+from piapp.node.app import Node, NodeParts, make_parts, node_id
 from piapp.service.identity import default_node_id
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
@@ -25,10 +25,11 @@ def config_of(port, *settings):
     return load_config(Path("/dev/null"), overrides=[*quick, *settings], environ={}).config
 
 
-def node_of(config, camera, **landmarker):
+def node_of(config, camera, *, observers=(), **landmarker):
     """A node with fakes."""
     model = find_model("lite", masks=False)
-    return Node(config, Parts(camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model))
+    parts = NodeParts(lambda: camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model)
+    return Node(config, parts, observers=observers)
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_landmarker_that_cannot_be_made_ends_the_run():
         raise ModelError("no such model")
 
     threads = set(threading.enumerate())
-    parts = Parts(FakeCamera(), factory, find_model("lite", masks=False))
+    parts = NodeParts(FakeCamera, factory, find_model("lite", masks=False))
     node = Node(config_of(free_port()), parts)
     with pytest.raises(ModelError, match="no such model"):
         node.run(threading.Event())
@@ -127,7 +128,7 @@ def test_parts_that_hang_are_named(subscriber):
         return landmarkers[-1]
 
     config = config_of(subscriber.port, ("landmarker.max_result_age_s", "0.5"))
-    node = Node(config, Parts(camera, factory, find_model("lite", masks=False)))
+    node = Node(config, NodeParts(lambda: camera, factory, find_model("lite", masks=False)))
     camera.hang_on_close()
 
     def hang():
@@ -146,12 +147,67 @@ def test_parts_that_hang_are_named(subscriber):
 
 
 def test_parts_come_from_the_configuration(tmp_path):
-    """The model is verified and the source opened; each failure is its own error."""
-    for source, error in (("usb:0", UsageError), ("file:/gone.mp4", CameraNotFoundError)):
-        with pytest.raises(error):
-            make_parts(config_of(1, ("camera.source", source)))
+    """The model is verified and the source's name understood; the camera is opened when the node runs."""
+    with pytest.raises(UsageError):
+        make_parts(config_of(1, ("camera.source", "usb:0")))
     with pytest.raises(ModelError, match=r"gone\.task"):
         make_parts(config_of(1, ("landmarker.model", str(tmp_path / "gone.task"))))
+    parts = make_parts(config_of(1, ("camera.source", "file:/gone.mp4")))
+    with pytest.raises(CameraNotFoundError):
+        parts.open_camera()
+
+
+def test_a_camera_that_is_missing_is_published_before_the_end(subscriber, tmp_path):
+    """Status, info, settings, health and the loss with its reason are there; the loss is reported once."""
+    settings = [("camera.source", "file:/gone.mp4"), ("spool.dir", str(tmp_path))]
+    config = config_of(subscriber.port, *settings)
+    with pytest.raises(CameraNotFoundError):
+        Node(config, make_parts(config)).run(threading.Event())
+    subscriber.wait_for("status", payload=b"offline")
+    lost = json.loads(subscriber.of("event")[0].payload)
+    assert lost["event_type"] == "camera_lost"
+    assert "/gone.mp4" in lost["evidence"]["reason"]
+    assert json.loads(subscriber.of("info")[-1].payload)["hardware"]["camera"] is None
+    assert json.loads(subscriber.of("health")[-1].payload)["frames_processed"] == 0
+    assert json.loads(subscriber.of("settings")[-1].payload)["paused"] is False
+    with pytest.raises(CameraNotFoundError):
+        Node(config, make_parts(config)).run(threading.Event())
+    subscriber.wait_for("status", 2, payload=b"offline")
+    assert len(subscriber.of("event")) == 1
+
+
+def test_a_camera_that_hangs_while_it_is_opened_is_left_behind():
+    """The node stops when it is asked to, and names what hangs."""
+    release, stop = threading.Event(), threading.Event()
+    opening = threading.Event()
+
+    def open_camera():
+        opening.set()
+        release.wait()
+        return FakeCamera()
+
+    node = Node(config_of(free_port()), NodeParts(open_camera, FakeLandmarker, find_model("lite", masks=False)))
+    runner = threading.Thread(target=node.run, args=(stop,))
+    runner.start()
+    assert opening.wait(DEADLINE_S)
+    stop.set()
+    runner.join(DEADLINE_S)
+    assert node.hung == ["camera"]
+    release.set()
+
+
+def test_health_that_cannot_be_read_ends_nothing(subscriber, monkeypatch, caplog):
+    """A machine out of descriptors costs a report, and the log tells why."""
+
+    def fail(*_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("piapp.node.health_report.hardware.disk_free_mb", fail)
+    node = node_of(config_of(subscriber.port, ("health.period_s", "1")), FakeCamera(fps=30))
+    node.run(threading.Event(), duration_s=1.5)
+    assert "Too many open files" in caplog.text
+    assert subscriber.of("health") == []
+    assert subscriber.wait_for("frame")
 
 
 def test_the_node_id_is_the_configured_one_or_the_devices():

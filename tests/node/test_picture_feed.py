@@ -14,6 +14,7 @@ import pytest
 from piapp import draw
 from piapp.errors import ConfigError, PiappError
 from piapp.mqtt.payload import FramePayload
+from piapp.node.outlets import Outlet
 from piapp.node.picture_feed import MAX_ASKED, PictureFeed
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import standing_pose
@@ -155,28 +156,41 @@ def test_a_feed_that_was_never_started_stops():
     assert Feed().feed.stop(0.0)
 
 
+class Given(Outlet):
+    """Keeps the results that outlets are given."""
+
+    def __init__(self):
+        self.results = []
+
+    def offer(self, observation):
+        """Keep one."""
+        self.results.append(observation.result)
+
+    def newest(self):
+        """One that came after the call."""
+        before = len(self.results)
+        wait_until(lambda: len(self.results) > before, "a result")
+        return self.results[-1]
+
+
 @contextmanager
 def running(subscriber, *settings, **landmarker):  # noqa: F811
-    """A node in front of the coloured scene."""
+    """A node in front of the coloured scene; what its outlets are given."""
     stop = threading.Event()
+    given = Given()
     quick = ("power.idle_fps", "0")
-    node = node_of(config_of(subscriber.port, quick, *settings), FakeCamera([scene()], fps=30), **landmarker)
+    node = node_of(
+        config_of(subscriber.port, quick, *settings), FakeCamera([scene()], fps=30), observers=(given,), **landmarker
+    )
     thread = threading.Thread(target=node.run, args=(stop,))
     thread.start()
     try:
         subscriber.wait_for("frame", 3)
-        yield node
+        yield given
     finally:
         stop.set()
         thread.join(DEADLINE_S)
     assert node.hung == []
-
-
-def a_result_of(node):
-    """A result on its way to the node's main loop, which goes without it."""
-    found = []
-    wait_until(lambda: found.append(node._stage.next_result(1.0)) or found[-1], "a result")
-    return found[-1]
 
 
 def asked(subscriber, command, request=b"{}"):  # noqa: F811
@@ -208,8 +222,8 @@ def drawn_from(frame):
 
 def test_a_skeleton_holds_no_pixel_of_the_camera_s_picture(subscriber):  # noqa: F811
     """It equals what anybody draws from the published landmarks, and has none of the scene's colours."""
-    with running(subscriber, ("publish.image", "skeleton")) as node:
-        assert a_result_of(node).image is None
+    with running(subscriber, ("publish.image", "skeleton")) as given:
+        assert given.newest().image is None
         data = asked(subscriber, "snapshot", b'{"transaction": 7}')
         (message,) = subscriber.wait_for("image")
         wait_until(lambda: frame_at(subscriber, data["data"]["ts_ms"]), "the frame of the picture")
@@ -238,8 +252,8 @@ def test_a_photo_is_the_camera_s_picture(subscriber):  # noqa: F811
 
 def test_off_sends_nothing_and_says_so(subscriber):  # noqa: F811
     """No picture by a request, by `set`, or by itself; results carry none."""
-    with running(subscriber) as node:
-        assert a_result_of(node).image is None
+    with running(subscriber) as given:
+        assert given.newest().image is None
         answer = asked(subscriber, "snapshot")
         assert (answer["status"], answer["data"]) == ("error", None)
         assert "publish.image is off" in answer["error"]

@@ -19,7 +19,7 @@ import pytest
 
 from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError, PreviewError
-from piapp.node import app
+from piapp.node import outlets
 from piapp.preview.server import HEADERS, POLICY
 from piapp.preview.viewers import EVENTS_KEPT, MAX_VIEWERS
 from tests.mosquitto import DEADLINE_S, wait_until
@@ -456,10 +456,10 @@ def test_without_the_libraries(monkeypatch):
     """The way out is named, and nobody needs them who does not want the page."""
     monkeypatch.setitem(sys.modules, "piapp.preview.server", None)
     config = default_config()
-    assert app._preview(config, dict, bool) is None
+    assert outlets.live_page(config, dict, bool) is None
     wanted = msgspec.structs.replace(config, preview=msgspec.structs.replace(config.preview, enabled=True))
     with pytest.raises(ConfigError, match="extra 'preview'"):
-        app._preview(wanted, dict, bool)
+        outlets.live_page(wanted, dict, bool)
 
 
 @pytest.mark.parametrize(

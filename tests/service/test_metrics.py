@@ -11,9 +11,9 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from piapp.config.load import load_config
+from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError
-from piapp.node import app
+from piapp.node import outlets
 from piapp.service.health import Counters, Health
 from piapp.service.metrics import MetricsEndpoint
 from tests.mosquitto import free_port, wait_until
@@ -84,6 +84,7 @@ def test_good_addresses(bind):
 def test_without_the_library(monkeypatch):
     """The way out is named, and nobody needs it who does not ask for metrics."""
     monkeypatch.setitem(sys.modules, "piapp.service.metrics", None)
-    assert app._metrics("", "hall") is None
+    assert outlets.metrics_endpoint(default_config(), "hall") is None
+    wanted = load_config(Path(os.devnull), overrides=[("health.prometheus_bind", "127.0.0.1:9464")], environ={}).config
     with pytest.raises(ConfigError, match="extra 'metrics'"):
-        app._metrics("127.0.0.1:9464", "hall")
+        outlets.metrics_endpoint(wanted, "hall")

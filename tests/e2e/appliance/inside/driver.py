@@ -9,7 +9,7 @@ from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.live import Landmarker, OnCompute, OnResult
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, Parts
+from piapp.node.app import Node, NodeParts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 
@@ -30,7 +30,7 @@ signal.signal(signal.SIGUSR1, lambda *_: camera.freeze())
 signal.signal(signal.SIGUSR2, lambda *_: [landmarker.hang() for landmarker in landmarkers])
 start_logging(LogLevel.INFO)
 try:
-    Node(config, Parts(camera, create, find_model("lite", masks=False))).run(stop)
+    Node(config, NodeParts(lambda: camera, create, find_model("lite", masks=False))).run(stop)
 except PiappError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(error.exit_code)
