@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
+.PHONY: help docs-tables docs-examples pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -69,6 +69,12 @@ fall-figures: .cache/fall-model  ## how many simulated falls are found, and how 
 	python3 -m venv $@
 	$@/bin/pip install --quiet --requirement models/falls/requirements.txt
 	touch $@
+
+docs-tables: setup-test  ## write the field tables of docs/mqtt.md and docs/asyncapi.json anew from the payload structs
+	$(BIN)/python docs/render.py
+
+docs-examples: setup-test  ## the same, with new examples from a run of the demo (25 s)
+	$(BIN)/python docs/render.py --capture
 
 pictures: setup-test  ## render the README's pictures from real runs
 	$(BIN)/python deploy/pictures/render.py

@@ -522,6 +522,23 @@ def forget_node(
         typer.echo(topic)
 
 
+@app.command("schema", epilog="Example: piapp schema state > state.schema.json")
+def schema(
+    name: Annotated[
+        str, typer.Argument(help="A payload, such as frame, event or request/set; asyncapi for all topics at once.")
+    ] = "",
+) -> None:
+    """Print the JSON Schema of a payload; without NAME those of all payloads, by name."""
+    from piapp.mqtt.asyncapi import asyncapi  # noqa: PLC0415 - brings numpy along
+    from piapp.mqtt.schema import payload_schema, payloads  # noqa: PLC0415
+
+    if name == "asyncapi":
+        found = asyncapi()
+    else:
+        found = payload_schema(name) if name else {each: payload_schema(each) for each in payloads()}
+    typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+
+
 @config_app.command("show", epilog="Example: piapp config show --set camera.fps=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Print the configuration in force, secrets masked, and where each value comes from."""

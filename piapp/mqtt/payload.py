@@ -1,6 +1,6 @@
-"""What messages contain (CONTRACT sections 4 to 7). Pure: values in, bytes out; the clock is handed in.
+"""Makes payloads of the values that flow, and encodes them. Pure: values in, bytes out; the clock is handed in.
 
-The structs are the schema: they are written here and can be read back with msgspec by whoever subscribes.
+What payloads contain is written in `piapp.mqtt.structs`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,35 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw
 
 from piapp.mqtt.clock import TimeLine, WallClock
-from piapp.types import EventType, FloatArray, Person, Pose, PoseLabel, PoseResult, Posture, PostureEvent, State
+from piapp.mqtt.structs import (
+    SCHEMA_VERSION,
+    EventPayload,
+    FramePayload,
+    PersonPayload,
+    PosePayload,
+    Row,
+    StatePayload,
+)
+from piapp.types import FloatArray, Person, Pose, PoseLabel, PoseResult, PostureEvent, State
 
-SCHEMA_VERSION = 1
+__all__ = [
+    "CONTENT_TYPES",
+    "DECIMALS",
+    "OFFLINE",
+    "ONLINE",
+    "EventPayload",
+    "FrameFormat",
+    "FramePayload",
+    "PayloadWriter",
+    "PersonPayload",
+    "PosePayload",
+    "Row",
+    "StatePayload",
+    "decode_frame",
+]
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -28,100 +51,11 @@ FrameFormat = Literal["json", "msgpack"]
 
 CONTENT_TYPES: Mapping[FrameFormat, str] = {"json": "application/json", "msgpack": "application/msgpack"}
 
-# CONTRACT section 5; a hundredth of a pixel at 1000 pixels' width.
+# Of coordinates and scores: a hundredth of a pixel at 1000 pixels' width.
 DECIMALS = 5
 
 # MessagePack's type bytes (its specification, "Formats").
 _FIXARRAY, _ARRAY16, _FLOAT32 = 0x90, 0xDC, 0xCA
-
-# x, y, z, visibility, presence, or a bounding box; None where the model gives no value.
-Row = list[float | None]
-
-
-class PosePayload(Struct, frozen=True, gc=False):
-    """One person of a frame message."""
-
-    id: int | None
-    posture: Posture
-    score: float
-    bbox: Row
-    landmarks: list[Row]
-    world_landmarks: list[Row] | UnsetType = UNSET
-
-
-class FramePayload(Struct, frozen=True, gc=False):
-    """`frame`: one processed frame."""
-
-    v: int
-    node: str
-    boot: str
-    seq: int
-    t: str
-    ts_ms: int
-    latency_ms: float
-    size: tuple[int, int]
-    poses: list[PosePayload]
-
-
-class PersonPayload(Struct, frozen=True, gc=False):
-    """One person of a state message."""
-
-    id: int
-    posture: Posture
-    since: str
-    fallen: bool
-    hands_raised: tuple[str, ...]
-    still_s: float
-    zones: tuple[str, ...]
-
-
-class StatePayload(Struct, frozen=True, gc=False):
-    """`state`: who is there.
-
-    Attributes:
-        occupied: None while nobody watches: before the first result, while paused, after a stop. Then `persons` holds
-            those alone who are down.
-        alarm: Somebody stays down: `fallen` was reported, and they are not up again.
-        acknowledged: An alarm is open, and somebody takes care of each that is.
-        last_fall: When somebody fell last; None when nobody did.
-    """
-
-    v: int
-    boot: str
-    t: str
-    occupied: bool | None
-    count: int
-    posture: Posture | Literal["none"]
-    fallen: bool
-    alarm: bool
-    acknowledged: bool
-    paused: bool
-    last_fall: str | None
-    persons: list[PersonPayload]
-
-
-class EventPayload(Struct, frozen=True, gc=False):
-    """`event`: something that happened. `historical` is set when it is sent late, `test` when somebody tries alerts."""
-
-    v: int
-    id: str
-    event_type: EventType
-    t: str
-    ts_ms: int
-    person: int | None
-    posture: Posture | None
-    previous: Posture | None
-    score: float
-    zones: tuple[str, ...]
-    historical: bool
-    time_synced: bool
-    evidence: dict[str, float | int | str]
-    test: bool | UnsetType = UNSET
-
-    def encoded(self, *, historical: bool) -> bytes:
-        """The message, live or late."""
-        return _json.encode(msgspec.structs.replace(self, historical=historical))
-
 
 # Encoders hold no state between calls (msgspec's documents), so one serves all threads.
 _json = msgspec.json.Encoder()

@@ -122,6 +122,7 @@ def test_a_pose_without_label_is_unknown():
 )
 def test_every_frame_has_33_rows_in_both_encodings(count, rows):
     """Both encodings carry the same structure and the landmarker's numbers to five decimals."""
+    rows = np.hstack((rows[:, :3], np.clip(rows[:, 3:], 0.0, 1.0)))  # visibility and presence
     frame = result(*[Pose(rows, rows)] * count)
     in_json = msgspec.json.decode(writer().frame(frame, seq=1), type=FramePayload)
     in_msgpack = msgspec.msgpack.decode(writer(frame_format="msgpack").frame(frame, seq=1), type=FramePayload)
