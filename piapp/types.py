@@ -60,6 +60,9 @@ class Frame:
         return self.image.shape[1], self.image.shape[0]
 
 
+Found = Literal["detected", "tracked", "reacquired"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pose:
     """One person as the landmarker sees them.
@@ -70,11 +73,14 @@ class Pose:
             model gives none.
         world_landmarks: (33, 5) float32: x, y, z in metres from the hips' midpoint, visibility, presence.
         mask: (height, width) float32 in 0..1, or None when masks are off.
+        found: How the landmarker found the person: "tracked" from the frame before, "detected" in this frame, or
+            "reacquired" by a search around the place where tracking lost them. A single picture's are "detected".
     """
 
     landmarks: FloatArray
     world_landmarks: FloatArray
     mask: FloatArray | None = None
+    found: Found = "tracked"
 
     @property
     def score(self) -> float:

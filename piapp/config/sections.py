@@ -97,6 +97,8 @@ class LandmarkerConfig(Section, frozen=True):
     min_tracking_confidence: Fraction
     output_segmentation_masks: bool
     runtime: Literal["auto", "mediapipe", "litert"]
+    reacquire: bool
+    further_people_hz: Annotated[float, Meta(ge=0.0, le=240.0)]
     workers: Annotated[int, Meta(ge=0, le=16)]
     threads: Annotated[int, Meta(ge=0, le=16)]
     max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]

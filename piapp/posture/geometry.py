@@ -12,16 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from piapp import anatomy
 from piapp.types import Pose
 
 NOSE, EYES, EARS = 0, (2, 5), (7, 8)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 HIPS, KNEES, ANKLES, TOES = (23, 24), (25, 26), (27, 28), (31, 32)
-TORSO = (11, 12, 23, 24)
-# What spans the body without hands, face and feet, which are noisy and small.
-FRAME = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
+TORSO, FRAME = anatomy.TORSO, anatomy.FRAME
 
-Array = npt.NDArray[np.float64]
+Array = anatomy.Array
 Vector = tuple[float, float, float]
 
 # Coordinates beyond these come from a broken result; they are cut so that arithmetic on them stays finite.
@@ -73,13 +72,7 @@ def pixels_per_metre(body: Body) -> float:
 
     Both are seen from the same side, so the ratio does not depend on the posture.
     """
-    frame = body.points[:, :4].take(FRAME, axis=0)
-    # No product of matrices here or below: NumPy gives up Python's lock for each, and waits to get it back.
-    weight = np.maximum(body.visibility.take(FRAME), 0.05)[:, np.newaxis]
-    weight /= weight.sum()
-    offset = frame - (weight * frame).sum(axis=0)
-    spread = (weight * offset * offset).sum(axis=0).tolist()
-    return max(1.0, math.sqrt((spread[0] + spread[1]) / max(spread[2] + spread[3], 1e-6)))
+    return anatomy.pixels_per_metre(body.points, body.visibility)
 
 
 def upright(world: Array, tilt_deg: float) -> list[list[float]]:

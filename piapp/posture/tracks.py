@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from piapp.anatomy import FRAME, Array, Placement, centre, mismatch
 from piapp.config.sections import PostureConfig
-from piapp.posture.geometry import FRAME, TORSO, Array, Body, pixels_per_metre
+from piapp.posture.geometry import Body, pixels_per_metre
 
 _DERIVATIVE_CUTOFF_HZ = 1.0  # the paper's own value
 
@@ -74,13 +75,18 @@ class Track:
         """Follow the body to where it is now."""
         dt_s = (ts_ms - self.last_ms) / 1000
         self.body = Body(self.smoother.step(body.points, dt_s, scale), body.visibility)
-        centre = _centre(body)
+        x, y = centre(body.points)
         share = _alpha(_DERIVATIVE_CUTOFF_HZ, dt_s)
         self.velocity = (
-            self.velocity[0] + share * ((centre[0] - self.centre[0]) / dt_s - self.velocity[0]),
-            self.velocity[1] + share * ((centre[1] - self.centre[1]) / dt_s - self.velocity[1]),
+            self.velocity[0] + share * ((x - self.centre[0]) / dt_s - self.velocity[0]),
+            self.velocity[1] + share * ((y - self.centre[1]) / dt_s - self.velocity[1]),
         )
-        self.centre, self.scale, self.last_ms = centre, scale, ts_ms
+        self.centre, self.scale, self.last_ms = (x, y), scale, ts_ms
+
+    @property
+    def placement(self) -> Placement:
+        """Where the body was when it was seen last."""
+        return Placement(self.last_ms, self.centre, self.scale, _folded(self.body))
 
 
 class Tracks:
@@ -141,7 +147,7 @@ class Tracks:
             ts_ms,
             body,
             scale,
-            _centre(body),
+            centre(body.points),
             (0.0, 0.0),
             self._config.enter_after_s,
             smoother,
@@ -168,21 +174,10 @@ class Tracks:
 
     def _cost(self, track: Track, body: Body, scale: float, ts_ms: int) -> float:
         """0 for the same place and shape, 1 at the limit of what one person can be."""
-        gap_s = max(0.0, (ts_ms - track.last_ms) / 1000)
-        ahead_s = min(gap_s, 0.3)
-        x, y = _centre(body)
-        larger = max(scale, track.scale)
-        away_m = (
-            math.hypot(
-                x - track.centre[0] - ahead_s * track.velocity[0], y - track.centre[1] - ahead_s * track.velocity[1]
-            )
-            / larger
-        )
-        reach_m = self._config.match_radius_m + self._config.match_speed_m_s * min(gap_s, 1.0)
-        size = abs(math.log(scale / track.scale)) / math.log(3.0 + gap_s)
-        shape_m = _apart(body.points[:, 2:], track.body.points[:, 2:])
-        shape = shape_m / (0.5 + gap_s)
-        return max(away_m / reach_m, size, 0.6 * away_m / reach_m + 0.2 * size + 0.2 * shape)
+        config = self._config
+        now = Placement(ts_ms, centre(body.points), scale, _folded(body))
+        radius_m, speed_m_s = config.match_radius_m, config.match_speed_m_s
+        return mismatch(track.placement, track.velocity, now, radius_m=radius_m, speed_m_s=speed_m_s)
 
 
 def _twin(body: Body, scale: float, others: Sequence[Body | None], tracks: list[Track | None]) -> Track | None:
@@ -201,6 +196,5 @@ def _apart(points: Array, others: Array) -> float:
     return float(apart.sum()) / apart.size
 
 
-def _centre(body: Body) -> tuple[float, float]:
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = body.points[:, :2].take(TORSO, axis=0).tolist()
-    return (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4
+def _folded(body: Body) -> Array:
+    return body.points[:, 2:].take(FRAME, axis=0)

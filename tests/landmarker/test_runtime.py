@@ -60,9 +60,9 @@ def test_landmarkers_side_by_side_share_the_models():
     config = msgspec.structs.replace(CONFIG, runtime="litert")
     create = live_factory(config, find_model("lite", masks=False).path)
     landmarkers = [create(lambda ts_ms, poses: None, lambda: None) for _ in range(2)]
-    pipelines = [landmarker._pipeline for landmarker in landmarkers]
+    readers = [landmarker._pipeline._reader for landmarker in landmarkers]
     for part in ("_detector", "_landmarks"):
-        one, other = (getattr(pipeline, part)._interpreter._model_content for pipeline in pipelines)
+        one, other = (getattr(reader, part)._interpreter._model_content for reader in readers)
         assert one is other
         assert len(one) > 3_000_000
     for landmarker in landmarkers:

@@ -1,6 +1,9 @@
 """The pose pipeline: where to look, what is there, where to look next.
 
-Owns tracking from frame to frame. Used by one thread at a time; no clock, no threads.
+Owns tracking from frame to frame. Where nobody is lost it gives what MediaPipe gives, to the bit. Where somebody is, it
+does three things that MediaPipe does not: it detects in the same frame in which tracking failed, it searches around the
+last place for a second (`search`), and it replaces poses that no body can have by better ones. Used by one thread at a
+time; no clock, no threads.
 """
 
 from __future__ import annotations
@@ -9,36 +12,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from piapp.anatomy import FRAME, Placement
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
-from piapp.landmarker.litert import detector, landmarks
-from piapp.landmarker.litert.crop import Cropper, full_mask
+from piapp.landmarker.changes import RecentPictures
 from piapp.landmarker.litert.network import Network
-from piapp.landmarker.litert.region import Region, Square, associate
+from piapp.landmarker.litert.reader import Reader, Reading
+from piapp.landmarker.litert.region import Region, associate
+from piapp.landmarker.litert.search import (
+    DETECTION_SHARE,
+    IMPLAUSIBLE_DEVIATION,
+    MAX_DEVIATION,
+    MIN_CHANGED,
+    Person,
+    Place,
+    deviation,
+    placement_of,
+    readings_agree,
+)
 from piapp.landmarker.litert.smoothing import PersonSmoothing
 from piapp.landmarker.litert.turn import Turn
-from piapp.types import LANDMARK_COUNT, FloatArray, ImageArray, Pose
-
-# Outputs of the two networks.
-_WHOLE_BODY = slice(0, 2)  # of the detector's four points
-_BOXES, _SCORES = 0, 1
-_LANDMARKS, _PRESENCE, _MASK, _HEATMAP, _WORLD = 0, 1, 2, 3, 4
+from piapp.types import Found, ImageArray, Pose
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Person:
-    """One person as read from a region.
+@dataclass(slots=True, eq=False)
+class _Find:
+    """One person of this frame."""
 
-    Attributes:
-        points: (33, 5) float32: x, y, z as fractions of the picture, visibility, presence.
-        world: (33, 3) float32 in metres.
-        following: Where to look in the next frame.
-    """
-
-    points: FloatArray
-    world: FloatArray
-    mask: FloatArray | None
-    following: Region
+    reading: Reading
+    found: Found
+    person: Person | None = None
 
 
 class PosePipeline:
@@ -64,15 +67,12 @@ class PosePipeline:
     ) -> None:
         self._config = config
         self._turn = turn
-        self._detector = person_detector
-        self._landmarks = landmark_model
-        # Borders: BORDER_ZERO in pose_detector_graph.cc; none named in pose_landmarks_detector_graph.cc, which repeats.
-        # Ranges: -1..1 in mediapipe/modules/pose_detection, 0..1 in pose_landmark; bundles say so in their metadata.
-        self._detector_crop = Cropper(person_detector.size, repeat_border=False, scale=1 / 127.5, offset=-1.0)
-        self._landmarks_crop = Cropper(landmark_model.size, repeat_border=True, scale=1 / 255)
-        self._anchors = detector.anchors()
+        self._reader = Reader(config, person_detector, landmark_model, turn)
         self._tracking = tracking
-        self._regions: list[Region] = []
+        self._persons: list[Person] = []
+        self._lost: list[Person] = []
+        self._detected_ms = 0
+        self._recent = RecentPictures()
         self._smoothing = PersonSmoothing() if tracking and config.num_poses == 1 else None
 
     def process(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
@@ -85,65 +85,146 @@ class PosePipeline:
         Raises:
             LandmarkerError: An inference failed.
         """
-        height, width = image.shape[:2]
         with self._turn:
-            found = [self._read(image, region) for region in self._regions_in(image) if region.usable]
-            persons = [person for person in found if person is not None]
-            if self._tracking:
-                self._regions = [person.following for person in persons]
-            self._smooth(persons, ts_ms, (width, height))
-            return tuple(_pose(person) for person in persons)
+            finds = self._follow(image, ts_ms) if self._tracking else self._fresh(image, [])
+            self._smooth(finds, ts_ms, (image.shape[1], image.shape[0]))
+            return tuple(_pose(find) for find in finds)
 
-    def _infer(self, network: Network, crop: Cropper, image: ImageArray, square: Square) -> None:
-        network.fill(lambda into: crop.cut(image, square, into))
-        with self._turn.given_away():
-            network.run()
+    def _follow(self, image: ImageArray, ts_ms: int) -> list[_Find]:
+        """The people of the next frame of a video."""
+        size = (image.shape[1], image.shape[0])
+        due = self._detection_due(ts_ms)
+        finds = self._tracked(image, self._detect(image) if due else [])
+        if self._config.reacquire:
+            missing = [person for person in self._persons if all(find.person is not person for find in finds)]
+            if missing and not due:
+                finds += self._fresh(image, [find.reading.following for find in finds])
+            for person in missing:
+                person.fail(ts_ms)
+            self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
+        finds = self._name(finds, ts_ms, size)
+        if self._config.reacquire:
+            self._search(image, finds, ts_ms, size)
+            self._recent.keep(image, ts_ms)
+        self._persons = [find.person for find in finds if find.person is not None]
+        return finds
 
-    def _regions_in(self, image: ImageArray) -> list[Region]:
-        """Tracked regions; the detector runs when they are fewer than the people to look for."""
-        limit = self._config.num_poses
-        detected = self._detect(image) if len(self._regions) < limit else []
-        if not self._tracking:
-            return detected[:limit]
-        return associate(self._regions, detected, self._config.min_tracking_confidence)[:limit]
+    def _detection_due(self, ts_ms: int) -> bool:
+        """Whether to run the detector: in every frame for the first person, from time to time for further ones."""
+        if len(self._persons) >= self._config.num_poses:
+            return False
+        rate_hz = self._config.further_people_hz
+        if self._persons and rate_hz and (ts_ms - self._detected_ms) * rate_hz < 1000:  # noqa: PLR2004 - ms a second
+            return False
+        self._detected_ms = ts_ms
+        return True
 
     def _detect(self, image: ImageArray) -> list[Region]:
-        height, width = image.shape[:2]
-        square = Square.around_picture(width, height)
-        self._infer(self._detector, self._detector_crop, image, square)
-        found = detector.decode(
-            self._detector.output(_BOXES),
-            self._detector.output(_SCORES),
-            self._anchors,
-            self._config.min_pose_detection_confidence,
-        )
-        points = detector.without_letterbox(detector.suppress(found).points, width, height)
-        return [Region.around(person[_WHOLE_BODY], width, height) for person in points]
+        return self._reader.detect(image, self._config.min_pose_detection_confidence)
 
-    def _read(self, image: ImageArray, region: Region) -> _Person | None:
-        """What is in the region; None when it is nobody."""
-        height, width = image.shape[:2]
-        square = region.in_pixels(width, height)
-        self._infer(self._landmarks, self._landmarks_crop, image, square)
-        if not float(self._landmarks.output(_PRESENCE)[0]) > self._config.min_pose_presence_confidence:
+    def _tracked(self, image: ImageArray, detected: list[Region]) -> list[_Find]:
+        """What the tracked regions and the detected ones show; the detected renew those that they overlap."""
+        owners = {id(person.region): person for person in self._persons}
+        regions = [person.region for person in self._persons]
+        kept = associate(regions, detected, self._config.min_tracking_confidence)[: self._config.num_poses]
+        finds = []
+        for region in kept:
+            person = owners.get(id(region))
+            reading = self._read(image, region)
+            if reading is not None:
+                finds.append(_Find(reading, "tracked" if person else "detected", person))
+        return finds
+
+    def _fresh(self, image: ImageArray, seen: list[Region]) -> list[_Find]:
+        """People whom the detector finds where nobody was seen yet."""
+        overlap = self._config.min_tracking_confidence
+        new = [region for region in self._detect(image) if all(region.overlap(other) <= overlap for other in seen)]
+        readings = (self._read(image, region) for region in new[: self._config.num_poses - len(seen)])
+        return [_Find(reading, "detected") for reading in readings if reading is not None]
+
+    def _read(self, image: ImageArray, region: Region) -> Reading | None:
+        if not region.usable:
             return None
-        points = landmarks.decode(self._landmarks.output(_LANDMARKS))
-        landmarks.refine(points, self._landmarks.output(_HEATMAP))
-        landmarks.project(points, region)
-        world = landmarks.world_landmarks(self._landmarks.output(_WORLD), float(region.rotation))
-        following = Region.around(points[landmarks.REGION_POINTS, :2], width, height)
-        mask = None
-        if self._config.output_segmentation_masks:
-            mask = full_mask(self._landmarks.output(_MASK), square, width, height)
-        return _Person(points[:LANDMARK_COUNT], world, mask, following)
+        return self._reader.read(image, region, self._config.min_pose_presence_confidence)
 
-    def _smooth(self, persons: list[_Person], ts_ms: int, size: tuple[int, int]) -> None:
+    def _name(self, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> list[_Find]:
+        """Say who each find is: the one tracked, somebody lost, or somebody new.
+
+        Leaves out detections that no body can have while somebody is searched: furniture near the last place.
+        """
+        named = []
+        for find in finds:
+            placement, strange = placement_of(find.reading, ts_ms, size), deviation(find.reading)
+            if find.person is None:
+                if strange > IMPLAUSIBLE_DEVIATION and any(person.expected(ts_ms) for person in self._lost):
+                    continue
+                find.person = self._lost_at(placement) or Person.new(find.reading.following, placement)
+            find.person.track(find.reading.following, placement, strange)
+            named.append(find)
+        return named
+
+    def _lost_at(self, placement: Placement) -> Person | None:
+        """The lost person who can be there, no longer lost."""
+        person = next((person for person in self._lost if person.fits(placement)), None)
+        self._lost = [other for other in self._lost if other is not person]
+        return person
+
+    def _search(self, image: ImageArray, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
+        """Search at one place for somebody who is lost, or whose pose no body can have; change `finds` accordingly."""
+        doubtful = [find for find in finds if find.person is not None and find.person.failed_ms is not None]
+        wanted = [find.person for find in doubtful if find.person is not None]
+        if len(finds) < self._config.num_poses:
+            wanted = [*self._lost, *wanted]
+        person = next((person for person in wanted if person.searchable(ts_ms)), None)
+        place = person.next_place(ts_ms) if person is not None else None
+        if person is None or place is None:
+            return
+        others = [find.reading.following for find in finds if find.person is not person]
+        reading = self._search_at(image, place, person, others, ts_ms)
+        if reading is None:
+            return
+        person.follow(reading.following, placement_of(reading, ts_ms, size))
+        finds[:] = [find for find in finds if find.person is not person]
+        finds.append(_Find(reading, "reacquired", person))
+        self._lost = [other for other in self._lost if other is not person]
+
+    def _search_at(
+        self, image: ImageArray, place: Place, person: Person, others: list[Region], ts_ms: int
+    ) -> Reading | None:
+        """The person as found at one place, if what is there passes every check."""
+        height, width = image.shape[:2]
+        if place.scale is None:
+            regions = [place.region(person.anchor)]
+        else:
+            min_score = DETECTION_SHARE * self._config.min_pose_detection_confidence
+            regions = self._reader.detect_in(image, place.square(person.anchor, width, height), min_score)[:1]
+        overlap = self._config.min_tracking_confidence
+        for region in regions:
+            first = self._read(image, region)
+            if first is None or not self._passes(first, person, ts_ms, (width, height)):
+                continue
+            second = self._read(image, first.following)
+            if (
+                second is not None
+                and self._passes(second, person, ts_ms, (width, height))
+                and readings_agree(first, second)
+                and all(second.following.overlap(other) <= overlap for other in others)
+                and self._recent.changed_share(image, second.points[FRAME, :2]) >= MIN_CHANGED
+            ):
+                return second
+        return None
+
+    def _passes(self, reading: Reading, person: Person, ts_ms: int, size: tuple[int, int]) -> bool:
+        return deviation(reading) <= MAX_DEVIATION and person.fits(placement_of(reading, ts_ms, size))
+
+    def _smooth(self, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
         if self._smoothing is None:
             return
-        if not persons:
+        if not finds or finds[0].found != "tracked":
             self._smoothing.lost()
-        for person in persons:
-            self._smoothing.apply(person.points, person.world, ts_ms, size, person.following)
+        for find in finds:
+            reading = find.reading
+            self._smoothing.apply(reading.points, reading.world, ts_ms, size, reading.following)
 
 
 def checked(image: ImageArray) -> ImageArray:
@@ -159,5 +240,7 @@ def checked(image: ImageArray) -> ImageArray:
     )
 
 
-def _pose(person: _Person) -> Pose:
-    return Pose(person.points, np.hstack([person.world, person.points[:, 3:]]), person.mask)
+def _pose(find: _Find) -> Pose:
+    reading = find.reading
+    world = np.hstack([reading.world, reading.points[:, 3:]])
+    return Pose(reading.points, world, reading.mask, find.found)

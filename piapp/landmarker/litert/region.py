@@ -40,6 +40,14 @@ class Square:
         half = np.float32(0.5)
         return cls(half * np.float32(width), half * np.float32(height), side, side, np.float32(0))
 
+    def out_of(self, points: FloatArray, width: int, height: int) -> FloatArray:
+        """(n, 2) fractions of a picture of this size, from (n, 2) fractions of the square."""
+        x, y = ((points - np.float32(0.5)) * np.array([self.width, self.height], np.float32)).T
+        cos, sin = np.float32(math.cos(self.rotation)), np.float32(math.sin(self.rotation))
+        turned = np.stack([cos * x - sin * y + self.x, sin * x + cos * y + self.y], axis=1)
+        result: FloatArray = (turned / np.array([width, height])).astype(np.float32)
+        return result
+
     def corners(self) -> FloatArray:
         """(4, 2) float32: bottom left, top left, top right, bottom right, before turning.
 

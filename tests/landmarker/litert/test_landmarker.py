@@ -76,9 +76,9 @@ def test_it_starts_no_thread(caller, pictures):
 def test_a_second_frame_in_flight_is_refused(caller, pictures, monkeypatch):
     """Nothing queues; afterwards it works on."""
     begun, go_on = threading.Event(), threading.Event()
-    run = caller.landmarker._pipeline._landmarks.run
+    run = caller.landmarker._pipeline._reader._landmarks.run
     monkeypatch.setattr(
-        caller.landmarker._pipeline._landmarks, "run", lambda: (begun.set(), go_on.wait(DEADLINE_S), run())
+        caller.landmarker._pipeline._reader._landmarks, "run", lambda: (begun.set(), go_on.wait(DEADLINE_S), run())
     )
     thread = threading.Thread(target=caller.landmarker.submit, args=(frame(10, pictures[0]),))
     thread.start()
@@ -136,9 +136,9 @@ def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(caller, p
         held.append(turn.locked())
         raise LandmarkerError("no more")
 
-    cut = pipeline._landmarks_crop.cut
-    monkeypatch.setattr(pipeline._landmarks, "run", fail)
-    monkeypatch.setattr(pipeline._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args)))
+    cut = pipeline._reader._landmarks_crop.cut
+    monkeypatch.setattr(pipeline._reader._landmarks, "run", fail)
+    monkeypatch.setattr(pipeline._reader._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args)))
     with pytest.raises(LandmarkerError, match="no more"):
         caller.landmarker.submit(frame(10, pictures[0]))
     assert held == [True, False]
@@ -146,12 +146,12 @@ def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(caller, p
 
 
 def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
-    """Once with one person looked for, in every frame with two, one of whom is never there."""
-    for num_poses, expected in ((1, 1), (2, len(pictures))):
-        config = msgspec.structs.replace(CONFIG, num_poses=num_poses)
+    """Once with one person to find; with two, one of whom is never there, as often as configured, or in every frame."""
+    for num_poses, further_people_hz, expected in ((1, 2.0, 1), (2, 2.0, 1), (2, 400.0, 2), (2, 0.0, len(pictures))):
+        config = msgspec.structs.replace(CONFIG, num_poses=num_poses, further_people_hz=further_people_hz)
         landmarker = OfflineLandmarker(config, MODELS, video=True)
         runs = []
-        detector = landmarker._pipeline._detector
+        detector = landmarker._pipeline._reader._detector
         run = detector.run
         monkeypatch.setattr(detector, "run", lambda run=run, runs=runs: (runs.append(1), run()))
         for number, picture in enumerate(pictures):

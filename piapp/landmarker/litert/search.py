@@ -1,0 +1,174 @@
+"""Where to search for a person whom tracking lost: which places, in which order, for how long, what counts as a find.
+
+Pose models are trained on people who stand: somebody on the floor is often found only in a picture that is turned until
+they stand in it. Most finds are made within half a second and none after two (measured), and half the finds of an
+unchecked search are furniture: so a search is short, and each find has to pass. Pure; the pipeline does the inferences.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from piapp.anatomy import Placement, bone_deviation, mismatch
+from piapp.landmarker.litert.reader import Reading
+from piapp.landmarker.litert.region import Region, Square
+from piapp.types import FloatArray
+
+# How long a person is searched for after tracking lost them.
+SEARCH_S = 1.0
+# How long after a loss the detector's finds must be plausible bodies: most searches that succeed do so in this time.
+AWAIT_S = 0.5
+# The detector's least score in a search, as a share of the configured one: somebody was there a moment ago.
+DETECTION_SHARE = 0.8
+# Largest `bone_deviation` of a find.
+MAX_DEVIATION = 0.21
+# From here on a tracked pose is no body, and is replaced when a search finds a better one.
+IMPLAUSIBLE_DEVIATION = 0.28
+# Least share of a find's joints around which the picture changed in the last seconds: a person came there, a chair was
+# there all the time.
+MIN_CHANGED = 0.5
+# Largest distance of two readings of one find, on average over its landmarks, in shares of its region's side.
+MAX_READING_DISTANCE = 0.06
+# How far from where somebody was lost they may be found again: defaults of posture.match_radius_m and match_speed_m_s.
+MATCH_RADIUS_M, MATCH_SPEED_M_S = 0.7, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place to search: a square around the last place, or with `scale` None the last region itself.
+
+    Attributes:
+        quarters: Quarter turns, clockwise.
+        scale: Side of the square in sides of the last region; the detector finds the person in it. None: the landmark
+            model reads the region without the detector.
+    """
+
+    quarters: int
+    scale: float | None
+
+    def square(self, region: Region, width: int, height: int) -> Square:
+        """The square for the detector, around a region of a picture of this size."""
+        pixels = region.in_pixels(width, height)
+        side = np.float32(max(pixels.width, pixels.height) * np.float32(self.scale or 1.0))
+        return Square(pixels.x, pixels.y, side, side, _radians(self.quarters))
+
+    def region(self, region: Region) -> Region:
+        """The last region, turned so that the picture's top is where `quarters` says."""
+        return Region(region.x, region.y, region.width, region.height, _radians(self.quarters))
+
+
+# In the order in which each adds most finds to those before it, in two sets of falls (measured).
+PLACES = (
+    Place(3, 1.2),
+    Place(2, 1.45),
+    Place(1, 1.45),
+    Place(0, 1.45),
+    Place(0, None),
+    Place(3, 2.2),
+    Place(2, 1.2),
+    Place(1, 2.2),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody whom the pipeline follows from frame to frame.
+
+    Attributes:
+        region: Where to look next.
+        anchor: The region as of the last plausible pose, around which a search is made.
+        placement: As of the last plausible pose.
+        velocity_px_s: Of its centre.
+        failed_ms: Since when tracking fails to give a plausible pose; None while it does.
+    """
+
+    region: Region
+    anchor: Region
+    placement: Placement
+    velocity_px_s: tuple[float, float] = (0.0, 0.0)
+    failed_ms: int | None = None
+    tried: int = 0
+
+    @classmethod
+    def new(cls, region: Region, placement: Placement) -> Person:
+        """Somebody who was not there before."""
+        return cls(region, region, placement)
+
+    def next_place(self, ts_ms: int) -> Place | None:
+        """Where to search in this frame; None when the search is over."""
+        self.fail(ts_ms)
+        if not self.searchable(ts_ms):
+            return None
+        self.tried += 1
+        return PLACES[(self.tried - 1) % len(PLACES)]
+
+    def searchable(self, ts_ms: int) -> bool:
+        """Whether a search for this person is still on, or has yet to begin."""
+        return self.failed_ms is None or ts_ms - self.failed_ms <= SEARCH_S * 1000
+
+    def expected(self, ts_ms: int) -> bool:
+        """Whether this person was lost so short a time ago that a find which is no body is not taken for them."""
+        return self.failed_ms is not None and ts_ms - self.failed_ms <= AWAIT_S * 1000
+
+    def fits(self, placement: Placement) -> bool:
+        """Whether this person can be there."""
+        cost = mismatch(
+            self.placement, self.velocity_px_s, placement, radius_m=MATCH_RADIUS_M, speed_m_s=MATCH_SPEED_M_S
+        )
+        return cost < 1.0
+
+    def follow(self, region: Region, placement: Placement) -> None:
+        """Go on from a plausible pose."""
+        elapsed_s = (placement.ts_ms - self.placement.ts_ms) / 1000
+        if elapsed_s > 0:
+            share = 1.0 / (1.0 + 0.16 / elapsed_s)
+            (x, y), (last_x, last_y), (vx, vy) = placement.centre_px, self.placement.centre_px, self.velocity_px_s
+            self.velocity_px_s = (
+                vx + share * ((x - last_x) / elapsed_s - vx),
+                vy + share * ((y - last_y) / elapsed_s - vy),
+            )
+        self.region = self.anchor = region
+        self.placement, self.failed_ms = placement, None
+
+    def track(self, region: Region, placement: Placement, deviation: float) -> None:
+        """Go on from a pose that tracking gave, plausible or not."""
+        moved = self.fits(placement) or not self.searchable(placement.ts_ms)
+        if deviation <= IMPLAUSIBLE_DEVIATION and moved:
+            self.follow(region, placement)
+            return
+        self.region = region
+        self.fail(placement.ts_ms)
+
+    def fail(self, ts_ms: int) -> None:
+        """Note that tracking gave no plausible pose."""
+        if self.failed_ms is None:
+            self.failed_ms, self.tried = ts_ms, 0
+
+
+def placement_of(reading: Reading, ts_ms: int, size: tuple[int, int]) -> Placement:
+    """Where a person is in a picture of this (width, height)."""
+    points = np.empty((len(reading.points), 5))
+    points[:, 0] = reading.points[:, 0] * size[0]
+    points[:, 1] = reading.points[:, 1] * size[1]
+    points[:, 2:] = reading.world
+    return Placement.of(points, reading.points[:, 3], ts_ms)
+
+
+def deviation(reading: Reading) -> float:
+    """`bone_deviation` of a reading."""
+    return bone_deviation(reading.world)
+
+
+def readings_agree(first: Reading, second: Reading) -> bool:
+    """Whether a find, read again in the region that its own pose gives, is the same body."""
+    apart: FloatArray = np.abs(first.points[:, :2] - second.points[:, :2]).mean(axis=0)
+    region = second.following
+    return math.hypot(apart[0] / region.width, apart[1] / region.height) <= MAX_READING_DISTANCE
+
+
+def _radians(quarters: int) -> np.float32:
+    turns = quarters if quarters < 3 else quarters - 4  # noqa: PLR2004 - -pi to pi
+    return np.float32(turns * math.pi / 2)

@@ -1,0 +1,108 @@
+"""People whom tracking loses, on the real model and turned, moved and covered pictures of the bundled clip."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import msgspec
+import numpy as np
+import pytest
+
+from piapp.camera.source import demo_clip
+from piapp.camera.video import VideoFile
+from piapp.config.load import default_config
+from piapp.landmarker.litert import OfflineLandmarker, read_models
+from piapp.landmarker.model import find_model
+from piapp.types import Pose
+
+CONFIG = msgspec.structs.replace(default_config().landmarker, runtime="litert")
+MODELS = read_models(find_model("lite", masks=False).path)
+FRAME_MS = 66
+
+
+@pytest.fixture(scope="module")
+def standing() -> np.ndarray:
+    """A frame with somebody who stands in the middle."""
+    with VideoFile(demo_clip()) as video:
+        return next(image for _, image in islice(video.frames(), 60, 61))
+
+
+def detect(pictures: list[np.ndarray], **options: object) -> list[tuple[Pose, ...]]:
+    """The poses of a video of these pictures."""
+    landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, **options), MODELS, video=True)
+    try:
+        return [landmarker.detect(np.ascontiguousarray(image), FRAME_MS * k + 1) for k, image in enumerate(pictures)]
+    finally:
+        landmarker.close()
+
+
+def found(results: list[tuple[Pose, ...]]) -> list[list[str]]:
+    """How the poses of each frame were found."""
+    return [[pose.found for pose in poses] for poses in results]
+
+
+def turned(image: np.ndarray, quarters: int) -> np.ndarray:
+    """The middle of the picture turned anticlockwise: somebody who lies, or is upside down, on the same spot."""
+    result = np.zeros_like(image)
+    result[:, 80:560] = np.rot90(image[:, 80:560], quarters)
+    return result
+
+
+def test_the_detector_runs_in_the_frame_in_which_tracking_fails(standing):
+    """Somebody a third of the picture away is found at once; MediaPipe's way takes a frame."""
+    pictures = [standing, standing, np.roll(standing, 180, axis=1)]
+    assert found(detect(pictures)) == [["detected"], ["tracked"], ["detected"]]
+    assert found(detect(pictures, reacquire=False)) == [["detected"], ["tracked"], []]
+
+
+@pytest.mark.parametrize(("quarters", "nose"), [(2, (0.47, 0.63)), (3, (0.60, 0.51))])
+def test_a_skeleton_that_no_body_can_have_is_replaced(standing, quarters, nose):
+    """Somebody upside down or lying, in whom tracking sees a crumpled body."""
+    pictures = [standing, standing, *[turned(standing, quarters)] * 3]
+    results = detect(pictures)
+    assert found(results)[2:] == [["reacquired"], ["tracked"], ["tracked"]]
+    for (pose,) in results[2:]:
+        np.testing.assert_allclose(pose.landmarks[0, :2], nose, atol=0.06)
+
+
+def test_a_search_ends_after_a_second(standing, monkeypatch):
+    """In an empty picture the detector runs twice a frame for a second, then once."""
+    landmarker = OfflineLandmarker(CONFIG, MODELS, video=True)
+    runs: list[int] = []
+    detector = landmarker._pipeline._reader._detector
+    run = detector.run
+    monkeypatch.setattr(detector, "run", lambda: (runs.append(1), run()))
+    counts = []
+    for number, picture in enumerate([standing, *[np.zeros_like(standing)] * 25]):
+        landmarker.detect(picture, FRAME_MS * number + 1)
+        counts.append(len(runs))
+        runs.clear()
+    landmarker.close()
+    assert max(counts) == 2
+    assert sum(counts[1:17]) > 25
+    assert counts[18:] == [1] * 8
+
+
+def test_nobody_comes_of_a_search(standing):
+    """Black pictures and noise after somebody was there stay empty."""
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 255, standing.shape, np.uint8) for _ in range(8)]
+    results = detect([standing, *noise, *[np.zeros_like(standing)] * 8])
+    assert found(results)[1:] == [[]] * 16
+
+
+def test_somebody_further_away_is_found_within_the_period(standing):
+    """With two people to look for, the second appears at the next detector run, and both stay."""
+    both = np.hstack([standing[:, 200:440], standing[:, 200:440][:, ::-1]])
+    alone = both.copy()
+    alone[:, 240:] = both[:, 240:].mean(axis=(0, 1))
+    results = found(detect([alone] * 2 + [both] * 9, num_poses=2))
+    assert [len(poses) for poses in results] == [1] * 8 + [2] * 3
+
+
+def test_without_tracking_nothing_is_searched(standing):
+    """Pictures of their own are each looked at once, and poses are detected."""
+    landmarker = OfflineLandmarker(CONFIG, MODELS, video=False)
+    assert [pose.found for pose in landmarker.detect(standing, 0)] == ["detected"]
+    assert landmarker.detect(np.zeros_like(standing), 0) == ()
+    landmarker.close()

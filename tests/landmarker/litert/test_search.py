@@ -1,0 +1,94 @@
+"""Where and for how long somebody lost is searched for, and who a find can be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from piapp.anatomy import Placement
+from piapp.landmarker.litert.reader import Reading
+from piapp.landmarker.litert.region import Region
+from piapp.landmarker.litert.search import PLACES, Person, Place, placement_of, readings_agree
+
+REGION = Region(*(np.float32(value) for value in (0.5, 0.25, 0.4, 0.8, 1.0)))
+
+
+def placement(ts_ms: int, x_px: float = 0.0) -> Placement:
+    """Somebody of 100 pixels a metre."""
+    return Placement(ts_ms, (x_px, 0.0), 100.0, np.zeros((11, 3)))
+
+
+def reading(shift: float = 0.0) -> Reading:
+    """All landmarks at places of their own, shifted by a share of the picture's width."""
+    points = np.random.default_rng(1).random((33, 5)).astype(np.float32)
+    points[:, 0] += np.float32(shift)
+    return Reading(points, points[:, :3] / 2, None, REGION)
+
+
+def test_a_place_is_a_turned_square_around_the_last_region():
+    """Its side in sides of the region, in pixels; a place without the detector is the region, turned."""
+    square = Place(3, 1.5).square(REGION, 640, 320)
+    assert (square.x, square.y) == (320, 80)
+    assert square.width == square.height == pytest.approx(384)
+    assert square.rotation == pytest.approx(-math.pi / 2)
+    turned = Place(1, None).region(REGION)
+    assert turned.rotation == pytest.approx(math.pi / 2)
+    assert (turned.x, turned.width) == (REGION.x, REGION.width)
+
+
+def test_each_place_in_turn_for_a_second():
+    """One a frame, from the first again after the last, none after a second; a pose that fits ends it."""
+    person = Person.new(REGION, placement(0))
+    tried = [person.next_place(100 + 100 * frame) for frame in range(13)]
+    assert tried[:8] == list(PLACES)
+    assert tried[8:11] == list(PLACES[:3])
+    assert tried[11:] == [None, None]
+    assert not person.searchable(1300)
+    person.follow(REGION, placement(1400))
+    assert person.next_place(1500) == PLACES[0]
+
+
+def test_a_pose_no_body_can_have_moves_the_region_and_nothing_else():
+    """Tracking goes on with it, and the search around the last plausible pose begins."""
+    elsewhere = Region(*(np.float32(value) for value in (0.9, 0.9, 0.1, 0.1, 0.0)))
+    for strange, x_px in ((0.5, 0.0), (0.0, 500.0)):
+        person = Person.new(REGION, placement(0))
+        person.track(elsewhere, placement(66, x_px), strange)
+        assert (person.region, person.anchor, person.failed_ms) == (elsewhere, REGION, 66)
+        assert person.expected(500)
+        assert not person.expected(600)
+    person.track(elsewhere, placement(132), 0.1)
+    assert (person.anchor, person.failed_ms) == (elsewhere, None)
+
+
+def test_a_jump_that_lasts_is_a_move():
+    """A plausible body far away is taken when the search is over."""
+    person = Person.new(REGION, placement(0))
+    for ts_ms in (100, 600, 1100):
+        person.track(REGION, placement(ts_ms, 5000.0), 0.1)
+        assert person.failed_ms == 100
+    person.track(REGION, placement(1200, 5000.0), 0.1)
+    assert person.failed_ms is None
+
+
+def test_a_person_is_headed_where_they_moved():
+    """At 2 m/s for a second: half a metre ahead fits better than where they were."""
+    person = Person.new(REGION, placement(0))
+    for ts_ms in range(50, 1000, 50):
+        person.follow(REGION, placement(ts_ms, ts_ms * 0.2))
+    assert person.velocity_px_s[0] == pytest.approx(200, rel=0.1)
+
+
+def test_two_readings_of_one_body():
+    """Shifted by a fifth of the region they are not the same."""
+    assert readings_agree(reading(), reading(0.01))
+    assert not readings_agree(reading(), reading(0.08))
+
+
+def test_where_a_reading_is():
+    """In pixels of its picture."""
+    found = reading()
+    torso = found.points[[11, 12, 23, 24], :2].mean(axis=0)
+    assert placement_of(found, 7, (640, 320)).centre_px == pytest.approx((torso[0] * 640, torso[1] * 320))
