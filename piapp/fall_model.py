@@ -12,10 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from piapp.config.sections import Config
 from piapp.errors import ModelError
 from piapp.landmarker.model import load_registry, shipped_folder
 from piapp.landmarker.origin import sha256
 from piapp.posture.fall_net import FallNet
+from piapp.posture.monitor import Monitor
+
+
+def monitor_of(config: Config) -> Monitor:
+    """The posture logic as configured, with the fall detector that came with this installation.
+
+    Raises:
+        ModelError: The fall detector's file is missing or altered.
+    """
+    return Monitor(config.posture, config.zones, config.camera.tilt_deg, load_fall_net())
 
 
 @cache

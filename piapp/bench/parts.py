@@ -20,10 +20,10 @@ from piapp.bench.statistics import percentiles
 from piapp.config.addresses import broker_address
 from piapp.config.sections import Config
 from piapp.errors import BrokerError
+from piapp.fall_model import monitor_of
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
-from piapp.posture.monitor import Monitor
 from piapp.types import PoseLabel, PoseResult
 
 # (name, format, world landmarks) of what `publish.frames` and `publish.world_landmarks` can make.
@@ -55,7 +55,7 @@ def measure_parts(config: Config, results: Sequence[PoseResult]) -> PartsFound:
 
 
 def _update_ms(config: Config, results: Sequence[PoseResult]) -> list[float]:
-    monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
+    monitor = monitor_of(config)
     times_ms = []
     for number in range(UPDATES):
         result = replace(results[number % len(results)], ts_ms=(number + 1) * PERIOD_MS)

@@ -41,10 +41,10 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-_KEY_LINE = re.compile(r"^([a-z_]+) = ")
+_KEY_LINE = re.compile(r"^([a-z0-9_]+) = ")
 
 
-_TABLE_LINE = re.compile(r"^\[{1,2}([a-z_.]+)\]{1,2}")
+_TABLE_LINE = re.compile(r"^\[{1,2}([a-z0-9_.]+)\]{1,2}")
 
 
 def _comments(text: str) -> dict[str, str]:

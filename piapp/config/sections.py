@@ -124,6 +124,8 @@ Degrees = Annotated[float, Meta(ge=0.0, le=180.0)]
 class PostureConfig(Section, frozen=True):
     """`[posture]`: every threshold of the posture logic."""
 
+    fall_sensitivity: Literal["low", "normal", "high"]
+    found_lying_s: Seconds
     min_visibility: Fraction
     min_presence: Fraction
     min_scale_px: Annotated[float, Meta(ge=1.0, le=1000.0)]

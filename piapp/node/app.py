@@ -22,6 +22,7 @@ from piapp.camera import Camera, open_camera, parse_source
 from piapp.config.live import LiveSettings
 from piapp.config.sections import Config
 from piapp.errors import CameraError
+from piapp.fall_model import monitor_of
 from piapp.landmarker.live import LandmarkerFactory
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
@@ -42,7 +43,6 @@ from piapp.node.outlets import Observation, Outlet
 from piapp.node.reporter import Reporter
 from piapp.node.source import ResultSource
 from piapp.node.state_folder import settings_file, state_folder
-from piapp.posture.monitor import Monitor
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
@@ -124,7 +124,7 @@ class Node:
         self._model = parts.model
         self._writer = _writer(config, topics.node, boot)
         spool = open_spool(config.spool, folder, topics.node, first=first_event_number())
-        self._monitor = Monitor(config.posture, config.zones, config.camera.tilt_deg)
+        self._monitor = monitor_of(config)
         self._power = Power(config.power, config.camera.fps, time.monotonic())
         self._heat = HeatMonitor(self._power)
         self._health = Health()

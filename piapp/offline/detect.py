@@ -24,6 +24,7 @@ from piapp.camera.pictures import read_image
 from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
 from piapp.errors import CameraError, MediaError, PiappError
+from piapp.fall_model import monitor_of
 from piapp.landmarker.model import ModelFile
 from piapp.landmarker.offline import OfflineStage
 from piapp.mqtt.clock import TimeLine
@@ -144,7 +145,7 @@ class Detector:
         return OfflineStage(self._config.landmarker, self._model.path, video=video)
 
     def _monitor(self) -> Monitor:
-        return Monitor(self._config.posture, self._config.zones, self._config.camera.tilt_deg)
+        return monitor_of(self._config)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

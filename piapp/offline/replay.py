@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from piapp.config.sections import Config
 from piapp.errors import MediaError, PiappError
+from piapp.fall_model import monitor_of
 from piapp.offline.recording import Recorded, iterate_recording
-from piapp.posture.monitor import Monitor
 from piapp.types import PoseResult, PostureEvent, State
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ class Step:
     def result(self) -> PoseResult:
         """What was recorded, without when."""
         return self.recorded.result
-
-
-def monitor_of(config: Config) -> Monitor:
-    """A new posture logic as a configuration wants it."""
-    return Monitor(config.posture, config.zones, config.camera.tilt_deg)
 
 
 def replay(path: Path, config: Config, advance: Advance | None = None) -> Iterator[Step]:

@@ -59,11 +59,15 @@ class FallDecision:
     __slots__ = ("_agreed_ms", "_armed", "_eased", "_recent", "_threshold")
 
     def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
-        self._eased = threshold / (threshold + (1 - threshold) * math.exp(_EASED_LOGITS))
+        self.use(threshold)
         self._agreed_ms: int | None = None
         self._recent: deque[tuple[int, float]] = deque(maxlen=_WINDOWS)
         self._armed = True
+
+    def use(self, threshold: float) -> None:
+        """Take another threshold from the next window on."""
+        self._threshold = threshold
+        self._eased = threshold / (threshold + (1 - threshold) * math.exp(_EASED_LOGITS))
 
     def agree(self, ts_ms: int) -> None:
         """The rules have seen a fall, which makes the threshold easier for three seconds."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
+from piapp.posture.tuned import Tuned
 from piapp.types import Posture
 
 _LOW_LATE_S = 1.0  # how long after most of the descent somebody may be seen to be low
@@ -64,6 +65,11 @@ class Floor:
         self._seated = False
         self._feet_y, self._scale = 0.0, 1.0
 
+    @property
+    def known(self) -> bool:
+        """Whether they were seen up at this place."""
+        return self._x is not None
+
     def step(self, features: Features, posture: Posture) -> None:
         """Follow somebody who stands, or sits without having stood before."""
         if self._x is not None and abs(features.hips_px[0] - self._x) > _AWAY_M * self._scale:
@@ -87,13 +93,13 @@ class Floor:
         return Height(ts_ms, (shoulders + features.shoulders_m) / 2, (hips + features.hips_m) / 2)
 
 
-class FallDetector:
+class FallDetector(Tuned):
     """Watches one person come down."""
 
-    __slots__ = ("_config", "_floor", "_heights", "_low_ms", "_told_lost")
+    __slots__ = ("_floor", "_heights", "_low_ms", "_told_lost")
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._floor = Floor()
         self._heights: deque[Height] = deque()
         self._low_ms: int | None = None
@@ -134,6 +140,11 @@ class FallDetector:
             return None
         self._told_lost = True
         return self._judge(last, last.ts_ms, lost=True)
+
+    @property
+    def height(self) -> Height | None:
+        """How high the person was last, where it is known from when they stood; None otherwise."""
+        return self._heights[-1] if self._heights and self._floor.known else None
 
     @property
     def vertical_m_s(self) -> float:
@@ -199,17 +210,17 @@ def _speed(heights: deque[Height]) -> float:
     return best
 
 
-class Down:
+class Down(Tuned):
     """The time on the floor after a fall.
 
     Attributes:
         since_ms: When the fall was told, None while nobody is down.
     """
 
-    __slots__ = ("_config", "_said", "_up_ms", "since_ms")
+    __slots__ = ("_said", "_up_ms", "since_ms")
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self.since_ms: int | None = None
         self._said = False
         self._up_ms: int | None = None
@@ -219,9 +230,9 @@ class Down:
         """Whether `fallen` was due already."""
         return self._said
 
-    def begin(self, ts_ms: int) -> None:
-        """The person has fallen."""
-        self.since_ms, self._said, self._up_ms = ts_ms, False, None
+    def begin(self, ts_ms: int, *, reported: bool = False) -> None:
+        """The person is down since then; `reported` says that `fallen` is told by whoever calls."""
+        self.since_ms, self._said, self._up_ms = ts_ms, reported, None
 
     def restore(self, since_ms: int | None, *, fallen_reported: bool) -> None:
         """Go on with a time on the floor that began before."""

@@ -11,20 +11,27 @@ from collections.abc import Iterator
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import EARS, ELBOWS, EYES, NOSE, SHOULDERS, WRISTS, Body, upright
+from piapp.posture.tuned import Tuned
 from piapp.types import EventType
 
 SIDES = ("left", "right")
 _LOW_M = 0.1  # a waving hand is not further below its shoulder than this
 
 
-class Hands:
+class Hands(Tuned):
     """Both hands of one person."""
 
-    __slots__ = ("_config", "_hands")
+    __slots__ = ("_hands",)
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._hands = tuple(_Hand(index, config) for index in range(2))
+
+    def use(self, config: PostureConfig) -> None:
+        """Take other values from the next result on."""
+        super().use(config)
+        for hand in self._hands:
+            hand.use(config)
 
     @property
     def raised(self) -> tuple[str, ...]:
@@ -56,15 +63,15 @@ class Hands:
         return raised
 
 
-class _Hand:
+class _Hand(Tuned):
     """One hand; `points` are the body's in gravity's frame."""
 
-    __slots__ = ("_config", "_since_ms", "_swings", "_turn_m", "_wave_ms", "_way", "index", "raised")
+    __slots__ = ("_since_ms", "_swings", "_turn_m", "_wave_ms", "_way", "index", "raised")
 
     def __init__(self, index: int, config: PostureConfig) -> None:
         self.index = index
         self.raised = False
-        self._config = config
+        super().__init__(config)
         self._since_ms: int | None = None
         self._swings: deque[int] = deque(maxlen=8)
         self._turn_m: float | None = None

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from piapp.config.sections import PostureConfig, ZoneConfig
-from piapp.posture.geometry import read_body
-from piapp.posture.person import Watched, look
+from piapp.posture.fall_net import FallNet
+from piapp.posture.geometry import Body, read_body
+from piapp.posture.lying_places import LyingPlace, LyingPlaces
+from piapp.posture.person import Room, Watched, look
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track, Tracks
@@ -31,13 +33,32 @@ class Monitor:
         posture: PostureConfig,
         zones: tuple[ZoneConfig, ...] = (),
         tilt_deg: float | Literal["auto"] = "auto",
+        fall_net: FallNet | None = None,
     ) -> None:
+        self._room = Room(fall_net, LyingPlaces())
         self._config = posture
         self._zones = zones
         self._tracks = Tracks(posture)
         self._watched: dict[int, Watched] = {}
         self._tilt = Tilt(posture, tilt_deg)
         self._last_ms: int | None = None
+
+    def use(self, posture: PostureConfig) -> None:
+        """Take other values from the next result on; whoever is in view stays, and what is under way goes on."""
+        self._config = posture
+        self._tracks.use(posture)
+        self._tilt.use(posture)
+        for watched in self._watched.values():
+            watched.use(posture)
+
+    @property
+    def lying_places(self) -> tuple[LyingPlace, ...]:
+        """Where people usually lie, as learnt so far."""
+        return self._room.lying_places.places
+
+    def forget_lying_places(self) -> None:
+        """Begin anew to learn where people lie."""
+        self._room.lying_places.places = ()
 
     def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         """Take other zones from the next result on; whoever was in one that is no more leaves it then."""
@@ -49,7 +70,7 @@ class Monitor:
         """What must not be lost when the process ends, on the results' time line."""
         found = (watched.snapshot(self._tracks.alive[watched.id].body) for watched in self._watched.values())
         persons = tuple(person for person in found if person is not None)
-        return MonitorSnapshot(self._tracks.next_id, self._tilt.samples_deg, persons)
+        return MonitorSnapshot(self._tracks.next_id, self._tilt.samples_deg, persons, self._room.lying_places.places)
 
     def restore(self, snapshot: MonitorSnapshot, ts_ms: int) -> None:
         """Go on from a snapshot on this time line, of which `ts_ms` is now or the next result.
@@ -59,9 +80,10 @@ class Monitor:
         seen_ms = ts_ms - RESTORED_AGO_MS
         self._tracks.restore(snapshot.next_id, {person.id: person.body.body() for person in snapshot.persons}, seen_ms)
         self._tilt.restore(snapshot.tilt_samples_deg)
+        self._room.lying_places.places = snapshot.lying_places
         self._watched = {}
         for person in snapshot.persons:
-            watched = self._watched[person.id] = Watched(person.id, self._config, self._zones, seen_ms)
+            watched = self._watched[person.id] = Watched(person.id, self._config, self._zones, seen_ms, self._room)
             watched.restore(person)
             self._tracks.alive[person.id].hold_s = watched.hold_s
         self._last_ms = None
@@ -88,18 +110,18 @@ class Monitor:
         tracks = self._tracks.update(bodies, ts_ms)
         events: list[PostureEvent] = []
         seen: set[int] = set()
-        for pose, track in zip(result.poses, tracks, strict=True):
-            if track is not None and track.id not in seen:
+        for pose, body, track in zip(result.poses, bodies, tracks, strict=True):
+            if track is not None and body is not None and track.id not in seen:
                 seen.add(track.id)
-                events += self._see(track, pose.score, result.size, ts_ms)
+                events += self._see(track, body, pose.score, result.size, ts_ms)
         events += self._miss(seen, ts_ms)
         return self._state(ts_ms, tracks), tuple(events)
 
-    def _see(self, track: Track, score: float, size: tuple[int, int], ts_ms: int) -> list[PostureEvent]:
+    def _see(self, track: Track, raw: Body, score: float, size: tuple[int, int], ts_ms: int) -> list[PostureEvent]:
         watched = self._watched.get(track.id)
         if watched is None:
-            watched = self._watched[track.id] = Watched(track.id, self._config, self._zones, ts_ms)
-        sight = look(track, size, self._tilt, ts_ms)
+            watched = self._watched[track.id] = Watched(track.id, self._config, self._zones, ts_ms, self._room)
+        sight = look(track, raw, size, self._tilt, ts_ms)
         events = list(watched.see(sight, score))
         if watched.entered_ms is not None:
             self._tilt.learn(sight.features, ts_ms)

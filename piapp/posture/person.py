@@ -6,13 +6,16 @@ Owns the order in which the judgements are asked, and nothing of how they judge.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from piapp.config.sections import PostureConfig, ZoneConfig
-from piapp.posture.falls import Down, Fall, FallDetector
+from piapp.posture.fall_net import FallNet
+from piapp.posture.fall_watch import FallWatch, FoundFall
+from piapp.posture.falls import Down
 from piapp.posture.features import Features, measure
 from piapp.posture.geometry import Body
 from piapp.posture.gestures import Hands
+from piapp.posture.lying_places import FloorLying, LyingPlaces
 from piapp.posture.plausibility import Evidence
 from piapp.posture.postures import PostureFilter, Rest, classify
 from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
@@ -22,6 +25,9 @@ from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import EventType, Person, Posture, PostureEvent
+
+# Whoever is up again so soon after a fall has got up by themselves at once, or did not fall. Guess: two breaths.
+UP_AT_ONCE_S = 5.0
 
 _BENT: tuple[Posture, ...] = ("sitting", "squatting")
 _Place = tuple[float, float]
@@ -33,6 +39,8 @@ class Sight:
     """One look at a person; places are shares of the picture's width and height."""
 
     ts_ms: int
+    size: tuple[int, int]
+    raw: Body
     body: Body
     features: Features
     tilt_deg: float
@@ -41,8 +49,8 @@ class Sight:
     shoulders: _Place
 
 
-def look(track: Track, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
-    """Measure a track that was seen just now."""
+def look(track: Track, raw: Body, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
+    """Measure a track that was seen just now; `raw` is its body before smoothing."""
     features = measure(track.body, tilt.deg)
     width, height = max(size[0], 1), max(size[1], 1)
 
@@ -51,6 +59,8 @@ def look(track: Track, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
 
     return Sight(
         ts_ms,
+        size,
+        raw,
         track.body,
         features,
         tilt.deg,
@@ -60,6 +70,19 @@ def look(track: Track, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What all persons in view share.
+
+    Attributes:
+        fall_net: The learnt network; None leaves falls to the rules.
+        lying_places: Where people usually lie; they learn it together.
+    """
+
+    fall_net: FallNet | None
+    lying_places: LyingPlaces
+
+
 class Watched:
     """Somebody, or something that may turn out to be somebody.
 
@@ -67,7 +90,14 @@ class Watched:
         entered_ms: When it proved to be a person, None before.
     """
 
-    def __init__(self, track_id: int, config: PostureConfig, zones: tuple[ZoneConfig, ...], ts_ms: int) -> None:
+    def __init__(
+        self,
+        track_id: int,
+        config: PostureConfig,
+        zones: tuple[ZoneConfig, ...],
+        ts_ms: int,
+        room: Room,
+    ) -> None:
         self.id = track_id
         self.entered_ms: int | None = None
         self._config = config
@@ -77,8 +107,9 @@ class Watched:
         self._evidence = Evidence(config)
         self._filter = PostureFilter(config)
         self._rest = Rest(config)
-        self._falls = FallDetector(config)
+        self._falls = FallWatch(config, room.fall_net)
         self._down = Down(config)
+        self._floor_lying = FloorLying(config, room.lying_places)
         self._hands = Hands(config)
         self._push_ups = PushUpCounter(config)
         self._counters = (SquatCounter(config), self._push_ups, JumpingJackCounter(config))
@@ -144,6 +175,16 @@ class Watched:
         if down_s is not None:
             yield self._event("fallen", ts_ms, {"down_s": round(down_s, 1)})
 
+    def use(self, config: PostureConfig) -> None:
+        """Take other values from the next result on."""
+        self._config = config
+        for part in (
+            self._evidence, self._filter, self._rest, self._falls, self._down, self._floor_lying, self._hands,
+            *self._counters, self._still,
+        ):  # fmt: skip
+            part.use(config)
+        self._presence.tune(config)
+
     def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         """Take other zones from the next frame on."""
         self._zones = zones
@@ -157,7 +198,7 @@ class Watched:
         judged = self._judge(sight)
         previous = self.posture
         changed = self._filter.step(self._arrived(judged, sight.features), elapsed_s, sight.ts_ms)
-        fall = self._falls.step(sight.features, judged, sight.ts_ms)
+        fall = self._falls.see(sight.raw, sight.size, sight.features, judged, sight.ts_ms)
         if self.entered_ms is None:
             if not self._evidence.step(sight.features, score, elapsed_s):
                 return
@@ -173,6 +214,7 @@ class Watched:
                 previous=previous,
                 score=round(self._filter.share, 2),
             )
+        yield from self._found_lying(sight)
         yield from self._settled(sight)
         yield from self._recovery(sight, judged)
         yield from self._hand_events(sight)
@@ -183,7 +225,7 @@ class Watched:
         """Say that the person is not seen now."""
         if self.entered_ms is None:
             return
-        yield from self._fall_events(self._falls.missing(ts_ms), ts_ms)
+        yield from self._fall_events(self._falls.miss(ts_ms), ts_ms)
 
     def leave(self, ts_ms: int) -> Iterator[PostureEvent]:
         """Close what is open; the track is given up."""
@@ -208,7 +250,7 @@ class Watched:
     def _arrived(self, judged: Posture, features: Features) -> Posture:
         """The judgement, unless legs bent half-way are on their way up or down: then still what it was."""
         half = judged in _BENT and features.thigh_deg < self._config.half_thigh_deg
-        passing = half and abs(self._falls.vertical_m_s) > self._config.passing_m_s
+        passing = half and abs(self._falls.rules.vertical_m_s) > self._config.passing_m_s
         return self.posture if passing and self.posture not in (*_BENT, "unknown") else judged
 
     def _zone_events(self, sight: Sight) -> Iterator[PostureEvent]:
@@ -219,18 +261,32 @@ class Watched:
             numbers: _Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
             yield self._event("zone_entered" if entered else "zone_left", sight.ts_ms, numbers, zones=(zone,))
 
-    def _fall_events(self, fall: Fall | None, ts_ms: int) -> Iterator[PostureEvent]:
+    def _fall_events(self, fall: FoundFall | None, ts_ms: int) -> Iterator[PostureEvent]:
         if fall is not None and self._down.since_ms is None and not fall_ignored(self._zones, self._places):
             self._down.begin(ts_ms)
             self._rest.posture = "lying"
-            numbers: _Numbers = {name: round(number, 2) for name, number in asdict(fall).items() if name != "score"}
-            yield self._event("fall", ts_ms, numbers, score=round(fall.score, 2))
+            yield self._event("fall", ts_ms, fall.numbers, score=round(fall.score, 2))
         yield from self.overdue(ts_ms)
+
+    def _found_lying(self, sight: Sight) -> Iterator[PostureEvent]:
+        lying_s = self._floor_lying.step(
+            self.posture,
+            self._falls.rules.height,
+            sight.hips,
+            down=self._down.since_ms is not None,
+            ignored=fall_ignored(self._zones, self._places),
+            ts_ms=sight.ts_ms,
+        )
+        if lying_s is not None:
+            self._down.begin(sight.ts_ms - round(lying_s * 1000), reported=True)
+            yield self._event("fallen", sight.ts_ms, {"down_s": round(lying_s, 1), "found_lying": 1})
 
     def _settled(self, sight: Sight) -> Iterator[PostureEvent]:
         on_floor = sight.features.hips_m < self._config.recover_hips_m
         held_s = (sight.ts_ms - self._filter.since_ms) / 1000
         kind, previous = self._rest.step(self.posture, held_s, on_floor=on_floor)
+        if self._rest.posture != "lying" and self.posture == self._rest.posture:
+            self._floor_lying.got_up(sight.features.scale, sight.size, sight.ts_ms)
         if kind is not None and (kind == "stand_up" or self._down.since_ms is None):
             yield self._event(kind, sight.ts_ms, _numbers(sight.features), previous=previous)
 
@@ -238,7 +294,8 @@ class Watched:
         stands = self.posture == "standing"
         down_s = self._down.over(sight.features, judged, stands=stands, ts_ms=sight.ts_ms)
         if down_s is not None:
-            yield self._event("recovered", sight.ts_ms, {"down_s": round(down_s, 1)})
+            numbers: _Numbers = {"down_s": round(down_s, 1)}
+            yield self._event("recovered", sight.ts_ms, numbers | ({"up_at_once": 1} if down_s < UP_AT_ONCE_S else {}))
 
     def _hand_events(self, sight: Sight) -> Iterator[PostureEvent]:
         upright = (

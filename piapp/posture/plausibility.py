@@ -10,17 +10,18 @@ import math
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
+from piapp.posture.tuned import Tuned
 
 _Point = tuple[float, float]
 
 
-class Evidence:
+class Evidence(Tuned):
     """What speaks for one track."""
 
-    __slots__ = ("_config", "_hands_px", "_moved_m", "_part_s", "_shoulders_px", "_whole_s")
+    __slots__ = ("_hands_px", "_moved_m", "_part_s", "_shoulders_px", "_whole_s")
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._part_s = self._whole_s = 0.0
         self._moved_m = 0.0
         self._shoulders_px: _Point | None = None

@@ -10,6 +10,7 @@ import math
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
+from piapp.posture.tuned import Tuned
 from piapp.types import EventType, Posture
 
 _ALL: tuple[Posture, ...] = ("standing", "sitting", "lying", "bending", "squatting", "unknown")
@@ -84,10 +85,14 @@ class PostureFilter:
     __slots__ = ("_shares", "_tau_s", "posture", "since_ms")
 
     def __init__(self, config: PostureConfig) -> None:
-        self._tau_s = max(config.dwell_s, 1e-3) / math.log(2)
+        self.use(config)
         self._shares = dict.fromkeys(_ALL, 0.0)
         self.posture: Posture = "unknown"
         self.since_ms = 0
+
+    def use(self, config: PostureConfig) -> None:
+        """Take another dwell time from the next result on."""
+        self._tau_s = max(config.dwell_s, 1e-3) / math.log(2)
 
     def step(self, posture: Posture, dt_s: float, ts_ms: int) -> bool:
         """Count `dt_s` for a posture; True when the kept one changes."""
@@ -122,13 +127,13 @@ _RESTS: dict[Posture, dict[Posture | None, EventType]] = {
 }
 
 
-class Rest:
+class Rest(Tuned):
     """The last posture of standing, sitting and lying that has settled: squats and stoops pass, these are meant."""
 
-    __slots__ = ("_config", "posture")
+    __slots__ = ("posture",)
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self.posture: Posture | None = None
 
     def step(self, posture: Posture, held_s: float, *, on_floor: bool) -> tuple[EventType | None, Posture | None]:

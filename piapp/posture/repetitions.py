@@ -13,6 +13,7 @@ from typing import Literal
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 from piapp.posture.postures import propped
+from piapp.posture.tuned import Tuned
 from piapp.types import Posture
 
 Kind = Literal["squat", "push_up", "jumping_jack"]
@@ -63,13 +64,13 @@ class Repetition:
     duration_s: float
 
 
-class RepetitionCounter:
+class RepetitionCounter(Tuned):
     """Counts one person's repetitions of one kind."""
 
     kind: Kind
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._count = 0
         self._counted_ms = -(10**9)
         self._possible_ms = self._step_ms = 0

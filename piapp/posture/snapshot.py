@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from piapp.posture.geometry import Body
+from piapp.posture.lying_places import LyingPlace
 from piapp.types import Posture
 
 # Somebody who was on their feet is somewhere else after so long without anybody watching.
@@ -100,11 +101,13 @@ class MonitorSnapshot:
         next_id: The least id that no track has had.
         tilt_samples_deg: What the camera's tilt is learnt from, oldest first; empty when it is configured.
         persons: Who is there.
+        lying_places: Where people usually lie.
     """
 
     next_id: int = 1
     tilt_samples_deg: tuple[float, ...] = ()
     persons: tuple[PersonSnapshot, ...] = ()
+    lying_places: tuple[LyingPlace, ...] = ()
 
     def shifted(self, by_ms: int) -> MonitorSnapshot:
         """The same on a time line that is ahead by so much."""

@@ -14,12 +14,13 @@ import numpy as np
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 from piapp.posture.geometry import Array, Body
+from piapp.posture.tuned import Tuned
 
 # Nose, shoulders, elbows, wrists, hips, knees: what moves when somebody does.
 _JOINTS = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26])
 
 
-class Stillness:
+class Stillness(Tuned):
     """One person's movement.
 
     Attributes:
@@ -27,10 +28,10 @@ class Stillness:
         still_s: Seconds without movement; last_still_s the length of the last such time.
     """
 
-    __slots__ = ("_config", "_inactive", "_place", "_since_ms", "last_still_s", "moved_m", "still_s")
+    __slots__ = ("_inactive", "_place", "_since_ms", "last_still_s", "moved_m", "still_s")
 
     def __init__(self, config: PostureConfig, ts_ms: int) -> None:
-        self._config = config
+        super().__init__(config)
         self._place: Array | None = None
         self._since_ms = ts_ms
         self._inactive = False

@@ -13,23 +13,24 @@ from typing import Literal
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
+from piapp.posture.tuned import Tuned
 
 _EVERY_MS = 200  # at most one sample in so long, or one long look would be all there is
 _SAMPLES, _ENOUGH = 50, 10
 _UPWARDS_DEG = -10.0
 
 
-class Tilt:
+class Tilt(Tuned):
     """The camera's tilt.
 
     Attributes:
         deg: The tilt in force: the configured one, or the median of what was seen, drawn to level while it was little.
     """
 
-    __slots__ = ("_config", "_learning", "_samples", "_taken_ms", "deg")
+    __slots__ = ("_learning", "_samples", "_taken_ms", "deg")
 
     def __init__(self, config: PostureConfig, tilt_deg: float | Literal["auto"]) -> None:
-        self._config = config
+        super().__init__(config)
         self._learning = tilt_deg == "auto"
         self.deg = 0.0 if tilt_deg == "auto" else float(tilt_deg)
         self._samples: deque[float] = deque(maxlen=_SAMPLES)

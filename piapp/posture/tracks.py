@@ -15,6 +15,7 @@ import numpy as np
 from piapp.anatomy import FRAME, Array, Placement, centre, mismatch
 from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import Body, pixels_per_metre
+from piapp.posture.tuned import Tuned
 
 _DERIVATIVE_CUTOFF_HZ = 1.0  # the paper's own value
 
@@ -25,10 +26,14 @@ class OneEuro:
     __slots__ = ("_beta", "_min_cutoff_hz", "_speed", "_value")
 
     def __init__(self, config: PostureConfig) -> None:
-        self._min_cutoff_hz = config.smooth_cutoff_hz
-        self._beta = config.smooth_beta
+        self.use(config)
         self._value: Array | None = None
         self._speed: Array | None = None
+
+    def use(self, config: PostureConfig) -> None:
+        """Take other cut-offs from the next result on."""
+        self._min_cutoff_hz = config.smooth_cutoff_hz
+        self._beta = config.smooth_beta
 
     def step(self, points: Array, dt_s: float, scale: float) -> Array:
         """Take (33, 5) points that came `dt_s` after the last; `scale` is pixels a metre."""
@@ -89,11 +94,11 @@ class Track:
         return Placement(self.last_ms, self.centre, self.scale, _folded(self.body))
 
 
-class Tracks:
+class Tracks(Tuned):
     """Gives each body of a result its track."""
 
     def __init__(self, config: PostureConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._next_id = 1
         self.alive: dict[int, Track] = {}
 
@@ -112,6 +117,12 @@ class Tracks:
             elif track.last_ms < ts_ms:
                 track.update(body, scales[index], ts_ms)
         return tracks
+
+    def use(self, config: PostureConfig) -> None:
+        """Take other values from the next result on."""
+        super().use(config)
+        for track in self.alive.values():
+            track.smoother.use(config)
 
     def recall(self, bodies: Sequence[Body | None], ts_ms: int) -> list[Track | None]:
         """The tracks that bodies look like, changing nothing."""

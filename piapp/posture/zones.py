@@ -17,11 +17,15 @@ class ZonePresence:
     __slots__ = ("_dwell_s", "_gone", "_since_ms", "_zones", "inside")
 
     def __init__(self, config: PostureConfig, zones: Sequence[ZoneConfig]) -> None:
-        self._dwell_s = config.zone_dwell_s
+        self.tune(config)
         self._zones = zones
         self._since_ms: dict[str, int] = {}
         self._gone: tuple[str, ...] = ()
         self.inside: tuple[str, ...] = ()
+
+    def tune(self, config: PostureConfig) -> None:
+        """Take another dwell time from the next result on."""
+        self._dwell_s = config.zone_dwell_s
 
     def use(self, zones: Sequence[ZoneConfig]) -> None:
         """Take other zones from now on; one whose name stays is the same zone at another place."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piapp.config.load import load_config
@@ -94,6 +94,7 @@ def test_a_secret_that_everybody_may_read_is_told(tmp_path, caplog):
     assert "hunter2" not in caplog.text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     """Nothing but a ConfigError comes of them."""
@@ -108,6 +109,7 @@ KEYS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.text(max_size=40)), max_size=4))
 def test_any_overrides_are_taken_or_refused(overrides):
     """Whatever stands behind --set."""

@@ -64,6 +64,7 @@ def _assert_alternates(events: Sequence[PostureEvent]) -> None:
             assert open_now[key] == 1, f"{name} without {ends[name]}"
             del open_now[key]
         elif name == "fallen":
+            open_now[(event.person, None, None, "fall")] += "found_lying" in event.evidence
             assert open_now[(event.person, None, None, "fall")] == 1
 
 

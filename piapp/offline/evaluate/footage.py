@@ -10,12 +10,12 @@ from typing import Protocol
 
 from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
+from piapp.fall_model import monitor_of
 from piapp.landmarker.model import ModelFile
 from piapp.landmarker.offline import OfflineStage
 from piapp.offline.evaluate.manifest import Clip, check_content
 from piapp.offline.evaluate.perturb import perturbed
 from piapp.offline.recording import read_recording, write_recording
-from piapp.offline.replay import monitor_of
 from piapp.types import ImageArray, PoseResult, PostureEvent
 
 # How much earlier than its labelled onset a fall may be reported; before that the alarm is a false one.

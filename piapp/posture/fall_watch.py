@@ -1,0 +1,95 @@
+"""One person's falls: what the learnt network and the rules make of them together.
+
+The network decides about what is seen. Rules that see a fall, too, make it easier to convince; they decide alone about
+a person who was lost on the way down, and where there is no network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from piapp.config.sections import PostureConfig
+from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision
+from piapp.posture.fall_net import FallNet
+from piapp.posture.fall_window import FallWindow
+from piapp.posture.falls import Fall, FallDetector
+from piapp.posture.features import Features
+from piapp.posture.geometry import Body
+from piapp.types import Posture
+
+Numbers = dict[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFall:
+    """A fall, and the numbers that decided.
+
+    Attributes:
+        score: How sure it is, 0..1.
+    """
+
+    score: float
+    numbers: Numbers
+
+
+class FallWatch:
+    """Watches one person fall.
+
+    Args:
+        config: `[posture]`.
+        net: The learnt network; None leaves all to the rules.
+    """
+
+    __slots__ = ("_decision", "_net", "_window", "rules")
+
+    def __init__(self, config: PostureConfig, net: FallNet | None) -> None:
+        self.rules = FallDetector(config)
+        self._net = net
+        self._window = FallWindow()
+        self._decision = FallDecision(FALL_THRESHOLDS[config.fall_sensitivity])
+
+    def use(self, config: PostureConfig) -> None:
+        """Take other values from the next result on."""
+        self.rules.use(config)
+        self._decision.use(FALL_THRESHOLDS[config.fall_sensitivity])
+
+    def see(
+        self, body: Body, size: tuple[int, int], features: Features, posture: Posture, ts_ms: int
+    ) -> FoundFall | None:
+        """Take what is seen now.
+
+        Args:
+            body: As the landmarker gave it, not smoothed.
+            size: (width, height) of the picture in pixels.
+            features: Of the smoothed body.
+            posture: The judgement of this result alone.
+            ts_ms: Its time.
+        """
+        fall = self.rules.step(features, posture, ts_ms)
+        if self._net is None:
+            return None if fall is None else _by_rules(fall)
+        self._window.push(body, size, ts_ms)
+        if fall is not None:
+            self._decision.agree(ts_ms)
+        return self._learnt(self._net, ts_ms)
+
+    def miss(self, ts_ms: int) -> FoundFall | None:
+        """The person is not seen now."""
+        lost = self.rules.missing(ts_ms)
+        if lost is not None:
+            return _by_rules(lost)
+        return None if self._net is None else self._learnt(self._net, ts_ms)
+
+    def _learnt(self, net: FallNet, ts_ms: int) -> FoundFall | None:
+        window = self._window.window(ts_ms)
+        if window is None:
+            return None
+        fall = self._decision.step(window, net.probability(window.channels))
+        if fall is None:
+            return None
+        numbers: Numbers = {name: round(number, 2) for name, number in asdict(fall).items()}
+        return FoundFall(fall.probability, numbers | {"lost": 0})
+
+
+def _by_rules(fall: Fall) -> FoundFall:
+    return FoundFall(fall.score, {name: round(number, 2) for name, number in asdict(fall).items() if name != "score"})
