@@ -73,7 +73,7 @@ def installation(tmp_path):
         pytest.skip(f"NOT TESTED: damaged models; an intact one in {SYSTEM_FOLDER} would be taken instead")
     shutil.copytree(Path(piapp_package.__file__).parent, tmp_path / "piapp", ignore=shutil.ignore_patterns("media"))
     (tmp_path / "models").mkdir()
-    for name in ("models.json", LITE, "pose_landmarker_lite.task"):
+    for name in ("models.json", LITE, "pose_landmarker_lite.task", "fall_detector.npz"):
         shutil.copyfile(shipped_folder() / name, tmp_path / "models" / name)
     return tmp_path
 
