@@ -9,11 +9,11 @@ import importlib.util
 import platform
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
-from piapp.types import ImageArray, Pose
+from piapp.landmarker.views import StillSearch, SyncLandmarker
 
 if TYPE_CHECKING:
     from piapp.landmarker import litert
@@ -22,18 +22,6 @@ Runtime = Literal["mediapipe", "litert"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 _LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort (FACTS.md)
-
-
-class SyncLandmarker(Protocol):
-    """A landmarker in IMAGE or VIDEO mode; every call from the thread that created it."""
-
-    def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
-        """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference."""
-        ...
-
-    def close(self) -> None:
-        """Release the model."""
-        ...
 
 
 def chosen_runtime(config: LandmarkerConfig) -> Runtime:
@@ -88,6 +76,11 @@ def offline_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) ->
     Raises:
         ModelError: The bundle cannot be loaded.
     """
+    landmarker = _runtime_landmarker(config, model, video=video)
+    return landmarker if video or not config.reacquire else StillSearch(landmarker, config.num_poses)
+
+
+def _runtime_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) -> SyncLandmarker:
     if chosen_runtime(config) == "mediapipe":
         from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
 
