@@ -1,6 +1,6 @@
 """`python -m piapp` is `piapp`."""
 
-from piapp.cli.app import main
+from piapp.cli import main
 
 if __name__ == "__main__":
     main()

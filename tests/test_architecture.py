@@ -54,7 +54,19 @@ def test_only_adapters_bring_their_libraries(module):
 def test_light_commands_stay_light(arguments):
     """They answer at once: no model runtime, no OpenCV, no numpy."""
     statement = f"from piapp.cli.app import run_command\nassert run_command({arguments!r}) == 0"
-    assert imported_by(statement, "mediapipe", "cv2", "ai_edge_litert", "numpy", "paho") == []
+    assert imported_by(statement, "mediapipe", "cv2", "ai_edge_litert", "numpy", "paho", "rich") == []
+
+
+def test_the_version_needs_nothing():
+    """Not even what reads a command line."""
+    statement = "import sys\nsys.argv = ['piapp', '--version']\nfrom contextlib import suppress\n"
+    statement += "from piapp.cli import main\nwith suppress(SystemExit):\n    main()"
+    assert imported_by(statement, "typer", "msgspec", "rich") == []
+
+
+def test_the_posture_logic_needs_no_adapter():
+    """It judges arrays; pictures and brokers are others' business."""
+    assert imported_by("import piapp.posture, piapp.posture.monitor", "cv2", "paho", "av") == []
 
 
 def test_the_rules_would_find_a_breach(tmp_path):

@@ -27,7 +27,7 @@ from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.tally import WARM_UP, Tally
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.camera.source import demo_clip
-from piapp.cli import app as cli
+from piapp.cli.app import run_command
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
 from piapp.types import Frame, PoseResult
@@ -288,7 +288,7 @@ def test_a_signal_ends_every_process(number):
 
 def test_bench_says_what_is_wrong(capsys):
     """A wrong variant is a usage error on standard error."""
-    assert cli.run_command(["bench", "--variant", "warp"]) == 2
+    assert run_command(["bench", "--variant", "warp"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "there are bare" in captured.err

@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 
 from piapp import __version__
-from piapp.cli.app import app, run_command
+from piapp.cli.app import ENTRIES, run_command
 from piapp.config.load import defaults_text
 from piapp.draw import write_image
 from tests.e2e.node import piapp
 
 COMMANDS = [
-    [group.name, command.name] if group else [command.name]
-    for group, commands in [(None, app.registered_commands)]
-    + [(group, group.typer_instance.registered_commands) for group in app.registered_groups]
-    for command in commands
-]  # fmt: skip
+    [name, *more]
+    for name, entry in ENTRIES.items()
+    for more in ([[command] for command in entry.load(name).commands] if entry.group else [[]])
+]
 
 
 @pytest.fixture(autouse=True)
@@ -29,21 +28,28 @@ def _no_configuration(monkeypatch):
     monkeypatch.setenv("PIAPP_CONFIG", "/dev/null")
 
 
-def names(command):
-    """A command's words; typer names a function without a name by itself."""
-    return [word for word in command if word]
-
-
-@pytest.mark.parametrize(
-    "command", [names(command) for command in COMMANDS if names(command)] or [["run"]], ids=" ".join
-)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_explains_itself_with_an_example(command, capsys):
     """On standard output, exit 0."""
     assert run_command([*command, "--help"]) == 0
     out, err = capsys.readouterr()
     assert "Usage: piapp" in out
-    assert "Example: piapp" in out
+    assert re.search(rf"Example: (sudo )?piapp {' '.join(command)}\b", " ".join(out.split()))
     assert err == ""
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_root_s_help_says_of_a_command_what_its_own_help_does(name, capsys):
+    """The root's help is written without loading the commands."""
+    assert ENTRIES[name].load(name).help.splitlines()[0] == ENTRIES[name].summary
+    assert run_command(["--help"]) == 0
+    assert " ".join(ENTRIES[name].summary.split()) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_mistyped_command_is_guessed(capsys):
+    """Exit 2, and the name that was probably meant."""
+    assert run_command(["detct"]) == 2
+    assert "Did you mean 'detect'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["run", "demo", "detect"])
@@ -57,6 +63,7 @@ def test_version(capsys):
     """The package's own."""
     assert run_command(["--version"]) == 0
     assert capsys.readouterr().out == f"piapp {__version__}\n"
+    assert piapp("--version").stdout == f"piapp {__version__}\n"
 
 
 def test_no_command_shows_the_help(capsys):

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 
-from piapp.cli.app import LogLevel, start_logging
+from piapp.cli.process import LogLevel, start_logging
 from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.live import Landmarker, OnCompute, OnResult

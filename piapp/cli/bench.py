@@ -1,0 +1,45 @@
+"""`piapp bench`: this pipeline measured beside MediaPipe's own loop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from piapp.cli.process import inform
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Example: piapp bench --rounds 3 --json > bench.json")
+def bench(
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often the variants take turns.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, metavar="S", help="How long each is measured in a round.")] = 3.0,
+    frames: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Also watch memory over so many frames; 20000 takes minutes.")
+    ] = 0,
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure only this, such as bare or litert-2; repeatable.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="F", help="Draw bars with their spread (.png, .svg).")] = None,
+) -> None:
+    """Measure this pipeline beside MediaPipe's own loop, in turns on the same frames: speed, latency, memory."""
+    from piapp.bench.session import Options, run_bench  # noqa: PLC0415
+    from piapp.bench.table import print_report  # noqa: PLC0415
+
+    # As Ctrl-C does, so that the processes that it has started end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = run_bench(Options(rounds, seconds, frames, tuple(variant or ())), inform)
+    if json_:
+        typer.echo(msgspec.json.encode(report).decode())
+    else:
+        print_report(report, sys.stdout)
+    if picture:
+        from piapp.bench.picture import draw_report  # noqa: PLC0415
+
+        draw_report(picture, report)

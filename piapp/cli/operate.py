@@ -1,0 +1,80 @@
+"""Commands for whoever sets a node up and keeps it: check, test-alert, provision, forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from piapp.cli.options import ConfigOption, LogOption, SetOption, begin, load
+from piapp.cli.process import EXIT_SOME_FAILED, LogLevel
+from piapp.service.identity import default_node_id
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Example: sudo piapp check")
+def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOption = LogLevel.ERROR) -> None:
+    """Check camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails."""
+    loaded = begin(config, set_, {}, log_level)
+    from piapp.operate import check as doctor  # noqa: PLC0415
+
+    typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
+    failed = False
+    for finding in doctor.check(loaded.config):
+        typer.echo(finding.line())
+        failed = failed or finding.verdict == "FAIL"
+    if failed:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command("test-alert", epilog="Example: piapp test-alert --node hall --broker mqtt://broker.lan")
+def alert_test(
+    node: Annotated[str | None, typer.Option(metavar="ID", help="The node; default: this machine's.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Have a running node send a fall, marked as a test, the way a real one goes: to see that somebody would come."""
+    loaded = load(config, set_, {"mqtt.url": broker})
+    from piapp.mqtt.topics import Topics  # noqa: PLC0415
+    from piapp.operate.ask import ask  # noqa: PLC0415
+
+    name = node or loaded.config.node.id or default_node_id()
+    ask(loaded.config.mqtt, Topics(loaded.config.mqtt.base_topic, name), "test")
+    typer.echo(f"{name}: sent fall, fallen and recovered, marked as a test")
+
+
+@app.command(epilog="Example: piapp provision --node hall --broker mqtts://broker.lan:8884 --out hall")
+def provision(
+    node: Annotated[str, typer.Option(metavar="ID", help="The node; becomes the certificate's common name.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go; made if need be.")],
+    broker: Annotated[str, typer.Option(metavar="URL", help="The broker, mqtts://host[:port].")],
+    base: Annotated[str, typer.Option(metavar="TOPIC", help="mqtt.base_topic of the node.")] = "piapp",
+) -> None:
+    """Make a node's private key, certificate request, configuration snippet and access rules (deploy/mosquitto)."""
+    from piapp.mqtt.topics import Topics  # noqa: PLC0415
+    from piapp.operate import provision as provisioning  # noqa: PLC0415
+
+    made = provisioning.provision(Topics(base, node), out, url=broker)
+    typer.echo(f"{made.key}: private key; for the node alone")
+    typer.echo(f"{made.request}: certificate request; have the broker's authority sign it")
+    typer.echo(f"{made.config}: belongs into the node's /etc/piapp/piapp.toml")
+    typer.echo(f"{made.rules}: belongs into the broker's access rules")
+
+
+@app.command("forget", epilog="Example: piapp forget --node hall --broker mqtt://broker.lan")
+def forget_node(
+    node: Annotated[str, typer.Option("--node", metavar="ID", help="The node that is no more.")],
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even while it is online.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Take what a node has left at the broker, and with it its device in Home Assistant."""
+    loaded = load(config, set_, {"mqtt.url": broker})
+    from piapp.operate.forget import forget  # noqa: PLC0415
+
+    for topic in forget(loaded.config, node, force=force):
+        typer.echo(topic)
