@@ -1,12 +1,11 @@
 """The keys that may change while the node runs, and the file that remembers them.
 
-Owns which keys these are, their validation and the file. The parts that use a value find it changed in place: they
-were given the sections of `LiveSettings.config`.
+Owns which keys these are, their validation and the file. A change replaces `LiveSettings.config` as a whole; whoever
+calls `change` then hands the new values to the parts that work with them.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class LiveSettings:
-    """A configuration of its own, some of whose values change in place; main thread only.
+    """The configuration in force, which changes as a whole when live keys or zones do; main thread only.
 
     What was kept by an earlier run is applied; a value that this version does not take is left out and said.
 
@@ -39,12 +38,12 @@ class LiveSettings:
         config_file: The configuration file that was read. Zones are kept in it, if it may be written to.
 
     Attributes:
-        config: What is in force.
+        config: What is in force; replaced by another value with each change, and never changed itself.
         file: As given.
     """
 
     def __init__(self, config: Config, file: Path | None, config_file: Path | None = None) -> None:
-        self.config = copy.deepcopy(config)
+        self.config = config
         self.file = file
         self._config_file = config_file
         self._kept: dict[str, Any] = {}
@@ -68,13 +67,13 @@ class LiveSettings:
         Raises:
             ConfigError: A key cannot change while the node runs, a value is not allowed, or nothing can be kept.
         """
-        before = self.values()
+        before = self.config
         self._apply(values, "request")
         if persist:
             try:
                 self._keep(values)
             except ConfigError:
-                self._apply(before, "request")
+                self.config = before
                 raise
 
     @property
@@ -115,7 +114,7 @@ class LiveSettings:
             self._apply({key: value}, str(self.file))
 
     def _use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
-        msgspec.structs.force_setattr(self.config, ZONES, zones)
+        self.config = msgspec.structs.replace(self.config, zones=zones)
 
     def _keep_zones(self, zones: tuple[ZoneConfig, ...]) -> bool:
         """In the configuration file, where a person looks for them, else with the other changes."""
@@ -135,11 +134,7 @@ class LiveSettings:
             if key not in live:
                 known = ", ".join((*(f"{section}.*" for section in LIVE_SECTIONS), *LIVE_KEYS))
                 raise ConfigError(f"{key}: cannot change while the node runs; these can: {known}")
-        new = changed(self.config, values, origin)
-        for key in values:
-            section, _, name = key.partition(".")
-            # In place, so that whoever holds the section goes on with what it has learnt, such as who is who.
-            msgspec.structs.force_setattr(getattr(self.config, section), name, _read_key(new, key))
+        self.config = changed(self.config, values, origin)
 
     def _keep(self, values: Mapping[str, Any]) -> None:
         if self.file is None:

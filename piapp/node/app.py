@@ -262,7 +262,7 @@ class Node:
             outlet.begin_stop()
 
     def _loop(self, stop: threading.Event, end_s: float | None) -> None:
-        self._health_reporter.start(self._settings.config.health.period_s)
+        self._health_reporter.start()
         self._reporter.start()
         while not (stop.is_set() or self._control.restart_wanted or (end_s is not None and time.monotonic() >= end_s)):
             result = self._source.next(TICK_S)
@@ -317,6 +317,9 @@ class Node:
     def _settings_changed(self) -> None:
         """Hand the settings that are in force to the parts that work with them, and publish them."""
         config, topics = self._settings.config, self.publisher.topics
+        self._monitor.use(config.posture)
+        self._monitor.use_zones(config.zones)
+        self._power.use(config.power)
         self.publisher.limit_frames(config.publish.max_frame_hz)
         fields = info(config, self._model, self._source.description)
         self.publisher.retain(topics.info, self._writer.info(**fields))
@@ -341,7 +344,6 @@ class Node:
         kept = self._settings.change_zones(zones)
         changed = self._settings.config.zones
         log.info("zones changed on the live page: %s", ", ".join(zone.name for zone in changed) or "none")
-        self._monitor.use_zones(changed)
         self._settings_changed()
         return kept
 

@@ -83,16 +83,17 @@ class HealthReporter:
         self._folder = folder
         self._restarts = restarts
         self._send = send
-        self._due_s = 0.0
+        self._period_began_s = 0.0
 
-    def start(self, period_s: float) -> None:
-        """Have the first report due after a period."""
-        self._due_s = time.monotonic() + period_s
+    def start(self) -> None:
+        """Begin the first period, at whose end the first report is due."""
+        self._period_began_s = time.monotonic()
 
     def tick(self, period_s: float) -> None:
-        """Send a report, when it is due."""
-        if time.monotonic() >= self._due_s:
-            self._due_s += period_s
+        """Send a report, when the last one is so long ago."""
+        now_s = time.monotonic()
+        if now_s >= self._period_began_s + period_s:
+            self._period_began_s = max(self._period_began_s + period_s, now_s - period_s)
             self.report()
 
     def report(self) -> None:

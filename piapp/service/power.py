@@ -38,10 +38,15 @@ class Power:
     def __init__(self, config: PowerConfig, fps: float, now_s: float) -> None:
         self._config = config
         self._fps = fps
-        self._active_until_s = now_s + config.idle_after_s
+        self._person_s = now_s  # when somebody was there last
+        self._awake_until_s = now_s
         self._heat_factor = 1.0
         self._step_due_s = now_s
         self._idle = False
+
+    def use(self, config: PowerConfig) -> None:
+        """Take other values from the next result on."""
+        self._config = config
 
     @property
     def idle(self) -> bool:
@@ -63,10 +68,11 @@ class Power:
     def seen(self, now_s: float, *, poses: int, persons: int) -> None:
         """Take a result: how many poses the model found, and how many people the posture logic knows."""
         if persons:
-            self._active_until_s = now_s + self._config.idle_after_s
+            self._person_s = now_s
         elif poses and self._idle:
-            self._active_until_s = now_s + WAKE_S
-        self._idle = bool(self._config.idle_fps) and now_s >= self._active_until_s
+            self._awake_until_s = now_s + WAKE_S
+        active_until_s = max(self._person_s + self._config.idle_after_s, self._awake_until_s)
+        self._idle = bool(self._config.idle_fps) and now_s >= active_until_s
 
     def felt(self, now_s: float, *, temperature_c: float | None, throttled: Collection[str]) -> None:
         """Take the machine's temperature and what its firmware complains of now."""

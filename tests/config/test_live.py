@@ -13,13 +13,14 @@ from piapp.errors import ConfigError
 DEFAULTS = LiveSettings(default_config(), None).values()
 
 
-def test_changes_in_place_and_leaves_the_original():
-    """Whoever holds a section sees the new value; the configuration it was made of stays."""
+def test_a_change_is_a_new_configuration():
+    """Values that were handed out earlier stay what they are; the configuration it was made of, too."""
     config = default_config()
     settings = LiveSettings(config, None)
     posture, power = settings.config.posture, settings.config.power
     settings.change({"posture.fallen_after_s": 20, "power.idle_fps": 5}, persist=False)
-    assert (posture.fallen_after_s, power.idle_fps) == (20.0, 5.0)
+    assert (posture, power) == (default_config().posture, default_config().power)
+    assert (settings.config.posture.fallen_after_s, settings.config.power.idle_fps) == (20.0, 5.0)
     assert settings.values()["posture.fallen_after_s"] == 20.0
     assert config == default_config()
 

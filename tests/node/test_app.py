@@ -5,42 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from piapp.config.load import load_config
 from piapp.errors import CameraNotFoundError, LandmarkerTimeoutError, ModelError, UsageError
 from piapp.landmarker.model import find_model
 from piapp.node.app import Node, NodeParts, make_parts, node_id
 from piapp.service.identity import default_node_id
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
-from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
-
-
-def config_of(port, *settings):
-    """The shipped defaults against a loopback broker."""
-    quick = [("mqtt.url", f"mqtt://127.0.0.1:{port}"), ("node.id", "app"), ("landmarker.workers", "1")]
-    return load_config(Path("/dev/null"), overrides=[*quick, *settings], environ={}).config
-
-
-def node_of(config, camera, *, observers=(), **landmarker):
-    """A node with fakes."""
-    model = find_model("lite", masks=False)
-    parts = NodeParts(lambda: camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model)
-    return Node(config, parts, observers=observers)
-
-
-@pytest.fixture
-def subscriber(start_mosquitto):
-    """A subscriber of a broker of the test's own; its `port` is the broker's."""
-    broker = start_mosquitto()
-    subscriber = Subscriber(broker.port)
-    subscriber.port = broker.port
-    yield subscriber
-    subscriber.close()
-    broker.stop()
+from tests.mosquitto import DEADLINE_S, free_port, wait_until
+from tests.support.nodes import config_of, node_of
 
 
 def test_a_source_that_ends_ends_the_run(subscriber):

@@ -20,7 +20,7 @@ from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Pose, PoseLabel, PoseResult
 from tests.mosquitto import DEADLINE_S, wait_until
-from tests.node.test_app import config_of, node_of, subscriber  # noqa: F401 - a fixture
+from tests.support.nodes import config_of, node_of
 
 MAGENTA, GREEN = (255, 0, 255), (0, 255, 0)
 
@@ -174,7 +174,7 @@ class Given(Outlet):
 
 
 @contextmanager
-def running(subscriber, *settings, **landmarker):  # noqa: F811
+def running(subscriber, *settings, **landmarker):
     """A node in front of the coloured scene; what its outlets are given."""
     stop = threading.Event()
     given = Given()
@@ -193,7 +193,7 @@ def running(subscriber, *settings, **landmarker):  # noqa: F811
     assert node.hung == []
 
 
-def asked(subscriber, command, request=b"{}"):  # noqa: F811
+def asked(subscriber, command, request=b"{}"):
     """Send a request; its answer."""
     before = len(subscriber.of(command))
     subscriber.publish(f"piapp/app/request/{command}", request)
@@ -205,7 +205,7 @@ def asked(subscriber, command, request=b"{}"):  # noqa: F811
     return json.loads(answers()[0].payload)
 
 
-def frame_at(subscriber, ts_ms):  # noqa: F811
+def frame_at(subscriber, ts_ms):
     """The frame message of a time."""
     frames = (msgspec.json.decode(message.payload, type=FramePayload) for message in subscriber.of("frame"))
     return next((frame for frame in frames if frame.ts_ms == ts_ms), None)
@@ -220,7 +220,7 @@ def drawn_from(frame):
     return draw.skeleton_picture(frame.size, poses, labels)
 
 
-def test_a_skeleton_holds_no_pixel_of_the_camera_s_picture(subscriber):  # noqa: F811
+def test_a_skeleton_holds_no_pixel_of_the_camera_s_picture(subscriber):
     """It equals what anybody draws from the published landmarks, and has none of the scene's colours."""
     with running(subscriber, ("publish.image", "skeleton")) as given:
         assert given.newest().image is None
@@ -240,7 +240,7 @@ def test_a_skeleton_holds_no_pixel_of_the_camera_s_picture(subscriber):  # noqa:
     assert (np.abs(picture.astype(int) - draw.EMPTY).max(axis=2) < 24).mean() > 0.8, "most of it is empty"
 
 
-def test_a_photo_is_the_camera_s_picture(subscriber):  # noqa: F811
+def test_a_photo_is_the_camera_s_picture(subscriber):
     """With the skeleton in it; so the test above would see a pixel of the scene."""
     with running(subscriber, ("publish.image", "photo"), ("publish.image_period_s", "0.2")):
         pictures = [decoded(message.payload) for message in subscriber.wait_for("image", 2)]
@@ -250,7 +250,7 @@ def test_a_photo_is_the_camera_s_picture(subscriber):  # noqa: F811
         assert person.any()
 
 
-def test_off_sends_nothing_and_says_so(subscriber):  # noqa: F811
+def test_off_sends_nothing_and_says_so(subscriber):
     """No picture by a request, by `set`, or by itself; results carry none."""
     with running(subscriber) as given:
         assert given.newest().image is None
@@ -265,7 +265,7 @@ def test_off_sends_nothing_and_says_so(subscriber):  # noqa: F811
     assert not any(thread.name == "pictures" for thread in threading.enumerate())
 
 
-def test_paused_or_misspelt_requests_get_no_picture(subscriber):  # noqa: F811
+def test_paused_or_misspelt_requests_get_no_picture(subscriber):
     """Errors with a way out; a parameter that there is not is refused."""
     with running(subscriber, ("publish.image", "photo")):
         assert asked(subscriber, "snapshot", b'{"size": 10}')["status"] == "error"
@@ -275,7 +275,7 @@ def test_paused_or_misspelt_requests_get_no_picture(subscriber):  # noqa: F811
         assert asked(subscriber, "snapshot")["status"] == "ok"
 
 
-def test_a_skeleton_of_nobody_is_empty(subscriber):  # noqa: F811
+def test_a_skeleton_of_nobody_is_empty(subscriber):
     """Pictures come also when nobody is there."""
     with running(subscriber, ("publish.image", "skeleton"), ("publish.image_period_s", "0.1"), poses=lambda _: ()):
         picture = decoded(subscriber.wait_for("image", 2)[-1].payload)

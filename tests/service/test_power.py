@@ -69,6 +69,25 @@ def test_idle_rate_zero_means_never() -> None:
     assert node.max_fps is None
 
 
+def test_other_values_take_effect_while_it_runs() -> None:
+    """Each live key changes what happens next, with nothing else happening in between."""
+    node = power(idle_fps=2.0, idle_after_s=60.0, max_temp_c=78.0)
+    node.seen(10.0, poses=0, persons=0)
+    assert not node.idle
+    node.use(PowerConfig(idle_fps=2.0, idle_after_s=10.0, max_temp_c=78.0))
+    node.seen(10.1, poses=0, persons=0)
+    assert node.max_fps == 2.0
+    node.use(PowerConfig(idle_fps=5.0, idle_after_s=10.0, max_temp_c=78.0))
+    assert node.max_fps == 5.0
+    node.use(PowerConfig(idle_fps=0.0, idle_after_s=10.0, max_temp_c=78.0))
+    node.seen(10.2, poses=0, persons=0)
+    node.felt(20.0, temperature_c=70.0, throttled=())
+    assert node.max_fps is None
+    node.use(PowerConfig(idle_fps=0.0, idle_after_s=10.0, max_temp_c=60.0))
+    node.felt(20.0 + STEP_S, temperature_c=70.0, throttled=())
+    assert node.slowed
+
+
 @pytest.mark.parametrize(("idle_fps", "allowed"), [("0", True), ("0.2", True), ("0.1", False), ("-1", False)])
 def test_idle_rate_must_feed_the_watchdog(idle_fps: str, *, allowed: bool) -> None:
     """A rate at which systemd would strike between two results is refused, with the reason."""
