@@ -47,8 +47,11 @@ CAUGHT_UP_NS = 300 * NS_PER_MS
 # Even what is stale is shown so often.
 SHOW_EVERY_NS = NS_PER_S
 
+# A stream that never lets its reader wait is shown after this time all the same.
+JOIN_NS = 3 * NS_PER_S
+
 # A read that takes longer has waited for the network.
-_WAITED_NS = 2 * NS_PER_MS
+_WAITED_NS = 10 * NS_PER_MS
 
 
 class StreamCamera:
@@ -232,6 +235,9 @@ class StreamCamera:
         now_ns = time.monotonic_ns()
         captured_ns = reading.captured_ns(decoded, now_ns)
         first = self._picture_ns <= reading.began_ns
+        if not reading.joined(now_ns):
+            self._stale += 1
+            return
         if not first and now_ns - captured_ns > STALE_NS and now_ns - self._picture_ns < SHOW_EVERY_NS:
             self._stale += 1
             return
@@ -255,6 +261,7 @@ class _Reading:
         self._stream = stream
         self._pixel_aspect = pixel_aspect
         self._name = name
+        self._begun = self._joined = False
         self._only_key_frames = False
         self._behind_since_ns = time.monotonic_ns()
         self._warned = False
@@ -264,6 +271,8 @@ class _Reading:
 
     def decode(self, packet: av.Packet[av.VideoStream], now_ns: int, *, waited: bool) -> Iterator[av.VideoFrame]:
         """Decode a packet; one that would make a reader who is behind fall further behind is left out."""
+        self._joined = self._joined or (waited and self._begun)
+        self._begun = True
         presentation_ns = _ns(packet.pts, packet.time_base)
         age_ns = 0 if presentation_ns is None else self.clock.arrived(presentation_ns, now_ns, waited=waited)
         if age_ns < BEHIND_NS or waited:
@@ -279,6 +288,10 @@ class _Reading:
             yield from packet.decode()
         except av.FFmpegError as error:
             log.debug("%s: a packet cannot be decoded: %s", self._name, error)
+
+    def joined(self, now_ns: int) -> bool:
+        """Whether what comes is of the present: servers begin with what they have kept since the last key frame."""
+        return self._joined or now_ns - self.began_ns > JOIN_NS
 
     def captured_ns(self, frame: av.VideoFrame, now_ns: int) -> int:
         """When a decoded frame was taken, or, where the stream has no times, when it was decoded."""

@@ -89,9 +89,13 @@ def _descriptors():
 
 
 class RtspServer:
-    """Serves one client at a time a red H.264 picture: RTP made by ffmpeg, carried inside the RTSP connection."""
+    """Serves one client at a time a red H.264 picture: RTP made by ffmpeg, carried inside the RTSP connection.
 
-    def __init__(self, sdp_file):
+    `stalled` loses what is sent meanwhile; `held` keeps it back, as a network does, and sends it at once afterwards.
+    """
+
+    def __init__(self, sdp_file, key_frames_every=5):
+        self.held = threading.Event()
         self.stalled = threading.Event()
         self.ended = threading.Event()
         self._sdp_file = sdp_file
@@ -105,7 +109,8 @@ class RtspServer:
         self._ffmpeg = subprocess.Popen(
             [
                 *("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "color=red:size=320x240:rate=20"),
-                *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "5"),
+                *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"),
+                *("-g", str(key_frames_every)),
                 *("-x264-params", "repeat-headers=1", "-pix_fmt", "yuv420p", "-sdp_file", str(sdp_file)),
                 *("-f", "rtp", f"rtp://127.0.0.1:{self._rtp.getsockname()[1]}?pkt_size=1200"),
             ],
@@ -175,18 +180,34 @@ class RtspServer:
         return (text + "a=control:track1\r\n").encode()
 
     def _play(self, connection):
+        waiting = b""
         while not (self._closing.is_set() or self.ended.is_set()):
             with contextlib.suppress(TimeoutError):
                 packet = self._rtp.recv(65536)
                 if not self.stalled.is_set():
-                    connection.sendall(b"$\0" + len(packet).to_bytes(2, "big") + packet)
+                    waiting += b"$\0" + len(packet).to_bytes(2, "big") + packet
+            if waiting and not self.held.is_set():
+                connection.sendall(waiting)
+                waiting = b""
 
 
 @pytest.fixture
-def rtsp_server(tmp_path):
-    """A running RTSP server on loopback."""
+def start_rtsp_server(tmp_path):
+    """Start an RTSP server on loopback: `start_rtsp_server(key_frames_every=...)`."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("NOT TESTED: RTSP, because ffmpeg is not installed (apt install ffmpeg)")
-    server = RtspServer(tmp_path / "session.sdp")
-    yield server
-    server.close()
+    servers = []
+
+    def start(**options):
+        servers.append(RtspServer(tmp_path / f"session{len(servers)}.sdp", **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def rtsp_server(start_rtsp_server):
+    """A running RTSP server on loopback."""
+    return start_rtsp_server()

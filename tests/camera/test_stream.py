@@ -172,6 +172,37 @@ def test_a_silent_connection_is_given_up(config, rtsp_server, wait_for):
     camera.close()
 
 
+def test_a_network_that_stalls_changes_no_times(config, rtsp_server):
+    """What it kept back comes at once afterwards; frames keep the camera's times, and the old ones are left out."""
+    camera = open_camera(config(rtsp_server.url, frame_timeout_s=20.0))
+    frames = camera.frames()
+    times = [next(frames).ts_ms for _ in range(20)]
+    rtsp_server.held.set()
+    time.sleep(2.0)
+    rtsp_server.held.clear()
+    times += [next(frames).ts_ms for _ in range(20)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert min(steps) >= 25  # 50 ms apart at the camera; those of the stall would be under 5 on arrival
+    assert max(steps) > 1000
+    assert camera.status().stale > 5
+    assert camera.status().age_ms < 1000
+    camera.close()
+
+
+def test_a_rare_key_frame_is_waited_for(config, start_rtsp_server, wait_for):
+    """Joining takes longer than a frame may take; data comes all the while, so nothing is lost."""
+    server = start_rtsp_server(key_frames_every=100)
+    camera = open_camera(config(server.url, frame_timeout_s=1.0))
+    began_s = time.monotonic()
+    first = next(camera.frames())
+    waited_s = time.monotonic() - began_s
+    assert first.image[120, 160, 0] > 200
+    assert camera.status().lost == ""
+    assert camera.status().reconnects == 0
+    assert waited_s < 20.0
+    camera.close()
+
+
 def test_rtsp_nobody_listens(config):
     """A refused connection is named as such, without the password."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
