@@ -1,6 +1,6 @@
 """Makes shards of training windows in a folder, each of its own seed, so that work can be stopped and taken up again.
 
-python -m models.falls.generate --clips 12000 --out .cache/falls
+python -m models.falls.generate --clips 8000 --out .cache/falls
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def clip_samples(seed: int, index: int) -> list[Sample]:
 
 def write_shard(path: Path, seed: int, first: int) -> None:
     """Windows, labels, and the clip that each comes from."""
-    views = [(index, view) for index in range(first, first + CLIPS_A_SHARD) for view in clip_samples(seed, index)]
+    indices = range(first, first + CLIPS_A_SHARD)
+    views = [(index, view) for index in indices for view in clip_samples(seed, index)]
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
         np.savez(
@@ -44,7 +45,7 @@ def write_shard(path: Path, seed: int, first: int) -> None:
 def main() -> None:
     """Write the shards that are missing."""
     parser = argparse.ArgumentParser(description="Make training windows of simulated falls and ordinary life")
-    parser.add_argument("--clips", type=int, default=12000)
+    parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path, default=Path(".cache/falls"))
     arguments = parser.parse_args()

@@ -84,8 +84,8 @@ def windows_of(results: list[PoseResult]) -> list[list[Window]]:
     return list(found.values())
 
 
-def read_films(folder: Path) -> list[Film]:
-    """All labelled films of a folder."""
+def read_films(folder: Path, every: int = 1, first: int = 0) -> list[Film]:
+    """All labelled films of a folder, of each only one in `every` results, from the result numbered `first` on."""
     labels: dict[str, dict[str, Any]] = json.loads((folder / "labels.json").read_text())
     impacts: dict[str, dict[str, Any]] = json.loads((folder / "impacts.json").read_text())
     films = []
@@ -93,7 +93,7 @@ def read_films(folder: Path) -> list[Film]:
         path = folder / "recordings" / name
         if not path.exists():
             continue
-        results = read_recording(path)
+        results = read_recording(path)[first::every]
         monitor = Monitor(default_config().posture)
         rules = [e.ts_ms for r in results for e in monitor.update(r)[1] if e.event_type == "fall"]
         impact = impacts.get(name, {})
@@ -185,8 +185,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Judge the fall detector on recordings of films")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path, default=Path("models/fall_detector.npz"))
+    parser.add_argument("--every", type=int, default=1, help="take one result in so many, as a slower camera would")
     arguments = parser.parse_args()
-    films = read_films(arguments.folder)
+    films = read_films(arguments.folder, arguments.every)
     with np.load(arguments.model) as arrays:
         score(films, FallNet({name: arrays[name] for name in arrays.files}))
     sets = sorted({film.collection for film in films})

@@ -13,37 +13,17 @@ import numpy as np
 
 from models.falls.camera import Shot, hidden
 from models.falls.motion import HIPS, SHOULDERS
+from models.falls.sight import Sight
 
 Rng = np.random.Generator
 
 _SIGMA_M = np.full(33, 0.01)
-_SIGMA_M[[13, 14, 25, 26]] = 0.02
-_SIGMA_M[[*range(15, 23), *range(27, 33)]] = 0.033
+_SIGMA_M[[13, 14, 25, 26]] = 0.025
+_SIGMA_M[[*range(15, 23), *range(27, 33)]] = 0.04
 _TORSO = np.array([11, 12, 23, 24])
 _LEGS = np.arange(25, 33)
 _BODY = np.array([0, 11, 12, 23, 24, 25, 26, 27, 28])
 _PAIRS = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))])
-
-
-@dataclass(slots=True)
-class Sight:
-    """What a landmarker tells of a shot.
-
-    Attributes:
-        times_s: (n,) of frames.
-        pixels: (n, 33, 2).
-        world: (n, 33, 3) metres from the hips: right, down, away.
-        visibility: (n, 33), 0..1.
-        seen: (n,) whether a pose was found at all.
-        size: Of the picture.
-    """
-
-    times_s: np.ndarray
-    pixels: np.ndarray
-    world: np.ndarray
-    visibility: np.ndarray
-    seen: np.ndarray
-    size: tuple[int, int]
 
 
 @dataclass(slots=True)

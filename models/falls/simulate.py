@@ -19,7 +19,8 @@ from models.falls.camera import film
 from models.falls.judge import line, wilson
 from models.falls.landmarker import observe
 from models.falls.motion import Clip
-from models.falls.windows import ERRORS, random_clip, stream
+from models.falls.sight import stream
+from models.falls.windows import ERRORS, random_clip
 from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision
 from piapp.posture.fall_net import FallNet
 
@@ -59,7 +60,7 @@ def judge_falls(net: FallNet, count: int, *, recommended: bool) -> None:
         assert clip.onset_s is not None
         assert clip.impact_s is not None
         found = detections(clip, net, rng, recommended=recommended, whole=False)
-        hits.update(found)
+        hits.update(list(found))
         by_kind.setdefault(clip.kind, []).append("normal" in found)
         if "normal" in found:
             early += found["normal"] < clip.onset_s

@@ -5,21 +5,22 @@ Kinds and their weights follow what films of falls show: many begin bent, seated
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from models.falls import poses
-from models.falls.body import LIMITS_DEG, Human, random_build
+from models.falls.body import Human, random_build
 from models.falls.motion import FPS, ROOT, Clip, Key, Player, joint_angles, velocity
 from models.falls.physics import Release, impact_frame, let_go, trunk_heights
 
 Rng = np.random.Generator
+Beginning = Callable[[Player, Rng], Release]
 
 
 def _release(rng: Rng, *, limp: float = 1.0, slow: float = 1.0, support: float = 0.3) -> Release:
     """A random loss of strength; `limp` below 1 leaves less, `slow` above 1 takes longer."""
-    floors = np.exp(rng.uniform(np.log(0.005), np.log(0.4), 3)) * limp
+    floors = np.exp(rng.uniform(np.log(0.005), np.log(0.3), 3)) * limp
     fade_s = np.array([rng.uniform(0.02, 0.9), rng.uniform(0.05, 1.2), rng.uniform(0.05, 1.6)]) * slow
     return Release(floors, fade_s, rng.uniform(0, support), rng.uniform(0.3, 1.5) * slow, rng.uniform(3.5, 6.0),
                    stirring=rng.random() < 0.67)  # fmt: skip
@@ -138,16 +139,6 @@ def braced(player: Player, rng: Rng) -> Release:
     return release
 
 
-def backwards(player: Player, rng: Rng) -> Release:
-    """Sits down into nothing and rolls over the back, feet in the air."""
-    _stand_about(player, rng)
-    _half(player, rng.choice([poses.squatting, poses.chair])(rng), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.9))
-    release = _release(rng, support=0.4)
-    release.floors[0] = rng.uniform(0.05, 0.5)
-    _push(rng, player, release, "chest", 0.5, np.pi)
-    return release
-
-
 def _seat(player: Player, width: float, depth: float, behind: float) -> np.ndarray:
     """Put a seat under the pelvis; its centre is `behind` it. Returns (centre, half size)."""
     scale = player.human.build.scale
@@ -163,10 +154,9 @@ def _seat(player: Player, width: float, depth: float, behind: float) -> np.ndarr
 def from_chair(player: Player, rng: Rng) -> Release:
     """Tips or slides out of a chair or wheelchair."""
     _sit_long(player, rng)
-    if rng.random() < 0.6:
-        player.to(Key({"hip_bend": 100, "knee": 90, "waist_bend": rng.uniform(20, 70), "shoulder_bend": 60},
-                      rng.uniform(10, 50)), rng.uniform(0.4, 1.5))  # fmt: skip
-        player.hold(rng.uniform(0.0, 2.0))
+    if rng.random() < 0.4:
+        player.to(Key({"hip_bend": 90, "knee": 90, "waist_bend": rng.uniform(20, 60), "shoulder_bend": 40},
+                      rng.uniform(10, 40)), rng.uniform(0.4, 1.5))  # fmt: skip
     _seat(player, 0.2, 0.2, 0.03)
     release = _release(rng, limp=0.5)
     angle = rng.choice([0.0, np.pi / 2, -np.pi / 2])
@@ -219,11 +209,11 @@ def _half(player: Player, key: Key, seconds: float, share: float) -> None:
 
 
 def from_kneeling(player: Player, rng: Rng) -> Release:
-    """Tips over from the knees or a squat, unbraced."""
+    """Tips over from the knees, unbraced."""
     _stand_about(player, rng)
-    player.to(rng.choice([poses.kneeling, poses.squatting, poses.bending])(rng), rng.uniform(0.7, 1.8))
+    player.to(poses.kneeling(rng, upright=True), rng.uniform(0.7, 1.8))
     player.hold(rng.uniform(0.2, 3.0))
-    release = _release(rng, limp=0.5, slow=0.6, support=0.2)
+    release = _release(rng, limp=0.3, slow=0.6, support=0.1)
     _push(rng, player, release, "chest", 0.6)
     return release
 
@@ -256,18 +246,18 @@ def rolls_off_bed(player: Player, rng: Rng) -> Release:
     return release
 
 
-KINDS: dict[Callable[[Player, Rng], Release], float] = {
-    lowers_first: 12, braced: 12, backwards: 8, staged: 11, sinking: 11, from_chair: 14,
-    off_bed_edge: 7, while_rising: 8, from_bending: 8,
-    faint: 7, from_kneeling: 7, trip: 6, pushed: 6, misses_seat: 6, along_wall: 5, slip: 5, rolls_off_bed: 3,
+KINDS: dict[Beginning, float] = {
+    lowers_first: 12, braced: 13, staged: 11, sinking: 11, from_chair: 12, off_bed_edge: 7, while_rising: 8,
+    from_bending: 8, faint: 7, from_kneeling: 3, trip: 6, pushed: 6, misses_seat: 6, along_wall: 5, slip: 5,
+    rolls_off_bed: 3,
 }  # fmt: skip
 
 
-def random_fall(rng: Rng) -> Clip | None:
-    """A fall; None when the body stayed up or the physics failed."""
+def random_fall(rng: Rng, chances: Mapping[Beginning, float] = KINDS) -> Clip | None:
+    """A fall, of kinds by their weights; None when the body stayed up or the physics failed."""
     human = Human(random_build(rng))
-    kinds = list(KINDS)
-    weights = np.array(list(KINDS.values()))
+    kinds = list(chances)
+    weights = np.array(list(chances.values()), float)
     kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
     player = Player(human, rng, poses.standing(rng), rng.uniform(-np.pi, np.pi))
     release = kind(player, rng)
@@ -282,20 +272,13 @@ def random_fall(rng: Rng) -> Clip | None:
 
 
 def _loose(target: np.ndarray | None, player: Player, rng: Rng) -> np.ndarray:
-    """What the falling body tends to: a curled pose, that of lying, legs thrown up, or anything."""
+    """What the limp body tends to: between the pose it had and a curled one."""
     if target is not None:
         return target
-    kind = rng.choice(["curled", "lying", "legs_up", "any"], p=[0.5, 0.2, 0.18, 0.12])
-    if kind == "lying":
-        goal = joint_angles(poses.lying(rng), rng)
-    elif kind == "any":
-        goal = np.radians(LIMITS_DEG[:, 0] + rng.uniform(0.15, 0.7, len(LIMITS_DEG)) * np.ptp(LIMITS_DEG, axis=1))
-    else:
-        hips, knees = ((0, 80), (10, 100)) if kind == "curled" else ((50, 125), (0, 70))
-        limbs = {"hip_bend": rng.uniform(*hips), "knee": rng.uniform(*knees), "elbow": rng.uniform(10, 90)}
-        arms = {"shoulder_bend": rng.uniform(-20, 110), "shoulder_side": rng.uniform(0, 60)}
-        goal = joint_angles(Key({**limbs, **arms, "waist_bend": rng.uniform(0, 40)}), rng, 15)
-    return player.qpos[ROOT:] + rng.uniform(0.2, 1.0) * (goal - player.qpos[ROOT:])
+    limbs = {"hip_bend": rng.uniform(0, 80), "knee": rng.uniform(10, 100), "elbow": rng.uniform(10, 90)}
+    arms = {"shoulder_bend": rng.uniform(-20, 110), "shoulder_side": rng.uniform(0, 60)}
+    curled = joint_angles(Key({**limbs, **arms, "waist_bend": rng.uniform(0, 40)}), rng, 12)
+    return player.qpos[ROOT:] + rng.uniform(0.2, 1.0) * (curled - player.qpos[ROOT:])
 
 
 def _checked(player: Player, kind: str, first: int, rng: Rng) -> Clip | None:
@@ -308,10 +291,7 @@ def _checked(player: Player, kind: str, first: int, rng: Rng) -> Clip | None:
     if np.median(hips) > 0.42 * scale or np.median(shoulders) > 0.75 * scale:
         return None
     clip.onset_s, clip.impact_s = first / FPS, impact / FPS
-    if rng.random() < 0.2:
-        if rng.random() < 0.6:  # up again at once
-            del player.frames[impact + round(rng.uniform(0.5, 2.0) * FPS) :]
-            player.qpos = player.frames[-1].copy()
+    if rng.random() < 1 / 8:
         get_up(player, rng)
         clip.points = player.clip(kind).points
     return clip

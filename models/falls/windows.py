@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.falls.camera import film
-from models.falls.landmarker import Sight, observe
+from models.falls.landmarker import observe
 from models.falls.life import random_life
 from models.falls.motion import Clip
+from models.falls.sight import stream
 from models.falls.tumbles import random_fall
-from piapp.posture.fall_window import FallWindow, Window
-from piapp.posture.geometry import Body
+from piapp.posture.fall_window import Window
 
 Rng = np.random.Generator
 
@@ -40,21 +40,6 @@ class Sample:
     windows: np.ndarray
     labels: np.ndarray
     kind: str
-
-
-def stream(sight: Sight, held_s: float = 0.0) -> list[Window]:
-    """All windows of a view; `held_s` goes on so long after the last frame without seeing anything."""
-    window, found = FallWindow(), []
-    times_ms = (sight.times_s * 1000).astype(int).tolist()
-    points = np.concatenate((sight.pixels, sight.world), axis=2)
-    for i, ts_ms in enumerate(times_ms):
-        if sight.seen[i]:
-            window.push(Body(points[i], sight.visibility[i]), sight.size, ts_ms)
-        if (one := window.window(ts_ms)) is not None:
-            found.append(one)
-    after_ms = range(times_ms[-1] + 100, times_ms[-1] + int(held_s * 1000) + 1, 100)
-    found += [one for ts_ms in after_ms if (one := window.window(ts_ms)) is not None]
-    return found
 
 
 def random_clip(rng: Rng, fall_share: float) -> Clip:
