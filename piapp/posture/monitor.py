@@ -17,7 +17,7 @@ from piapp.posture.person import Room, Watched, look
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track, Tracks
-from piapp.types import PoseLabel, PoseResult, PostureEvent, State
+from piapp.types import Pose, PoseLabel, PoseResult, PostureEvent, State
 
 # Longer than smoothing goes back, and enough for somebody to have moved a step or two.
 RESTORED_AGO_MS = 1000
@@ -111,11 +111,18 @@ class Monitor:
         events: list[PostureEvent] = []
         seen: set[int] = set()
         for pose, body, track in zip(result.poses, bodies, tracks, strict=True):
-            if track is not None and body is not None and track.id not in seen:
+            if track is not None and body is not None and track.id not in seen and not self._unsure(pose, track):
                 seen.add(track.id)
                 events += self._see(track, body, pose.score, result.size, ts_ms)
         events += self._miss(seen, ts_ms)
         return self._state(ts_ms, tracks), tuple(events)
+
+    def _unsure(self, pose: Pose, track: Track) -> bool:
+        """Whether a pose says only that somebody known is there, as one that a search brought back or no body can have.
+
+        What tracking lost stays lost to the judgement of falls, until tracking itself has them again.
+        """
+        return track.id in self._watched and (track.doubtful or pose.found == "reacquired")
 
     def _see(self, track: Track, raw: Body, score: float, size: tuple[int, int], ts_ms: int) -> list[PostureEvent]:
         watched = self._watched.get(track.id)

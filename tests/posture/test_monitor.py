@@ -225,3 +225,35 @@ def test_a_picture_without_size(size: tuple[int, int], watch: Watch) -> None:
     """Sizes that make no sense do not raise."""
     results = [replace(result, size=size) for result in film([(1, STAND), (0.5, LIE_BACK, plunge)])]
     watch(results)
+
+
+def test_what_a_search_brings_back_is_there_and_moves_nothing() -> None:
+    """Its pose has the person's id; the posture stays as tracking saw it last, and nobody leaves."""
+    monitor = Monitor(CONFIG)
+    for result in film([(2, STAND)]):
+        state, _ = monitor.update(result)
+    (person,) = state.persons
+    events: list[PostureEvent] = []
+    for result in film([(10, SQUAT)], start=SQUAT):
+        poses = tuple(replace(pose, found="reacquired") for pose in result.poses)
+        state, new = monitor.update(replace(result, ts_ms=result.ts_ms + 2100, poses=poses))
+        assert [label.id for label in state.labels] == [person.id]
+        events += new
+    assert [known.posture for known in state.persons] == ["standing"]
+    assert events == []
+
+
+def test_a_search_does_not_hide_that_somebody_was_lost_on_the_way_down() -> None:
+    """A fall of somebody whom tracking lost in it is told although searches bring back poses that stand."""
+    told = []
+    fall = list(film([(2, STAND), (0.7, LIE_BACK, plunge)]))[:-1]
+    for found in ("tracked", "reacquired"):
+        monitor = Monitor(CONFIG)
+        events: list[PostureEvent] = []
+        for result in fall:
+            events += monitor.update(result)[1]
+        for result in film([(2, STAND)], start=STAND):
+            poses = tuple(replace(pose, found=found) for pose in result.poses)
+            events += monitor.update(replace(result, ts_ms=result.ts_ms + fall[-1].ts_ms + 66, poses=poses))[1]
+        told.append([event.event_type for event in events if event.event_type == "fall"])
+    assert told == [[], ["fall"]]

@@ -94,3 +94,34 @@ def test_the_past_is_forgotten_after_a_gap(config: PostureConfig) -> None:
     smoother = OneEuro(config)
     smoother.step(np.zeros((33, 5)), 0.0, 1.0)
     np.testing.assert_array_equal(smoother.step(np.ones((33, 5)), 1.0, 1.0), np.ones((33, 5)))
+
+
+def _crumpled(body: Body) -> Body:
+    """The same place with legs of no length: what tracking makes of somebody it loses."""
+    points = body.points.copy()
+    points[25:33, 2:] = points[23, 2:]
+    return Body(points, body.visibility)
+
+
+def test_a_pose_that_no_body_can_have_is_doubtful_for_a_second(config: PostureConfig) -> None:
+    """The track stays alive with the body as it was; then it is taken for what it looks like."""
+    tracks = Tracks(config)
+    _ids(tracks, [_body(0)], 0)
+    track = tracks.alive[1]
+    before = track.body
+    for ts_ms in (100, 500, 1000):
+        assert _ids(tracks, [_crumpled(_body(0.05))], ts_ms) == [1]
+        assert (track.doubtful, track.body, track.last_ms) == (True, before, ts_ms)
+    assert _ids(tracks, [_crumpled(_body(0.05))], 1100) == [1]
+    assert not track.doubtful
+    assert track.body is not before
+
+
+def test_doubt_ends_with_the_next_plausible_pose(config: PostureConfig) -> None:
+    """And counts anew from then on."""
+    tracks = Tracks(config)
+    for ts_ms, body, doubtful in ((0, _body(0), False), (900, _crumpled(_body(0)), True), (1000, _body(0), False)):
+        tracks.update([body], ts_ms)
+        assert tracks.alive[1].doubtful == doubtful
+    tracks.update([_crumpled(_body(0))], 1900)
+    assert tracks.alive[1].doubtful
