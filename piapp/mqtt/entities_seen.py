@@ -19,11 +19,10 @@ POSTURES: tuple[str, ...] = ("none", *typing.get_args(Posture))
 CLEAR, FALLEN, TAKEN_CARE_OF, PAUSED, NOT_WATCHING = "Clear", "Fallen", "Taken care of", "Paused", "Not watching"
 ALARM_STATES = (CLEAR, FALLEN, TAKEN_CARE_OF, PAUSED, NOT_WATCHING)
 
-# An open alarm is shown whatever else is true. A node of an earlier version has no `alarm` in its state.
+# An open alarm is shown whatever else is true.
 _ALARM = (
-    "{% set open = value_json.get('alarm', value_json.fallen) %}"
-    f"{{{{ '{TAKEN_CARE_OF}' if open and value_json.get('acknowledged') else '{FALLEN}' if open"
-    f" else '{PAUSED}' if value_json.get('paused') else '{NOT_WATCHING}' if value_json.occupied is none"
+    f"{{{{ '{TAKEN_CARE_OF}' if value_json.alarm and value_json.acknowledged else '{FALLEN}' if value_json.alarm"
+    f" else '{PAUSED}' if value_json.paused else '{NOT_WATCHING}' if value_json.occupied is none"
     f" else '{CLEAR}' }}}}"
 )
 
@@ -64,13 +63,14 @@ def _alarm(device: Device) -> dict[str, Component]:
             "state_topic": topics.state,
             "value_template": "{{ 'ON' if value_json.fallen else 'OFF' }}",
         },
-        "last_fall": while_known(topics, topics.state, "value_json.get('last_fall')") | {
+        # The event "Fall" tells the same; both together would be two rows in the logbook for each fall.
+        "last_fall": DISABLED | while_known(topics, topics.state, "value_json.last_fall") | {
             "platform": "sensor",
             "name": "Last fall",
             "icon": "mdi:clock-alert-outline",
             "device_class": "timestamp",
             "state_topic": topics.state,
-            "value_template": "{{ value_json.get('last_fall') }}",
+            "value_template": "{{ value_json.last_fall }}",
         },
     }  # fmt: skip
 

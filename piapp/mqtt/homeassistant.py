@@ -77,16 +77,9 @@ class HomeAssistant:
 
     def update(self, device: Device) -> None:
         """Announce the node as it is now, such as with other zones, and remove what it no longer has; main thread."""
-        before = self._messages
-        self._device = device
-        with self._lock:
-            for payload in before.values():
-                self._removed |= discovery.no_longer(payload, device)
-            self._messages = discovery.messages(self._config, device, self._removed)
-        for topic in before.keys() - self._messages.keys():
-            self._publisher.retain(topic, b"")
-        for topic, payload in self._messages.items():
-            self._publisher.retain(topic, payload)
+        if device != self._device:
+            self._device = device
+            self._renew()
 
     def tick(self) -> None:
         """Do what is due: announce again, remove what an earlier run had, or the next step of a move between forms."""
@@ -105,7 +98,19 @@ class HomeAssistant:
         if step:
             step()
         if removed_more:
-            self.update(self._device)
+            self._renew()
+
+    def _renew(self) -> None:
+        """Announce what has changed, and remove what is no more."""
+        before = self._messages
+        with self._lock:
+            for payload in before.values():
+                self._removed |= discovery.no_longer(payload, self._device)
+            self._messages = discovery.messages(self._config, self._device, self._removed)
+        for topic in before.keys() - self._messages.keys():
+            self._publisher.retain(topic, b"")
+        for topic, payload in self._messages.items():
+            self._publisher.retain(topic, payload)
 
     def _status(self, incoming: Incoming) -> None:
         """Home Assistant's birth; a retained one is old news, for everything is announced after connecting."""

@@ -27,6 +27,7 @@ from piapp.landmarker.live import LandmarkerFactory
 from piapp.landmarker.model import ModelFile, find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.commands import Commands
+from piapp.mqtt.device import Device
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import FrameFormat, PayloadWriter
 from piapp.mqtt.publisher import Publisher
@@ -142,7 +143,9 @@ class Node:
             keep_images=config.publish.image == "photo",
             enabled=self._control.watching,
         )
-        device = home_device(config, topics, self._settings.values(), keeps_settings=folder is not None)
+        self._keeps_settings = folder is not None
+        device = self._device()
+        self._home = HomeAssistant(config.homeassistant, device, self.publisher)
         self._page_head = {"node": topics.node, "name": device.name, "version": __version__}
         self.preview = outlets.live_page(config, self._page_status, self._change_zones)
         metrics = outlets.metrics_endpoint(config, topics.node)
@@ -151,7 +154,7 @@ class Node:
             outlets.LogOutlet(),
             outlets.MetricsOutlet(metrics) if metrics else None,
             outlets.PageOutlet(self.preview) if self.preview else None,
-            outlets.HomeAssistantOutlet(HomeAssistant(config.homeassistant, device, self.publisher)),
+            outlets.HomeAssistantOutlet(self._home),
             outlets.BrokerOutlet(self.publisher, self._writer, self._frame_sent),
             outlets.PictureOutlet(pictures) if pictures else None,
             *observers,
@@ -324,8 +327,14 @@ class Node:
         fields = info(config, self._model, self._source.description)
         self.publisher.retain(topics.info, self._writer.info(**fields))
         self.publisher.retain(topics.settings, self._writer.document(**self._control.state()))
+        self._home.update(self._device())
         if not self._control.watching.is_set():
             self._supervisor.say("paused on request")
+
+    def _device(self) -> Device:
+        """The node as Home Assistant shows it, with the settings that are in force."""
+        values = self._settings.values()
+        return home_device(self._settings.config, self.publisher.topics, values, keeps_settings=self._keeps_settings)
 
     def _page_status(self) -> dict[str, Any]:
         """What the live page shows of the node; on the page's thread."""

@@ -90,6 +90,8 @@ class Reporter:
             self.report((PostureEvent("camera_back", result.ts_ms),))
         state, events = self._monitor.update(result)
         self.report(events)
+        if any(event.event_type in ("inactive", "active") for event in events):
+            self._state_key = None  # how long somebody has been still has passed the mark that subscribers wait for
         self._publish(state)
         return state
 

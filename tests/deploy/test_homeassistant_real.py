@@ -1,28 +1,29 @@
 """A real Home Assistant: finds the node, shows what it says, commands it, runs the blueprints, and forgets it.
 
-`make test-homeassistant` installs one with Python 3.13 and runs this; without it these tests are skipped.
+`make test-homeassistant` installs Home Assistant 2026.2.3 in a Debian root and runs this; without it these tests are
+skipped.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import sys
 import threading
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
 from piapp.config.live import LiveSettings
 from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine
-from piapp.mqtt.commands import Commands
+from piapp.mqtt.commands import COMMANDS, Commands
 from piapp.mqtt.device import Device
+from piapp.mqtt.entities_node import ALARM_REQUESTS, SETTING_KEYS
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
@@ -32,28 +33,33 @@ from piapp.node.picture_feed import PictureFeed
 from piapp.operate.forget import forget
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseResult, PostureEvent, State
-from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
+from tests.e2e.node import NODE, NodeProcess
+from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
+from tests.support.home_assistant import START_S, Assistant, Phone, pause_s
 
 ROOT = Path(__file__).parents[2]
-START_S = 300.0  # the first start installs what the integrations need
 TOPICS = Topics("piapp", "hall")
-NOW = "2026-01-01T00:00:00+00:00"
+ANSWER_S, OFFLINE_S = 6.0, 3.0
+FALL_AUTOMATION = "automation.fall"
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 CONFIGURATION = """
 homeassistant: {name: Home}
 http: {server_host: 127.0.0.1, server_port: PORT}
-mqtt_statestream: {base_topic: shown, publish_attributes: true}
+api:
+frontend:
+logbook:
 mobile_app:
 input_number: {level: {min: 0, max: 255}}
-input_boolean: {lamp: {}, bed: {}, help: {}}
-light:
-  - platform: template
-    lights:
-      lamp:
-        level_template: "{{ states('input_number.level') | int(0) }}"
-        value_template: "{{ is_state('input_boolean.lamp', 'on') }}"
+input_boolean: {lamp: {}, help: {}, out: {}, not_back: {}, nobody_up: {}}
+input_text: {reason: {max: 255}}
+template:
+  - light:
+      - name: lamp
+        default_entity_id: light.lamp
+        level: "{{ states('input_number.level') | int(0) }}"
+        state: "{{ is_state('input_boolean.lamp', 'on') }}"
         turn_on: {action: input_boolean.turn_on, target: {entity_id: input_boolean.lamp}}
         turn_off: {action: input_boolean.turn_off, target: {entity_id: input_boolean.lamp}}
         set_level:
@@ -62,176 +68,76 @@ light:
             data: {value: "{{ brightness }}"}
           - action: input_boolean.turn_on
             target: {entity_id: input_boolean.lamp}
+"""
+
+AUTOMATIONS = """
 automation:
   - alias: by posture
     use_blueprint:
       path: piapp/light_by_posture.yaml
       input: {posture: sensor.hall_posture, lights: {entity_id: light.lamp}, settle: 0}
-  - alias: bed
+  - alias: wake and bed
     use_blueprint:
       path: piapp/wake_and_bed.yaml
       input: {posture: sensor.hall_posture}
+  - alias: bed exit
+    use_blueprint:
+      path: piapp/bed_exit.yaml
+      input:
+        bed: binary_sensor.hall_zone_bed
+        night_from: "00:00:00"
+        night_until: "23:59:59"
+        settle: 0
+        back_within: 0.05
+        out_of_bed: [{action: input_boolean.turn_on, target: {entity_id: input_boolean.out}}]
+        not_back: [{action: input_boolean.turn_on, target: {entity_id: input_boolean.not_back}}]
+  - alias: morning
+    use_blueprint:
+      path: piapp/morning_inactivity.yaml
+      input:
+        rooms: [binary_sensor.hall_occupancy]
+        morning_from: "00:00:00"
+        nobody_up:
+          - action: input_boolean.turn_on
+            target: {entity_id: input_boolean.nobody_up}
+          - action: input_text.set_value
+            target: {entity_id: input_text.reason}
+            data: {value: "{{ message }}"}
   - alias: fall
     use_blueprint:
       path: piapp/fall_alert.yaml
       input:
-        fallen: binary_sensor.hall_fallen
-        down_for: 0
+        alarm: sensor.hall_alarm
+        fall: event.hall_fall
+        recovered: event.hall_recovered
+        acknowledge: [button.hall_acknowledge]
+        take_picture: [button.hall_take_picture]
+        picture: [image.hall_picture]
         phone: PHONE
-        call_help: [{action: input_boolean.turn_on, target: {entity_id: input_boolean.help}}]
+        answer_within: 0.1
+        offline_for: 3
+        call_help:
+          - action: input_boolean.turn_on
+            target: {entity_id: input_boolean.help}
+          - action: input_text.set_value
+            target: {entity_id: input_text.reason}
+            data: {value: "{{ reason }}"}
   - alias: by event
-    triggers: [{trigger: state, entity_id: event.hall_event}]
+    triggers: [{trigger: state, entity_id: event.hall_presence}]
     conditions: ["{{ trigger.to_state is not none and 'event_type' in trigger.to_state.attributes }}"]
     actions:
       - action: mqtt.publish
         data: {topic: fired, payload: "{{ trigger.to_state.attributes.event_type }}"}
-  - alias: remote
-    triggers: [{trigger: mqtt, topic: call}]
-    actions:
-      - action: "{{ trigger.payload_json.action }}"
-        data: "{{ trigger.payload_json.data }}"
-  - alias: ask
-    triggers: [{trigger: mqtt, topic: ask}]
-    actions:
-      - action: mqtt.publish
-        data:
-          topic: told
-          payload: "{{ states(trigger.payload) if states[trigger.payload] is not none else 'missing' }}"
-  - alias: answer
-    triggers: [{trigger: mqtt, topic: answer}]
-    actions:
-      - event: mobile_app_notification_action
-        event_data: {action: "{{ trigger.payload }}"}
+  - alias: by device trigger
+    triggers: [{trigger: device, domain: mqtt, device_id: HALL, type: detected, subtype: wave}]
+    actions: [{action: mqtt.publish, data: {topic: waved, payload: "yes"}}]
 """
-
-
-def hass() -> str | None:
-    """The program, from $HASS, the path, or where `make test-homeassistant` puts it."""
-    local = ROOT / ".cache" / "homeassistant" / "bin" / "hass"
-    return os.environ.get("HASS") or shutil.which("hass") or (str(local) if local.exists() else None)
-
-
-class Phone:
-    """What the Home Assistant app's push service would be told."""
-
-    def __init__(self) -> None:
-        self.pushed: list[dict] = []
-        phone = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                phone.pushed.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(201)
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/push"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def entry(self) -> dict:
-        """Its registration in Home Assistant."""
-        app = {"push_token": "t", "push_url": self.url}
-        about = {"app_id": "a", "app_name": "a", "app_version": "1", "manufacturer": "m", "model": "m", "os_name": "o"}
-        own = {"device_id": "p", "device_name": "Phone", "os_version": "1", "supports_encryption": False}
-        return entry("mobile_app", about | own | {"app_data": app, "user_id": "u", "webhook_id": "w"})
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def entry(domain: str, data: dict, minor_version: int = 1) -> dict:
-    """A configuration entry as Home Assistant stores it."""
-    preferences = {"pref_disable_new_entities": False, "pref_disable_polling": False}
-    dates = {"created_at": NOW, "modified_at": NOW}
-    nothing = {"disabled_by": None, "discovery_keys": {}, "options": {}, "subentries": [], "unique_id": None}
-    names = {"domain": domain, "entry_id": domain, "title": domain, "source": "user"}
-    return {"data": data, "version": 1, "minor_version": minor_version, **names, **nothing, **dates, **preferences}
-
-
-class Assistant:
-    """Home Assistant in a folder of its own, on a broker of its own."""
-
-    def __init__(self, program: str, folder: Path, broker, phone: Phone) -> None:
-        self._program, self._folder = program, folder
-        self._process: subprocess.Popen | None = None
-        self._log = folder / "log"
-        self.port = free_port()
-        blueprints = folder / "blueprints" / "automation" / "piapp"
-        shutil.copytree(ROOT / "deploy" / "homeassistant", blueprints)
-        (folder / ".storage").mkdir()
-        mqtt = entry("mqtt", {"broker": "127.0.0.1", "port": broker.port}, minor_version=2)
-        self._store("core.config_entries", 5, {"entries": [mqtt, phone.entry()]})
-        self.sees = Subscriber(broker.port, "#")
-
-    def start(self, phone: str) -> None:
-        """Start it, knowing the phone's device id."""
-        text = CONFIGURATION.replace("PORT", str(self.port)).replace("PHONE", phone)
-        (self._folder / "configuration.yaml").write_text(text)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen([self._program, "-c", str(self._folder)], stdout=log, stderr=log)
-
-    def stop(self) -> None:
-        """End it, which writes its registries."""
-        assert self._process
-        self._process.terminate()
-        self._process.wait(DEADLINE_S)
-
-    def registry(self, kind: str) -> dict:
-        """What it has stored of entities or devices; empty before the first time."""
-        path = self._folder / ".storage" / f"core.{kind}_registry"
-        return json.loads(path.read_text())["data"] if path.exists() else {"devices": [], "entities": []}
-
-    def has_shown(self, entity: str, state: str) -> bool:
-        """Whether it has ever shown a state."""
-        topic = f"shown/{entity.replace('.', '/')}/state"
-        return any((one.topic, one.payload) == (topic, state.encode()) for one in list(self.sees.messages))
-
-    def wait_shown(self, entity: str, state: str, deadline_s: float = DEADLINE_S) -> None:
-        """Wait until it shows a state."""
-        topic = f"shown/{entity.replace('.', '/')}/state"
-
-        def newest() -> str | None:
-            assert self._process is None or self._process.poll() is None, self._log.read_text()
-            shown = [message.payload.decode() for message in list(self.sees.messages) if message.topic == topic]
-            return shown[-1] if shown else None
-
-        wait_until(lambda: newest() == state, f"{entity} to be {state}", deadline_s)
-
-    def state(self, entity: str) -> str:
-        """The state of an entity now; "missing" when it knows none of that name."""
-        answers = len(self.sees.of("told"))
-        self.sees.publish("ask", entity.encode())
-        return self.sees.wait_for("told", answers + 1)[-1].payload.decode()
-
-    def picture(self, entity: str) -> bytes:
-        """The picture that it shows, over HTTP, as a dashboard gets it; empty before the first."""
-        topic = f"shown/{entity.replace('.', '/')}/entity_picture"
-        path = [message.payload for message in list(self.sees.messages) if message.topic == topic][-1]
-        url = f"http://127.0.0.1:{self.port}{json.loads(path)}"
-        with suppress(HTTPError), urlopen(url, timeout=DEADLINE_S) as answer:
-            assert answer.headers["Content-Type"] == "image/jpeg"
-            return answer.read()
-        return b""
-
-    def call(self, action: str, **data: object) -> None:
-        """Have it carry out an action, as its user interface would."""
-        self.sees.publish("call", json.dumps({"action": action, "data": data}).encode())
-
-    def _store(self, key: str, minor_version: int, data: dict) -> None:
-        tree = {"version": 1, "minor_version": minor_version, "key": key, "data": data}
-        (self._folder / ".storage" / key).write_text(json.dumps(tree))
 
 
 class FakeNode:
     """A node without camera: real publisher, discovery, commands and payloads."""
 
-    def __init__(self, url: str, form: str, folder: Path, image: str = "off") -> None:
+    def __init__(self, url: str, form: str, folder: Path, *, image: str = "skeleton", zones=("Bed",)) -> None:
         overrides = [("mqtt.url", url), ("homeassistant.discovery", form), ("publish.image", image)]
         self.config = load_config(Path(os.devnull), overrides=overrides, environ={}).config
         self.publisher = Publisher(self.config.mqtt, self.config.publish, TOPICS)
@@ -240,21 +146,31 @@ class FakeNode:
         sends = (TOPICS.image, self.publisher.publish, self._writer.clock.text)
         self._pictures = None if image == "off" else PictureFeed(image, 0.0, *sends)
         settings = LiveSettings(self.config, folder / "settings.json")
-        self.control = Control(commands, settings, self._tell, self._pictures.ask if self._pictures else None)
-        device = Device(TOPICS, "Hall", "Hall", "0.1.0", "board", sends_pictures=self._pictures is not None)
-        self._home = HomeAssistant(self.config.homeassistant, device, self.publisher)
+        self.control = Control(
+            commands, settings, self._publish_settings, self._pictures.ask if self._pictures else None
+        )
+        self.asked: list[str] = []
+        for command in ALARM_REQUESTS & COMMANDS.keys():
+            self.control.add(command, lambda _, command=command: self.asked.append(command))
+        self.device = Device(
+            TOPICS, "Hall", "Hall", "0.1.0", "Raspberry Pi 5 Model B Rev 1.0", sends_pictures=image != "off",
+            serial="10000000abcdef", page_url="http://pi.local:8088/", zones=zones,
+            requests=ALARM_REQUESTS, live_keys=SETTING_KEYS & settings.values().keys(),
+        )  # fmt: skip
+        self.home = HomeAssistant(self.config.homeassistant, self.device, self.publisher)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self.publisher.subscribe(TOPICS.requests, commands.hear)
 
     def __enter__(self):
-        self._tell()
+        self._publish_settings()
         self.shows()
-        self._home.start()
+        self.home.start()
         self.publisher.start()
         if self._pictures:
             self._pictures.start()
         self._thread.start()
+        assert self.publisher.wait_connected(DEADLINE_S)
         return self
 
     def __exit__(self, *_):
@@ -264,127 +180,373 @@ class FakeNode:
             assert self._pictures.stop(DEADLINE_S)
         self.publisher.stop()
 
-    def shows(self, *postures: str, fallen: bool = False) -> None:
-        """Say who is there."""
-        persons = tuple(Person(number, posture, 0, fallen=fallen) for number, posture in enumerate(postures, 1))
-        self.publisher.retain(TOPICS.state, self._writer.state(State(0, persons, ()), TimeLine(0, 0)))
+    def shows(self, *persons: str | Person, **more: object) -> None:
+        """Publish who is there; `more` replaces fields of the state."""
+        there = tuple(
+            one if isinstance(one, Person) else Person(number, one, 0) for number, one in enumerate(persons, 1)
+        )
+        message = json.loads(self._writer.state(State(0, there, ()), TimeLine(0, 0)))
+        self.publisher.retain(TOPICS.state, json.dumps(message | more).encode())
 
-    def event(self, kind: str, *, historical: bool) -> bytes:
+    def event(self, kind: str, *, historical: bool = False, test: bool = False, **evidence: float) -> bytes:
         """An event message."""
-        happened = self._writer.event(PostureEvent(kind, 0, person=1), TimeLine(0, 0), event_id=f"b-{kind}")
-        return happened.encoded(historical=historical)
+        happened = PostureEvent(kind, 0, person=1, evidence=evidence)
+        payload = self._writer.event(happened, TimeLine(0, 0), event_id=f"b-{kind}")
+        message = json.loads(payload.encoded(historical=historical))
+        return json.dumps(message | ({"test": True} if test else {})).encode()
 
-    def _tell(self) -> None:
+    def _publish_settings(self) -> None:
         self.publisher.retain(TOPICS.settings, self._writer.document(**self.control.state()))
 
     def _loop(self) -> None:
         while not self._ended.wait(0.05):
             self.control.tick()
-            self._home.tick()
+            self.home.tick()
             if self._pictures:
                 self._pictures.offer(PoseResult(0, 0, (640, 480), (standing_pose(),)), ())
 
 
+@dataclass(slots=True)
+class Home:
+    """Everything of a home but the node."""
+
+    url: str
+    assistant: Assistant
+    phone: Phone
+    mqtt: Subscriber
+
+    def wait_idle(self) -> None:
+        """Wait until no fall alert is under way."""
+        wait_until(lambda: self.current() == 0, "the fall alert to end")
+
+    def wait_asking(self) -> dict:
+        """Wait for the next question on the phone; clears what was there."""
+        wait_until(lambda: any("actions" in one.get("data", {}) for one in self.phone.pushed), "the phone to be asked")
+        return next(one for one in self.phone.pushed if "actions" in one.get("data", {}))
+
+    def answer(self, question: dict, number: int) -> None:
+        """Press one of a question's buttons."""
+        self.assistant.fire("mobile_app_notification_action", action=question["data"]["actions"][number]["action"])
+
+    def help_called(self) -> bool:
+        """Whether the last step was reached."""
+        return self.assistant.state("input_boolean.help") == "on"
+
+    def current(self) -> int:
+        """How many fall alerts are under way."""
+        found = self.assistant.entity(FALL_AUTOMATION)
+        assert found
+        return found["attributes"]["current"]
+
+
 @pytest.fixture(scope="module")
-def home(start_mosquitto, tmp_path_factory):
-    """A broker, a running Home Assistant with a phone, and the folder of the node."""
-    program = hass()
-    if program is None:
+def home(start_mosquitto, tmp_path_factory) -> Iterator[Home]:
+    """A broker, a running Home Assistant that knows a phone and the node, and a subscriber to everything."""
+    root = Path(os.environ.get("PIAPP_HOMEASSISTANT_ROOT", ROOT / ".cache" / "homeassistant-root"))
+    if not list(root.glob(".complete-*")):
         pytest.skip("Home Assistant is not installed; `make test-homeassistant` runs these tests")
     broker, phone = start_mosquitto(), Phone()
-    assistant = Assistant(program, tmp_path_factory.mktemp("hass"), broker, phone)
-    assistant.start("unknown")
+    assistant = Assistant(root, tmp_path_factory.mktemp("hass"), broker.port, phone)
+    mqtt = Subscriber(broker.port, "#")
     try:
-        wait_until(lambda: "shown" in {m.topic.split("/")[0] for m in list(assistant.sees.messages)}, "it", START_S)
-        assistant.stop()
-        (device,) = [one["id"] for one in assistant.registry("device")["devices"] if one["name"] == "Phone"]
-        assistant.start(device)
-        yield broker, assistant, phone
+        with FakeNode(broker.url, "device", tmp_path_factory.mktemp("first")):
+            assistant.start(CONFIGURATION)
+            wait_until(lambda: assistant.state("button.hall_test") != "missing", "the node to be found", START_S)
+            assistant.stop()
+        devices = {one["name"]: one["id"] for one in assistant.registry("device")["devices"]}
+        assistant.enable("sensor.hall_posture", "event.hall_presence", "number.hall_idle_frame_rate")
+        assistant.start(CONFIGURATION + AUTOMATIONS.replace("PHONE", devices["Phone"]).replace("HALL", devices["Hall"]))
+        yield Home(broker.url, assistant, phone, mqtt)
     finally:
         assistant.stop()
-        assistant.sees.close()
+        mqtt.close()
         phone.close()
 
 
+@pytest.fixture
+def node(home, tmp_path) -> Iterator[FakeNode]:
+    """A node that stands in the hall, no alarm under way, and nothing on the phone."""
+    with FakeNode(home.url, "device", tmp_path) as one:
+        one.shows("standing", alarm=False)
+        home.assistant.wait_for("sensor.hall_alarm", "Clear", START_S)
+        for action in ("turn_off", "turn_on"):  # ends what an earlier test has begun
+            home.assistant.call(f"automation.{action}", entity_id=FALL_AUTOMATION)
+        home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.help")
+        home.assistant.call("input_text.set_value", entity_id="input_text.reason", value="none")
+        home.phone.pushed.clear()
+        yield one
+
+
 @pytest.mark.parametrize("form", ["device", "component"])
-def test_home_assistant(home, tmp_path, form):
-    """Shows, reacts, commands, and on a change of form keeps its entities; one story, for starting it takes long."""
-    broker, assistant, phone = home
-    with FakeNode(broker.url, form, tmp_path) as node:
+def test_shows_and_commands(home, tmp_path, form):
+    """Shows, reacts, commands, and on a change of form keeps its entities."""
+    assistant = home.assistant
+    with FakeNode(home.url, form, tmp_path) as node:
         node.shows("standing")
-        assistant.wait_shown("sensor.hall_posture", "standing", START_S)
-        assistant.wait_shown("binary_sensor.hall_occupancy", "on")
+        assistant.wait_for("sensor.hall_posture", "standing", START_S)
+        assistant.wait_for("sensor.hall_alarm", "Clear")
+        assistant.wait_for("binary_sensor.hall_occupancy", "on")
+        assert assistant.entity("sensor.hall_alarm")["attributes"]["friendly_name"] == "Hall"
 
-        assistant.wait_shown("light.lamp", "on")
+        assistant.wait_for("light.lamp", "on")
         node.shows("sitting")
-        assistant.wait_shown("input_number.level", "102.0")  # 40 % of 255
+        assistant.wait_for("input_number.level", "102.0")  # 40 % of 255
         node.shows("lying")
-        assistant.wait_shown("light.lamp", "off")
+        assistant.wait_for("light.lamp", "off")
 
-        for kind, historical in (("wave", True), ("sit_down", False)):
-            assistant.sees.publish(TOPICS.event, node.event(kind, historical=historical))
-        assistant.sees.wait_for("fired", payload=b"sit_down")
-        assert not any(message.payload == b"wave" for message in assistant.sees.of("fired"))
-
-        asked = len(phone.pushed)
-        node.shows("lying", fallen=True)
-        wait_until(lambda: len(phone.pushed) > asked, "the phone to be asked")
-        question = phone.pushed[asked]
-        assert question["title"] == "Somebody has fallen"
-        fine, help_ = [one["action"] for one in question["data"]["actions"]]
-        if form == "device":
-            assistant.sees.publish("answer", fine.encode())
-            wait_until(lambda: phone.pushed[-1]["message"] == "clear_notification", "the question to be withdrawn")
-            assert not assistant.has_shown("input_boolean.help", "on")
-        else:
-            assistant.sees.publish("answer", help_.encode())
-            assistant.wait_shown("input_boolean.help", "on")
-        node.shows("standing")
+        fired = len(home.mqtt.of("fired"))
+        for kind, historical in (("stand_up", True), ("sit_down", False)):
+            home.mqtt.publish(TOPICS.event, node.event(kind, historical=historical))
+        assert home.mqtt.wait_for("fired", fired + 1)[fired].payload == b"sit_down"
+        waved = len(home.mqtt.of("waved"))
+        home.mqtt.publish(TOPICS.trigger, b"wave")
+        home.mqtt.wait_for("waved", waved + 1)
 
         assistant.call("switch.turn_on", entity_id="switch.hall_pause")
-        assistant.wait_shown("sensor.hall_posture", "unavailable")
+        assistant.wait_for("sensor.hall_posture", "unavailable")
         assistant.call("switch.turn_off", entity_id="switch.hall_pause")
-        assistant.wait_shown("sensor.hall_posture", "standing")
+        assistant.wait_for("sensor.hall_posture", "lying")
         assistant.call("number.set_value", entity_id="number.hall_idle_frame_rate", value=7.5)
-        assistant.wait_shown("number.hall_idle_frame_rate", "7.5")
+        assistant.wait_for("number.hall_idle_frame_rate", "7.5")
+        for button, command in {
+            "acknowledge": "acknowledge", "test": "test", "alarm_right": "feedback", "alarm_wrong": "feedback",
+            "missed": "missed",
+        }.items():  # fmt: skip
+            assistant.call("button.press", entity_id=f"button.hall_{button}")
+            home.mqtt.wait_for(command)
+        for command in ALARM_REQUESTS & COMMANDS.keys():
+            wait_until(lambda command=command: command in node.asked, f"the node to be asked for {command}")
         assistant.call("button.press", entity_id="button.hall_restart")
         wait_until(lambda: node.control.restart_wanted, "the restart")
-    assistant.wait_shown("sensor.hall_posture", "unavailable")
+    assistant.wait_for("sensor.hall_alarm", "unavailable")
 
 
-@pytest.mark.parametrize("form", ["device", "component"])
-def test_pictures(home, tmp_path, form):
+def test_pictures(home, tmp_path):
     """The button has one taken, the entity shows it; both go when the owner lets no more pictures leave."""
-    broker, assistant, _ = home
-    with FakeNode(broker.url, form, tmp_path, "skeleton") as node:
-        node.shows("standing")
-        assistant.wait_shown("light.lamp", "on", START_S)  # automations run by now
-        for entity in ("image.hall_picture", "button.hall_take_picture"):
-            wait_until(lambda entity=entity: assistant.state(entity) not in ("missing", "unavailable"), entity)
-        seen = len(assistant.sees.of("image"))
+    assistant = home.assistant
+    with FakeNode(home.url, "device", tmp_path):
+        wait_until(lambda: assistant.state("button.hall_take_picture") not in ("missing", "unavailable"), "the button")
+        seen = len(home.mqtt.of("image"))
         assistant.call("button.press", entity_id="button.hall_take_picture")
-        jpeg = assistant.sees.wait_for("image", seen + 1)[-1].payload
+        jpeg = home.mqtt.wait_for("image", seen + 1)[-1].payload
         wait_until(lambda: assistant.picture("image.hall_picture") == jpeg, "the picture to be shown")
-    with FakeNode(broker.url, form, tmp_path) as node:
-        node.shows("standing")
-        for entity in ("image.hall_picture", "button.hall_take_picture"):
-            wait_until(lambda entity=entity: assistant.state(entity) == "missing", f"{entity} to go")
-        # The rest stays; it may be away for a moment while it moves from one form to the other.
-        wait_until(lambda: assistant.state("sensor.hall_posture") == "standing", "the others to stay")
-        assert assistant.state("image.hall_picture") == assistant.state("button.hall_take_picture") == "missing"
+    with FakeNode(home.url, "device", tmp_path, image="off", zones=()) as bare:
+        bare.shows("standing", alarm=False)
+        for entity in ("image.hall_picture", "button.hall_take_picture", "binary_sensor.hall_zone_bed"):
+            assistant.wait_for(entity, "missing")
+        assistant.wait_for("sensor.hall_alarm", "Clear")
 
 
-def test_home_assistant_forgets(home, tmp_path):
-    """Through both forms nothing was made twice; after `piapp forget` nothing is left."""
-    broker, assistant, _ = home
-    with FakeNode(broker.url, "device", tmp_path) as node:
+def test_nobody_answers(home, node):
+    """Help is called, with the reason; the question showed the skeleton."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    question = home.wait_asking()
+    assert question["title"] == "Somebody has fallen"
+    assert question["message"] == "Hall: somebody is on the floor. Is everything fine?"
+    assert question["data"]["image"] == "/api/image_proxy/image.hall_picture"
+    home.assistant.wait_for("input_boolean.help", "on")
+    home.assistant.wait_for("input_text.reason", "nobody has answered")
+
+
+@pytest.mark.parametrize(("button", "helped"), [(0, False), (1, False), (2, True)])
+def test_somebody_answers(home, node, button, helped):
+    """The answers "I am fine" and "I take care of it" acknowledge at the node; "Call help now" calls help at once."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    home.answer(home.wait_asking(), button)
+    home.wait_idle()
+    assert home.help_called() is helped
+    if helped:
+        assert "acknowledge" not in node.asked
+    else:
+        wait_until(lambda: "acknowledge" in node.asked, "the alarm to be acknowledged")
+        assert home.phone.pushed[-1]["message"] == "clear_notification"
+
+
+def test_taken_care_of_elsewhere(home, node):
+    """Somebody acknowledges on the page or at another phone: the question is withdrawn."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    home.wait_asking()
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True, acknowledged=True)
+    home.wait_idle()
+    assert not home.help_called()
+    assert home.phone.pushed[-1]["message"] == "clear_notification"
+
+
+def test_recovered_ends_the_alarm(home, node):
+    """The event that somebody was seen up, and nothing less."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    home.wait_asking()
+    home.mqtt.publish(TOPICS.event, node.event("recovered", down_s=60.0))
+    home.wait_idle()
+    assert not home.help_called()
+
+
+@pytest.mark.parametrize("harm", ["clear", "nobody_seen", "test", "historical"])
+def test_nothing_less_than_recovered_ends_it(home, node, harm):
+    """Not a state that reads "Clear" after a restart, nobody seen for long, a test's event, or an old one."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    home.wait_asking()
+    match harm:
+        case "clear":
+            node.shows("standing", alarm=False)
+        case "nobody_seen":
+            home.mqtt.publish(TOPICS.event, node.event("recovered", down_s=600.0, nobody_seen=1))
+        case "test":
+            home.mqtt.publish(TOPICS.event, node.event("recovered", test=True))
+        case "historical":
+            home.mqtt.publish(TOPICS.event, node.event("recovered", historical=True, down_s=60.0))
+    home.assistant.wait_for("input_boolean.help", "on")
+
+
+def test_node_dies_in_mid_alarm(home, node):
+    """It never comes back: the last step is reached, sooner than the phone's time."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    home.wait_asking()
+    home.mqtt.publish(TOPICS.status, b"offline")
+    home.assistant.wait_for("sensor.hall_alarm", "unavailable")
+    home.assistant.wait_for("input_boolean.help", "on")
+    home.assistant.wait_for("input_text.reason", "the sensor went offline during the alarm")
+    home.mqtt.publish(TOPICS.status, b"online")
+
+
+def test_node_dies_right_after_a_fall(home, node):
+    """Before the alarm began: the phone is asked, and then help is called."""
+    home.mqtt.publish(TOPICS.event, node.event("fall"))
+    pause_s(1.0)
+    home.mqtt.publish(TOPICS.status, b"offline")
+    assert "the sensor went offline after a fall" in home.wait_asking()["message"]
+    home.assistant.wait_for("input_boolean.help", "on")
+    home.mqtt.publish(TOPICS.status, b"online")
+
+
+def test_node_restarts_in_mid_alarm(home, node):
+    """Offline for a moment, then still on the floor: one question, one answer, no second alarm."""
+    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
+    question = home.wait_asking()
+    home.mqtt.publish(TOPICS.status, b"offline")
+    home.assistant.wait_for("sensor.hall_alarm", "unavailable")
+    home.mqtt.publish(TOPICS.status, b"online")
+    home.assistant.wait_for("sensor.hall_alarm", "Fallen")
+    home.answer(question, 0)
+    home.wait_idle()
+    assert not home.help_called()
+    assert sum("actions" in one.get("data", {}) for one in home.phone.pushed) == 1
+
+
+def test_up_again_before_it_was_an_alarm(home, node):
+    """A fall alone asks nobody, and leaves one row: that there was a fall."""
+    home.mqtt.publish(TOPICS.event, node.event("fall"))
+    home.mqtt.publish(TOPICS.event, node.event("recovered", down_s=5.7))
+    home.assistant.wait_for("sensor.hall_alarm", "Clear")
+    pause_s(OFFLINE_S + 1.0)
+    assert home.phone.pushed == []
+
+
+@pytest.mark.parametrize("after", [None, "fall"])
+def test_alert_is_tested(home, node, after):
+    """The phone says that it is a test, also soon after a fall, and nobody is called."""
+    if after:
+        home.mqtt.publish(TOPICS.event, node.event(after))
+        wait_until(lambda: home.current() == 1, "the fall to be watched")
+    for kind in ("fall", "fallen", "recovered"):
+        home.mqtt.publish(TOPICS.event, node.event(kind, test=True))
+    assert home.phone.wait_pushed(0)["title"] == "Test: somebody has fallen"
+    home.wait_idle()
+    pause_s(ANSWER_S)
+    assert not home.help_called()
+    assert len(home.phone.pushed) == 1
+
+
+def test_out_of_bed_at_night(home, node):
+    """Out at once, and not back in time; a sensor that comes back has seen nobody leave."""
+    assistant = home.assistant
+    in_bed = replace(Person(1, "lying", 0), zones=("Bed",))
+    for switch in ("out", "not_back"):
+        assistant.call("input_boolean.turn_off", entity_id=f"input_boolean.{switch}")
+    node.shows(in_bed, alarm=False)
+    assistant.wait_for("binary_sensor.hall_zone_bed", "on")
+    home.mqtt.publish(TOPICS.status, b"offline")
+    assistant.wait_for("binary_sensor.hall_zone_bed", "unavailable")
+    node.shows("standing", alarm=False)
+    home.mqtt.publish(TOPICS.status, b"online")
+    assistant.wait_for("binary_sensor.hall_zone_bed", "off")
+    assert assistant.state("input_boolean.out") == "off"
+    node.shows(in_bed, alarm=False)
+    assistant.wait_for("binary_sensor.hall_zone_bed", "on")
+    node.shows("standing", alarm=False)
+    assistant.wait_for("input_boolean.out", "on")
+    assistant.wait_for("input_boolean.not_back", "on")
+
+
+def test_nobody_up_in_the_morning(home, node):
+    """Says so when a sensor was off; quiet while somebody is there."""
+    assistant = home.assistant
+    assistant.call("input_boolean.turn_off", entity_id="input_boolean.nobody_up")
+    assistant.call("automation.trigger", entity_id="automation.morning")
+    wait_until(lambda: assistant.entity("automation.morning")["attributes"]["current"] == 0, "the automation to end")
+    assert assistant.state("input_boolean.nobody_up") == "off"
+    home.mqtt.publish(TOPICS.status, b"offline")
+    assistant.wait_for("binary_sensor.hall_occupancy", "unavailable")
+    assistant.call("automation.trigger", entity_id="automation.morning")
+    assistant.wait_for("input_boolean.nobody_up", "on")
+    said = "Nobody was seen since 00:00, but not all sensors work: Hall Occupancy."
+    assistant.wait_for("input_text.reason", said)
+    home.mqtt.publish(TOPICS.status, b"online")
+
+
+def test_zones_follow_the_page(home, node):
+    """A zone that is drawn while the node runs appears, and goes when it is deleted."""
+    device = node.device
+    node.home.update(replace(device, zones=("Bed", "Sofa")))
+    home.assistant.wait_for("binary_sensor.hall_zone_sofa", "off")
+    node.home.update(device)
+    home.assistant.wait_for("binary_sensor.hall_zone_sofa", "missing")
+
+
+def test_logbook_of_a_busy_room(home, tmp_path):
+    """The demo, again and again, with a fall every 25 seconds: few rows, each understandable alone.
+
+    A minute of it; PIAPP_DEMO_S=1200 gives the twenty minutes of which fewer than 60 rows are allowed.
+    """
+    seconds = float(os.environ.get("PIAPP_DEMO_S", "60"))
+    port = int(home.url.rpartition(":")[2])
+    folder = ["--set", f"spool.dir={tmp_path}"]
+    node = NodeProcess(tmp_path, port, ["--source", "demo:?loop=0", "--set", 'node.name="Den"', *folder])
+    try:
+        home.assistant.wait_for(f"sensor.{NODE}_alarm", "Clear", START_S)
+        since = datetime.now(UTC)
+        falls = len(home.mqtt.of("trigger"))
+        pause_s(seconds)
+        rows = [row for row in home.assistant.logbook(since) if f".{NODE}" in row.get("entity_id", "")]
+        happened = [message.payload for message in home.mqtt.of("trigger")[falls:]]
+    finally:
+        node.stop()
+    seen = Counter((row["name"], row.get("state", "") if "event." not in row["entity_id"] else "") for row in rows)
+    sys.stderr.write(f"{len(rows)} rows of {len(happened)} events in {seconds:g} s: {dict(seen)}\n")
+    assert happened.count(b"fall") >= seconds // 30
+    assert len(rows) < max(10.0, 60 * seconds / 1200), seen
+    # An event's row shows no type, so its entity's name must say what happened.
+    assert {row["name"] for row in rows if row["entity_id"].startswith("event.")} <= {"Den Fall", "Den Up again"}
+    assert all(row["entity_id"].startswith("event.") or row.get("state") for row in rows)
+
+
+def test_home_assistant_forgets_and_complained_of_nothing(home, tmp_path):
+    """Through both forms nothing was made twice; its log names us nowhere; after `piapp forget` nothing is left."""
+    assistant = home.assistant
+    with FakeNode(home.url, "device", tmp_path) as node:
         node.shows("squatting")
-        assistant.wait_shown("sensor.hall_posture", "squatting")
+        assistant.wait_for("sensor.hall_posture", "squatting")
+    complaints = [line for line in assistant.log.splitlines() if " WARNING " in line or " ERROR " in line]
+    ours = [line for line in complaints if any(word in line.lower() for word in ("piapp", "hall", "den", "mqtt"))]
+    # At a change of form Home Assistant warns of each entity that it is announced from two topics for a second.
+    assert [line for line in ours if "conflicting MQTT discovery" not in line] == []
     assert forget(node.config, TOPICS.node)
-    for entity in ("sensor.hall_posture", "event.hall_event", "switch.hall_pause", "binary_sensor.hall_problem"):
-        wait_until(lambda entity=entity: assistant.state(entity) == "missing", f"{entity} to be gone")
+    for entity in ("sensor.hall_alarm", "event.hall_fall", "switch.hall_pause", "binary_sensor.hall_problem"):
+        assistant.wait_for(entity, "missing")
     assistant.stop()
     stored = assistant.registry("entity")
-    assert not [one["entity_id"] for one in stored["entities"] if one["platform"] == "mqtt"]
-    assert len({one["unique_id"] for one in stored["deleted_entities"] if one["platform"] == "mqtt"}) == 15
+    assert not [one["entity_id"] for one in stored["entities"] if one["unique_id"].startswith("piapp_hall_")]
+    gone = [one["unique_id"] for one in stored["deleted_entities"] if one["unique_id"].startswith("piapp_hall_")]
+    assert len(gone) > 10
+    assert len(set(gone)) == len(gone)
     assert not [one for one in assistant.registry("device")["devices"] if one["name"] == "Hall"]

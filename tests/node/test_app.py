@@ -14,7 +14,7 @@ from piapp.node.app import Node, NodeParts, make_parts, node_id
 from piapp.service.identity import default_node_id
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
-from tests.mosquitto import DEADLINE_S, free_port, wait_until
+from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
 from tests.support.nodes import config_of, node_of
 
 
@@ -48,6 +48,35 @@ def test_frames_off_still_processes_all(subscriber):
     assert camera.delivered == 40
     assert subscriber.of("frame") == []
     assert json.loads(subscriber.of("state")[-2].payload)["count"] == 1
+
+
+def test_state_tells_when_somebody_has_been_still_for_long(subscriber):
+    """Published when that mark is passed, so that a subscriber can compare `still_s` with it."""
+    camera = FakeCamera(paced=False, lockstep=True, count=60)
+    node_of(config_of(subscriber.port, ("posture.inactive_after_s", "1")), camera).run(threading.Event())
+    subscriber.wait_for("status", payload=b"offline")
+    assert any(json.loads(message.payload)["event_type"] == "inactive" for message in subscriber.of("event"))
+    states = [json.loads(message.payload) for message in subscriber.of("state")]
+    still_s = [person["still_s"] for one in states if one["occupied"] for person in one["persons"]]
+    assert max(still_s) >= 1.0
+
+
+def test_home_assistant_follows_the_settings(subscriber):
+    """A setting that an entity's template holds is announced again when it changes."""
+    home = Subscriber(subscriber.port, "homeassistant/#")
+    stop = threading.Event()
+    node = node_of(config_of(subscriber.port), FakeCamera(fps=15.0))
+    thread = threading.Thread(target=node.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        home.wait_for("config")
+        subscriber.wait_for("frame")
+        subscriber.publish("piapp/app/request/set", b'{"values":{"posture.inactive_after_s":77}}')
+        wait_until(lambda: b"'ge', 77)" in home.of("config")[-1].payload, "another announcement")
+    finally:
+        stop.set()
+        thread.join(DEADLINE_S)
+        home.close()
 
 
 def test_a_duration_ends_the_run(subscriber):

@@ -1,0 +1,224 @@
+"""A real Home Assistant in a folder of its own, a phone that it can reach, and nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+from tests.mosquitto import DEADLINE_S, free_port, wait_until
+
+VERSION = "2026.2.3"
+FOLDER = Path(__file__).parents[1] / "deploy" / "homeassistant"
+BLUEPRINTS = Path(__file__).parents[2] / "deploy" / "homeassistant"
+START_S = 300.0  # the first start prepares what the integrations need
+NOW = "2026-01-01T00:00:00+00:00"
+
+
+class Phone:
+    """The push service of the Home Assistant app; keeps what a phone would show."""
+
+    def __init__(self) -> None:
+        self.pushed: list[dict] = []
+        phone = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                phone.pushed.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(201)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                """Print nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/push"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def entry(self) -> dict:
+        """Its registration in Home Assistant."""
+        app = {"push_token": "t", "push_url": self.url}
+        about = {"app_id": "a", "app_name": "a", "app_version": "1", "manufacturer": "m", "model": "m", "os_name": "o"}
+        own = {"device_id": "p", "device_name": "Phone", "os_version": "1", "supports_encryption": False}
+        return entry("mobile_app", about | own | {"app_data": app, "user_id": "u", "webhook_id": "w"})
+
+    def wait_pushed(self, count: int) -> dict:
+        """Wait for the message of that number, counted from 0."""
+        wait_until(lambda: len(self.pushed) > count, f"message {count} on the phone")
+        return self.pushed[count]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def entry(domain: str, data: dict, minor_version: int = 1) -> dict:
+    """A configuration entry as Home Assistant stores it."""
+    preferences = {"pref_disable_new_entities": False, "pref_disable_polling": False}
+    dates = {"created_at": NOW, "modified_at": NOW}
+    nothing = {"disabled_by": None, "discovery_keys": {}, "options": {}, "subentries": [], "unique_id": None}
+    names = {"domain": domain, "entry_id": domain, "title": domain, "source": "user"}
+    return {"data": data, "version": 1, "minor_version": minor_version, **names, **nothing, **dates, **preferences}
+
+
+class Assistant:
+    """Home Assistant as `setup.sh` has installed it, on a broker of its own.
+
+    Args:
+        root: What `setup.sh` has made.
+        folder: For its configuration; empty.
+        broker_port: Where MQTT is.
+        phone: The phone that it knows.
+    """
+
+    def __init__(self, root: Path, folder: Path, broker_port: int, phone: Phone) -> None:
+        self._root, self._folder = root, folder
+        self._process: subprocess.Popen | None = None
+        self._token = ""
+        self._refresh_token = ""
+        self.port = free_port()
+        shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation" / "piapp")
+        (folder / ".storage").mkdir()
+        mqtt = entry("mqtt", {"broker": "127.0.0.1", "port": broker_port}, minor_version=2)
+        self._store("core.config_entries", 5, {"entries": [mqtt, phone.entry()]})
+
+    @property
+    def log(self) -> str:
+        """What it has logged since its last start."""
+        return (self._folder / "log").read_text(errors="replace")
+
+    def start(self, configuration: str) -> None:
+        """Start it with a `configuration.yaml`, and wait until it answers."""
+        text = configuration.replace("PORT", str(self.port))
+        (self._folder / "configuration.yaml").write_text(text)
+        with (self._folder / "log").open("wb") as log:
+            command = [FOLDER / "hass.sh", self._root, self._folder]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(self._answers, "Home Assistant to answer", START_S)
+        wait_until(lambda: self.get("config")["state"] == "RUNNING", "Home Assistant to run", START_S)
+
+    def stop(self) -> None:
+        """End it, which writes its registries."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(DEADLINE_S)
+            self._process = None
+
+    def registry(self, kind: str) -> dict:
+        """What it has stored of entities or devices; while it is stopped."""
+        return json.loads(self._registry_file(kind).read_text())["data"]
+
+    def enable(self, *entities: str) -> None:
+        """Enable entities that are disabled until somebody wants them; while it is stopped."""
+        path = self._registry_file("entity")
+        stored = json.loads(path.read_text())
+        known = {one["entity_id"]: one for one in stored["data"]["entities"]}
+        for entity in entities:
+            known[entity]["disabled_by"] = None
+        path.write_text(json.dumps(stored))
+
+    def get(self, path: str) -> Any:
+        """Ask its REST interface."""
+        return json.loads(self._ask(f"api/{path}", headers=self._authorised()))
+
+    def call(self, action: str, **data: object) -> None:
+        """Have it carry out an action, as its user interface would."""
+        path = f"api/services/{action.replace('.', '/')}"
+        self._ask(path, json.dumps(data).encode(), self._authorised() | {"Content-Type": "application/json"})
+
+    def fire(self, event_type: str, **data: object) -> None:
+        """Put an event on its bus."""
+        headers = self._authorised() | {"Content-Type": "application/json"}
+        self._ask(f"api/events/{event_type}", json.dumps(data).encode(), headers)
+
+    def entity(self, name: str) -> dict | None:
+        """State and attributes of an entity; None when there is none of that name."""
+        try:
+            return self.get(f"states/{name}")
+        except HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    def state(self, name: str) -> str:
+        """The state of an entity; "missing" when there is none of that name."""
+        found = self.entity(name)
+        return found["state"] if found else "missing"
+
+    def wait_for(self, name: str, state: str, deadline_s: float = DEADLINE_S) -> None:
+        """Wait until an entity has a state."""
+        wait_until(lambda: self.state(name) == state, f"{name} to be {state}, not {self.state(name)}", deadline_s)
+
+    def picture(self, entity: str) -> bytes:
+        """The picture that an entity shows; empty before the first."""
+        with suppress(HTTPError):
+            return self._ask(f"api/image_proxy/{entity}", headers=self._authorised())
+        return b""
+
+    def logbook(self, since: datetime) -> list[dict]:
+        """The rows that its logbook shows."""
+        end = quote(datetime.now(UTC).isoformat())
+        return self.get(f"logbook/{quote(since.isoformat())}?end_time={end}")
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, self.log
+        with suppress(URLError, ConnectionError, TimeoutError):
+            if self._refresh_token:
+                self._renew()
+            else:
+                self._log_in()
+            return True
+        return False
+
+    def _log_in(self) -> None:
+        """Make the first user, as somebody who has just installed it does."""
+        client = f"http://127.0.0.1:{self.port}/"
+        user = {"client_id": client, "name": "A", "username": "a", "password": "a", "language": "en"}
+        headers = {"Content-Type": "application/json"}
+        code = json.loads(self._ask("api/onboarding/users", json.dumps(user).encode(), headers))["auth_code"]
+        tokens = self._tokens(grant_type="authorization_code", code=code, client_id=client)
+        self._refresh_token = tokens["refresh_token"]
+
+    def _renew(self) -> None:
+        client = f"http://127.0.0.1:{self.port}/"
+        self._tokens(grant_type="refresh_token", refresh_token=self._refresh_token, client_id=client)
+
+    def _tokens(self, **form: str) -> dict:
+        tokens = json.loads(self._ask("auth/token", urlencode(form).encode()))
+        self._token = tokens["access_token"]
+        return tokens
+
+    def _authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _ask(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
+        request = Request(f"http://127.0.0.1:{self.port}/{path}", data=body, headers=headers or {})
+        with urlopen(request, timeout=DEADLINE_S) as answer:
+            return answer.read()
+
+    def _registry_file(self, kind: str) -> Path:
+        return self._folder / ".storage" / f"core.{kind}_registry"
+
+    def _store(self, key: str, minor_version: int, data: dict) -> None:
+        tree = {"version": 1, "minor_version": minor_version, "key": key, "data": data}
+        (self._folder / ".storage" / key).write_text(json.dumps(tree))
+
+
+def pause_s(seconds: float) -> None:
+    """Let time pass in which nothing must happen; there is no condition to wait for."""
+    time.sleep(seconds)
