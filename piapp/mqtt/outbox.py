@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from piapp.mqtt.payload import EventPayload
+from piapp.mqtt.retained import RetainedTopics
 from piapp.mqtt.topics import Topics
 
 # A few are enough to ride out a hiccup of the network; more would only make frames late (a guess).
@@ -169,13 +170,6 @@ class OutboxCounts:
 
 
 @dataclass(slots=True)
-class _Retained:
-    payload: bytes
-    qos: int
-    unsent: bool = True
-
-
-@dataclass(slots=True)
 class _Frame:
     payload: bytes
     on_sent: OnSent | None
@@ -220,7 +214,7 @@ class Outbox:
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _connected: bool = False
-    _retained: dict[str, _Retained] = field(default_factory=dict)  # bounded by the number of topics; newest value kept
+    _retained: RetainedTopics = field(default_factory=RetainedTopics)
     _messages: deque[Message] = field(default_factory=deque)  # bounded in add_message: the oldest is dropped
     _frames: deque[_Frame] = field(default_factory=deque)  # bounded in add_frame: the oldest is dropped
     _triggers: deque[Message] = field(default_factory=deque)  # at most one: next() empties it before the next event
@@ -263,16 +257,14 @@ class Outbox:
     def retain(self, topic: str, payload: bytes, qos: int = 1) -> None:
         """Set a retained topic's value, to be sent now and after every reconnect; the same value is sent once."""
         with self._lock:
-            held = self._retained.get(topic)
-            if held and held.payload == payload and held.qos == qos:
-                return
-            self._retained[topic] = _Retained(payload, qos)
-        self.wake()
+            changed = self._retained.set(topic, payload, qos)
+        if changed:
+            self.wake()
 
     def announce(self) -> None:
         """Send every retained topic again."""
         with self._lock:
-            self._renew_retained()
+            self._retained.renew()
         self.wake()
 
     def add_message(self, message: Message) -> bool:
@@ -297,12 +289,13 @@ class Outbox:
             self._connected = True
             self._sent_up_to = 0
             self._historical_up_to = self.events.last
-            self._renew_retained()
+            self._retained.renew()
 
     def end_connection(self) -> None:
         """The connection is gone: frames and messages are dropped; events and retained topics stay."""
         with self._lock:
             self._connected = False
+            self._retained.lost()
             frames = list(self._frames)
             self._frames.clear()
             self._counts["frames_dropped"] += len(frames)
@@ -347,7 +340,7 @@ class Outbox:
         """Nothing waits, neither to be sent nor to be acknowledged."""
         with self._lock:
             waiting = self._frames or self._messages or self._triggers or self.events.depth
-            return not waiting and not any(held.unsent for held in self._retained.values())
+            return not waiting and not self._retained.waiting
 
     @property
     def event_depth(self) -> int:
@@ -364,7 +357,7 @@ class Outbox:
     def retained(self) -> Mapping[str, bytes]:
         """The retained topics' present values."""
         with self._lock:
-            return {topic: held.payload for topic, held in self._retained.items()}
+            return self._retained.values()
 
     def counts(self) -> OutboxCounts:
         """What was sent, dropped and refused so far."""
@@ -384,16 +377,17 @@ class Outbox:
         self._counts["frames_limited"] += not passes
         return passes
 
-    def _renew_retained(self) -> None:
-        for held in self._retained.values():
-            held.unsent = True
-
     def _next_retained(self, *, acknowledged_too: bool) -> Message | None:
-        for topic, held in self._retained.items():
-            if held.unsent and (acknowledged_too or held.qos == 0):
-                held.unsent = False
-                return Message(topic, held.payload, held.qos, retain=True)
-        return None
+        due = self._retained.next(acknowledged_too=acknowledged_too)
+        if due is None:
+            return None
+
+        def done(code: int | None) -> None:
+            with self._lock:
+                due.acknowledged(code)
+            self.wake()  # another may have waited for it
+
+        return Message(due.topic, due.payload, due.qos, retain=True, on_done=done)
 
     def _next_event(self) -> Message | None:
         if self._triggers:
