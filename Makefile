@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help docs-tables docs-examples pictures demo test check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
+.PHONY: help docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -14,6 +14,10 @@ demo: setup-run  ## embedded broker, bundled clip, real pipeline; ends by itself
 # Two files at a time, in the order that tests/conftest.py gives them: much of the time is waiting.
 test: setup-test check  ## everything that must hold before a change lands
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+
+quick:  ## unit tests alone: no broker, model, root or network (under a minute; needs .venv, which `make check` makes)
+	@test -x $(BIN)/pytest || { echo "quick: $(BIN)/pytest is missing; run 'make check' once, which sets it up" >&2; exit 1; }
+	$(BIN)/pytest -q -n 2 --dist loadfile --quick
 
 check: setup-test  ## format, lint, types, layering
 	$(BIN)/ruff format --check .

@@ -1,7 +1,6 @@
 """The error tree. Every error that a user can meet says what, where, why and the way out, and knows its exit code.
 
-Owns nothing else: no logging, no formatting. `exit_code` is what the command line returns when the error ends it
-(CONTRACT section 2).
+Owns nothing else: no logging, no formatting. `exit_code` is what the command line returns when the error ends it.
 """
 
 

@@ -14,9 +14,35 @@ from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 LONGEST = ("tests/e2e/test_soak.py", "tests/e2e/appliance")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
+# What `make quick` leaves out: whole programs, models, brokers and other machines.
+SLOW = (
+    "tests/deploy", "tests/docs", "tests/e2e", "tests/fleet", "tests/footage", "tests/landmarker", "tests/operate",
+    "tests/preview", "tests/support", "tests/synth", "tests/test_architecture.py", "tests/test_bench.py",
+    "tests/cli", "tests/offline", "tests/watch/test_session.py", "tests/watch/test_terminal.py",
+    "tests/posture/test_simulated_falls.py", "tests/posture/test_media.py", "tests/camera/test_picamera2.py",
+    "tests/camera/test_contract.py", "tests/camera/test_stream.py", "tests/mqtt/test_spool.py",
+    "tests/mqtt/test_schema.py", "tests/config/test_extremes.py", "tests/test_reach.py", "tests/test_frame.py",
+    "tests/posture/test_snapshot.py",
+)  # fmt: skip
+SLOW_FIXTURES = {"mosquitto", "start_mosquitto"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`, which `make quick` uses."""
+    parser.addoption("--quick", action="store_true", help="only unit tests without broker, model, root or network")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--quick`, do not even import what it leaves out."""
+    name = collection_path.relative_to(config.rootpath).as_posix() if config.getoption("quick") else ""
+    return True if name.startswith(SLOW) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first; with `--quick`, leave out tests that start a broker."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    if config.getoption("quick"):
+        items[:] = [item for item in items if SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -69,8 +69,15 @@ def test_the_posture_logic_needs_no_adapter():
     assert imported_by("import piapp.posture, piapp.posture.monitor", "cv2", "paho", "av") == []
 
 
+BREACHES = (
+    ("posture/geometry.py", "import cv2", "piapp.posture.geometry -> cv2"),
+    ("node/control.py", "import rich", "piapp.node.control -> rich"),
+    ("mqtt/topics.py", "import piapp.node.control", "piapp.mqtt.topics -> piapp.node.control"),
+)
+
+
 def test_the_rules_would_find_a_breach(tmp_path):
-    """import-linter runs, keeps its contracts here, and breaks them where a core module imports a vendor's library."""
+    """import-linter keeps its contracts here, and breaks them for a vendor's library elsewhere or a way up."""
     lint = Path(sys.executable).with_name("lint-imports")
     if not lint.exists():
         pytest.skip("NOT TESTED: import rules; import-linter is not installed")
@@ -84,8 +91,10 @@ def test_the_rules_would_find_a_breach(tmp_path):
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
 
     assert verdict().returncode == 0, verdict().stdout
-    module = package / "posture" / "geometry.py"
-    module.write_text(module.read_text() + "\nimport cv2\n")
+    for file, statement, _ in BREACHES:
+        module = package / file
+        module.write_text(f"{module.read_text()}\n{statement}\n")
     broken = verdict()
     assert broken.returncode != 0
-    assert "piapp.posture.geometry -> cv2" in broken.stdout
+    for _, _, found in BREACHES:
+        assert found in broken.stdout

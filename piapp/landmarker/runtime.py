@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Runtime = Literal["mediapipe", "litert"]
 
 _CPUINFO = Path("/proc/cpuinfo")
-_LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort (FACTS.md)
+_LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort
 
 
 def chosen_runtime(config: LandmarkerConfig) -> Runtime:

@@ -42,7 +42,7 @@ Protocol = Literal["5", "3.1.1"]
 
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
-# CONTRACT section 4: a frame that has waited so long in a broker is of no use.
+# A frame that has waited so long in a broker is of no use.
 FRAME_EXPIRY_S = 2
 
 # Unacknowledged QoS 1 messages at a time, unless the broker allows fewer (paho's own default).

@@ -16,7 +16,7 @@ from piapp.mqtt.device import Device
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.publisher import Publisher
 
-# CONTRACT section 4: so that a fleet does not answer Home Assistant's birth all at once.
+# So that a fleet does not answer Home Assistant's birth all at once.
 MAX_DELAY_S = 5.0
 
 # More than both forms of any version have; what else is there is not of our making.

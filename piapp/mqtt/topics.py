@@ -1,4 +1,4 @@
-"""Names of topics (CONTRACT section 4). Pure; knows nothing of a client or a payload."""
+"""Names of topics. Pure; knows nothing of a client or a payload."""
 
 from __future__ import annotations
 

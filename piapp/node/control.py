@@ -1,4 +1,4 @@
-"""What each request does (CONTRACT section 4). Main thread only; the form of requests is `piapp.mqtt.commands`."""
+"""What each request does. Main thread only; the form of requests is `piapp.mqtt.commands`."""
 
 from __future__ import annotations
 

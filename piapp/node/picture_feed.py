@@ -1,4 +1,4 @@
-"""The `image` topic (CONTRACT section 4): pictures at a slow pace, and when somebody asks for one.
+"""The `image` topic: pictures at a slow pace, and when somebody asks for one.
 
 Owns when a picture is due, the thread that draws and encodes it, and the answers to `request/snapshot`. What may be
 seen in a picture is the configuration's business alone.

@@ -75,7 +75,7 @@ class Health:
             self._latency_ms.append(latency_ns / 1e6)
 
     def report(self, counters: Counters) -> dict[str, Any]:
-        """Sum up the time since the last report, as CONTRACT section 4 lists it; main thread."""
+        """Sum up the time since the last report, as `HealthPayload` lists it; main thread."""
         now_s = time.monotonic()
         last_s, last_in, last_out = self._last
         elapsed_s = max(now_s - last_s, 1e-3)

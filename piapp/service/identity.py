@@ -14,7 +14,7 @@ SERIAL_FILES = (Path("/proc/device-tree/serial-number"), Path("/sys/firmware/dev
 MACHINE_ID_FILE = Path("/etc/machine-id")
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
-# Topics allow 32 (CONTRACT section 4).
+# Topics allow 32 (`piapp.mqtt.topics`).
 _MAX_LENGTH = 32
 _HASH_DIGITS = 12
 _BOOT_DIGITS = 8

@@ -33,7 +33,7 @@ from piapp.wording import masked
     ],
 )
 def test_forms(text, spec):
-    """Every form of CONTRACT section 2 is read."""
+    """Every form of source is read."""
     assert parse_source(text) == spec
 
 

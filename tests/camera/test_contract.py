@@ -12,7 +12,7 @@ import pytest
 from piapp.camera import open_camera
 from piapp.camera.v4l2 import LiveCamera
 from piapp.testing.camera import FakeCamera
-from piapp.testing.libcamera import installed
+from tests.support.libcamera import installed
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 

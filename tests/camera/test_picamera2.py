@@ -13,7 +13,7 @@ from piapp.camera import open_camera
 from piapp.camera.orientation import Orientation
 from piapp.camera.picamera2 import TUNING_FILE, Mode, choose_mode
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, ConfigError
-from piapp.testing.libcamera import IMX219, IMX708, Sensor, SensorMode, colour_quadrants, installed
+from tests.support.libcamera import IMX219, IMX708, Sensor, SensorMode, colour_quadrants, installed
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 

@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from piapp.mqtt.outbox import Message
 from piapp.testing.broker import EmbeddedBroker
 from tests.mosquitto import DEADLINE_S, MOSQUITTO, Gate, Mosquitto, free_port, wait_until
-from tests.mqtt.test_publisher import event, ids, make_publisher, send_frame
+from tests.support.publishers import event, ids, make_publisher, send_frame
 
 START_S = 120.0
 # So long nothing must come that a broker does not have.

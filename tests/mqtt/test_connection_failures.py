@@ -16,7 +16,7 @@ from piapp.mqtt.client import Options
 from piapp.mqtt.failures import Peer, failure_from_error
 from piapp.mqtt.outbox import Message
 from tests.mosquitto import DEADLINE_S, Gate, free_port, make_authority, make_certificate, wait_until
-from tests.mqtt.test_publisher import make_publisher
+from tests.support.publishers import make_publisher
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import signal
@@ -15,35 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from piapp.config.load import load_config
 from piapp.errors import PiappError
-from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.outbox import Message
-from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Backoff, Publisher
-from piapp.mqtt.topics import Topics
 from piapp.testing.broker import EmbeddedBroker
-from piapp.types import PostureEvent
 from tests.mosquitto import DEADLINE_S, Gate, Subscriber, free_port, wait_until
-
-WRITER = PayloadWriter("hall", "9f2c61aa", clock=WallClock(lambda: 0, lambda: 0, lambda: False))
-
-
-def make_publisher(url: str, *settings: tuple[str, str], node: str = "hall") -> Publisher:
-    """A publisher with short pauses; settings as on the command line."""
-    quick = [("mqtt.url", url), ("mqtt.reconnect_min_s", "0.05"), ("mqtt.reconnect_max_s", "0.2")]
-    config = load_config(Path("/dev/null"), overrides=[*quick, *settings], environ={}).config
-    return Publisher(config.mqtt, config.publish, Topics("piapp", node))
-
-
-def event(number: int):
-    """An event that can be told from others by its id."""
-    return WRITER.event(PostureEvent("sit_down", number), TimeLine(0, 0), event_id=f"b-{number}")
-
-
-def ids(messages) -> list[tuple[str, bool]]:
-    """(id, historical) of event messages."""
-    return [(one["id"], one["historical"]) for one in (json.loads(message.payload) for message in messages)]
+from tests.support.publishers import event, ids, make_publisher, send_frame
 
 
 @pytest.fixture
@@ -66,15 +42,6 @@ def gate(mosquitto):
     made = Gate(mosquitto.port)
     yield made
     made.close()
-
-
-def send_frame(publisher: Publisher, payload: bytes = b"f") -> int | None:
-    """Send a frame in lockstep; when PUBLISH was written, None when it was dropped."""
-    told: list[int | None] = []
-    done = threading.Event()
-    publisher.publish_frame(lambda: payload, lambda sent_ns: (told.append(sent_ns), done.set()))
-    assert done.wait(DEADLINE_S)
-    return told[0]
 
 
 def test_everything_arrives(mosquitto, subscribe):
@@ -290,8 +257,7 @@ def test_the_will_says_offline_when_the_process_is_killed(mosquitto, subscribe):
     node = "killed"
     subscriber = subscribe(mosquitto.port, f"piapp/{node}/status")
     code = (
-        "import sys; sys.path.insert(0, '.')\n"
-        "from tests.mqtt.test_publisher import make_publisher\n"
+        "from tests.support.publishers import make_publisher\n"
         f"publisher = make_publisher({mosquitto.url!r}, node={node!r})\n"
         "publisher.start()\n"
         "import threading; threading.Event().wait(60)\n"

@@ -28,8 +28,8 @@ from piapp.mqtt.spool import (
     open_spool,
 )
 from tests.mosquitto import Subscriber, wait_until
-from tests.mqtt.test_publisher import event, ids, make_publisher
 from tests.support.full_disk import file_size_limit
+from tests.support.publishers import event, ids, make_publisher, make_spool
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,11 +43,6 @@ class Clock:
     def __call__(self) -> float:
         """The time."""
         return self.now_s
-
-
-def make_spool(file: Path | None, **changes) -> Spool:
-    """A spool with room enough."""
-    return Spool(file, **{"max_events": 10_000, "max_bytes": 10_000_000} | changes)
 
 
 def waiting(spool: Spool) -> list[str]:
@@ -255,9 +250,9 @@ def test_few_are_doubted_of_a_long_backlog():
 def test_what_was_appended_survives_sigkill(file):
     """The moment `append` returns."""
     code = (
-        "import sys; sys.path.insert(0, '.')\n"
+        "import sys\n"
         "from pathlib import Path\n"
-        "from tests.mqtt.test_spool import *\n"
+        "from tests.support.publishers import event, make_spool\n"
         "spool = make_spool(Path(sys.argv[1]))\n"
         "for number in range(1000):\n"
         "    spool.append(event(number))\n"
@@ -580,9 +575,8 @@ def subscriber(roomy_broker):
 
 DRAIN = """
 import sys, time
-sys.path.insert(0, ".")
 from pathlib import Path
-from tests.mqtt.test_spool import *
+from tests.support.publishers import make_publisher, make_spool
 publisher = make_publisher(sys.argv[1], node="drain")
 publisher._outbox.events = make_spool(Path(sys.argv[2]))
 wall_s, cpu_s, frames = time.monotonic(), time.process_time(), 0

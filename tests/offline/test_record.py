@@ -18,12 +18,13 @@ from piapp.config.load import load_config
 from piapp.errors import BrokerError, CameraError, CameraNotFoundError, ConfigError, PiappError
 from piapp.mqtt.payload import FramePayload, PayloadWriter, decode_frame
 from piapp.offline.record import camera_results, node_results, record, source_results
-from piapp.offline.recording import Recorded, RecordingError, iterate_recording, read_recording
+from piapp.offline.recording import RecordingError, iterate_recording, read_recording
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
 from piapp.types import Pose, PoseResult
 from tests.e2e.node import FAKES, NODE, PIAPP, NodeProcess, clean_environment, piapp
 from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
+from tests.support.recordings import some
 
 ROOM_EVENTS = 18
 
@@ -35,14 +36,6 @@ def config_of(*settings):
 
 def say_nothing(_what, _done, _total):
     """Progress for nobody."""
-
-
-def some(count=5, *, until_error=None):
-    """Results, a tenth of a second apart, and then perhaps an error."""
-    for number in range(count):
-        yield Recorded(PoseResult(number * 100, number * 100_000_000, (640, 480), (standing_pose(),)))
-    if until_error:
-        raise until_error
 
 
 def events_of(output):

@@ -13,7 +13,7 @@ from piapp.offline.history import Band, History
 from piapp.offline.recording import RecordingWriter
 from piapp.offline.timeline import draw_history
 from tests.e2e.node import piapp
-from tests.offline.test_record import some
+from tests.support.recordings import some
 
 DAY_S = 86_400
 MIDNIGHT_UTC_MS = 1_795_305_600_000

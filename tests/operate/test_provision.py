@@ -25,7 +25,7 @@ from piapp.mqtt.topics import Topics
 from piapp.operate import provision as provisioning
 from piapp.operate.provision import ProvisionError, access_rules, provision
 from tests.mosquitto import DEADLINE_S, HardenedMosquitto, make_authority, make_certificate, wait_until
-from tests.mqtt.test_publisher import event
+from tests.support.publishers import event
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 

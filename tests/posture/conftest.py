@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +10,6 @@ from piapp.config.load import default_config
 from piapp.config.sections import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PoseResult, PostureEvent, State
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `import stick`; tests are no package
 
 Watched = tuple[list[State], list[PostureEvent]]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import stick
 
 from piapp.posture.fall_features import (
     CHANNELS,
@@ -21,6 +20,7 @@ from piapp.posture.fall_features import (
 )
 from piapp.posture.geometry import Body, read_body
 from piapp.types import PoseResult
+from tests.support import stick
 
 Stance = stick.Stance
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import stick
 
 from piapp.posture.fall_window import STEP_MS, FallWindow, Window
 from piapp.posture.geometry import read_body
 from piapp.types import PoseResult
+from tests.support import stick
 
 FALL = [(2.0, stick.STAND), (0.8, stick.LIE_BACK, stick.plunge), (2.0, stick.LIE_BACK)]
 

@@ -2,11 +2,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
-import stick
-from stick import BEND, KNEEL, LIE_BACK, LIE_FRONT, PLANK, PLANK_LOW, SIT, SIT_FLOOR, SQUAT, STAND, film, plunge, smooth
 
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.types import PoseResult, PostureEvent
+from tests.support import stick
+from tests.support.stick import (
+    BEND,
+    KNEEL,
+    LIE_BACK,
+    LIE_FRONT,
+    PLANK,
+    PLANK_LOW,
+    SIT,
+    SIT_FLOOR,
+    SQUAT,
+    STAND,
+    film,
+    plunge,
+    smooth,
+)
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

@@ -1,10 +1,10 @@
 import math
 
 import pytest
-import stick
 
 from piapp.posture.features import Features, measure
 from piapp.posture.geometry import read_body
+from tests.support import stick
 
 
 def _features(stance: stick.Stance, camera: stick.Camera = stick.SIDE) -> Features:

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import stick
 
 from piapp.posture.geometry import inclination_deg, inside, joint_deg, pixels_per_metre, read_body, upright
 from piapp.types import Pose
+from tests.support import stick
 
 
 def _pose() -> Pose:

@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
 import pytest
-import stick
-from stick import JACK, LIE_BACK, RAISE_RIGHT, STAND, WAVE_IN, WAVE_OUT, film, plunge
 
 from piapp.types import PostureEvent
+from tests.support import stick
+from tests.support.stick import JACK, LIE_BACK, RAISE_RIGHT, STAND, WAVE_IN, WAVE_OUT, film, plunge
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 GESTURES = ("hand_raised", "hand_lowered", "wave")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stick
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
 
 from piapp.config.load import default_config
 from piapp.config.sections import ZoneConfig
 from piapp.posture import Monitor
 from piapp.types import Pose, PoseResult, PostureEvent, State
+from tests.support import stick
+from tests.support.stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
 
 CONFIG = default_config().posture
 ZONES = (

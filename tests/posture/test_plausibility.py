@@ -2,11 +2,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-import stick
-from stick import STAND, film
 
 from piapp.config.sections import PostureConfig
 from piapp.types import Pose, PoseResult, PostureEvent
+from tests.support import stick
+from tests.support.stick import STAND, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

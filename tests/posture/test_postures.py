@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-import stick
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from piapp.posture.postures import PostureFilter, Rest, classify
 from piapp.types import Pose, Posture
+from tests.support import stick
 
 STANCES = {
     "stand": (stick.STAND, "standing"),

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stick
-from stick import HALF_SQUAT, JACK, PLANK, PLANK_LOW, SIT, SQUAT, STAND, WAVE_OUT, film
 
 from piapp.posture.features import TRUNK_M, Features, measure
 from piapp.posture.geometry import read_body
 from piapp.posture.repetitions import push_up_depth, squat_depth
 from piapp.types import Pose, PostureEvent
+from tests.support import stick
+from tests.support.stick import HALF_SQUAT, JACK, PLANK, PLANK_LOW, SIT, SQUAT, STAND, WAVE_OUT, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 SAMPLES = Path(__file__).parents[3] / "shared/media/expected/mlkit_fitness_pose_samples.csv"

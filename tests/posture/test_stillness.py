@@ -2,12 +2,12 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
-import stick
-from stick import SIT, STAND, Stance, film
 
 from piapp.config.sections import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PostureEvent
+from tests.support import stick
+from tests.support.stick import SIT, STAND, Stance, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

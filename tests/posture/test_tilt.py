@@ -1,14 +1,14 @@
 from collections.abc import Callable
 
 import pytest
-import stick
-from stick import SIT, SQUAT, STAND, film
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from piapp.posture.tilt import Tilt
 from piapp.types import PostureEvent
+from tests.support import stick
+from tests.support.stick import SIT, SQUAT, STAND, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

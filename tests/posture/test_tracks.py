@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import stick
 
 from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import Body, read_body
 from piapp.posture.tracks import OneEuro, Tracks
+from tests.support import stick
 
 
 def _body(x: float, stance: stick.Stance = stick.STAND) -> Body:

@@ -1,12 +1,11 @@
 from collections.abc import Callable
 
-import stick
-from stick import Stance, film
-
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.monitor import Monitor
 from piapp.posture.zones import ZonePresence, fall_ignored
 from piapp.types import PostureEvent
+from tests.support import stick
+from tests.support.stick import Stance, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
 

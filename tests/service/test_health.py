@@ -62,7 +62,7 @@ def test_percentiles_are_of_this_period_in_ms(clock):
 
 
 def test_counters_are_passed_on_and_fit_a_message():
-    """Every fact of CONTRACT section 4 is there, and encodes."""
+    """Every fact of `health` is there, and encodes."""
     given = counters(
         frames_dropped={"late": 2}, messages_dropped={"events": 1}, frames_published=7, queue_depth=3,
         spool_depth=4, mqtt_reconnects=5,

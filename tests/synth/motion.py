@@ -165,7 +165,7 @@ class Script:
         return self.event("fall", start_s=round(start, 3))
 
     def event(self, name: str, **more: float | str) -> Self:
-        """Note an event of CONTRACT section 7 at the present end of the script."""
+        """Note an event at the present end of the script."""
         self.events.append({"event_type": name, "t_s": round(self.seconds, 3), **more})
         return self
 

@@ -25,7 +25,7 @@ class Stance:
     """A pose of the whole body.
 
     Attributes:
-        posture: What CONTRACT section 6 calls it, or "transition" where ground truth asserts nothing.
+        posture: What `state` calls it, or "transition" where ground truth asserts nothing.
         palms: How far the hands are bent back, to carry the body on the palms.
     """
 

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from piapp.testing.libcamera import PADDING, installed, stride_and_size
+from tests.support.libcamera import PADDING, installed, stride_and_size
 
 
 @pytest.mark.parametrize(

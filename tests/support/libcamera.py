@@ -868,7 +868,7 @@ def _modules(manager: FakeCameraManager) -> dict[str, types.ModuleType]:
     )
     libcamera.controls, libcamera.properties = controls, properties
     libcamera.CameraManager = types.SimpleNamespace(singleton=lambda: manager)
-    libcamera._libcamera = libcamera  # noqa: SLF001 - picamera2 looks into the compiled module by this name
+    libcamera._libcamera = libcamera
     kms: Any = types.ModuleType("pykms")
     kms.PixelFormat = mock.MagicMock()
     return {
