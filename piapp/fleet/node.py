@@ -17,12 +17,12 @@ from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
+from piapp.mqtt.state_topic import StateTopic
 from piapp.mqtt.topics import Topics
 from piapp.offline.replay import Step
 from piapp.service import hardware
 from piapp.service.health import Counters, Health
 from piapp.service.identity import event_ids
-from piapp.types import Person
 
 
 class LightNode:
@@ -40,16 +40,11 @@ class LightNode:
         self._script = script
         self._position = position
         boot = secrets.token_hex(4)  # the machine's own would give events of all nodes the same ids
-        self._writer = PayloadWriter(
-            name,
-            boot,
-            frame_format="msgpack" if config.publish.frames == "msgpack" else "json",
-            world_landmarks=config.publish.world_landmarks,
-        )
+        self._writer = PayloadWriter.configured(config.publish, name, boot)
         self._event_ids = event_ids(boot)
         self._health = Health()
-        self._state_key: tuple[Person, ...] | None = None
         self.publisher = Publisher(config.mqtt, config.publish, self.topics)
+        self._state = StateTopic(self.publisher, self._writer)
         self._commands = Commands(self.topics, self.publisher.publish)
         self.publisher.subscribe(self.topics.requests, self._commands.hear)
         self.publisher.retain(self.topics.info, self._info(config))
@@ -65,11 +60,11 @@ class LightNode:
             line = TimeLine(event.ts_ms, now_ns)
             payload = self._writer.event(event, line, event_id=next(self._event_ids))
             self.publisher.publish_event(msgspec.structs.replace(payload, ts_ms=now_ms))
-        self._publish_state(step, TimeLine(step.result.ts_ms, now_ns))
+        self._state.update(step.state, TimeLine(step.result.ts_ms, now_ns))
         self._health.add_result(step.result.inference_ns)
         seen = replace(step.result, ts_ms=now_ms, captured_ns=now_ns)
         encode = partial(self._writer.frame, seen, step.state.labels, seq=self._health.results)
-        self.publisher.publish_frame(encode, partial(self._frame_left, now_ns))
+        self.publisher.publish_frame(encode, partial(self._frame_sent, now_ns))
         self._answer()
 
     def report_health(self) -> None:
@@ -93,13 +88,7 @@ class LightNode:
             error = None if request.command == "ping" else "a simulated node only answers ping"
             self._commands.answer(request, error=error)
 
-    def _publish_state(self, step: Step, line: TimeLine) -> None:
-        key = tuple(replace(person, still_s=0.0) for person in step.state.persons)
-        if key != self._state_key:
-            self._state_key = key
-            self.publisher.retain(self.topics.state, self._writer.state(step.state, line))
-
-    def _frame_left(self, captured_ns: int, sent_ns: int | None) -> None:
+    def _frame_sent(self, captured_ns: int, sent_ns: int | None) -> None:
         if sent_ns is not None:
             self._health.add_latency(sent_ns - captured_ns)
 

@@ -7,7 +7,6 @@ PUBLISH is on the socket when `publish` returns, unless the socket is full.
 
 from __future__ import annotations
 
-import codecs
 import logging
 import select
 import socket
@@ -15,8 +14,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -24,11 +22,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from piapp.config.addresses import BrokerAddress, broker_address, first_line
-from piapp.config.sections import MqttConfig
+from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.failures import (
     ConnectionFailedError,
-    Peer,
     closed_early,
     failure_from_error,
     failure_from_reason,
@@ -38,9 +34,7 @@ from piapp.mqtt.outbox import FIRST_FAILURE_CODE, Message
 from piapp.mqtt.payload import OFFLINE
 from piapp.mqtt.wake import Wake
 
-Protocol = Literal["5", "3.1.1"]
-
-_VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 # A frame that has waited so long in a broker is of no use.
 FRAME_EXPIRY_S = 2
@@ -84,56 +78,15 @@ OnRefused = Callable[[str, str], None]
 """Told the topic that the broker refuses to take or give, and its reason code's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to connect; passwords and certificates are read anew at each attempt, so that they can be renewed.
-
-    Attributes:
-        will_topic: Where the broker says `offline` when the connection breaks.
-    """
-
-    config: MqttConfig
-    client_id: str
-    will_topic: str
-
-    @property
-    def address(self) -> BrokerAddress:
-        """The broker's host and port."""
-        return broker_address(self.config.url)
-
-    @property
-    def peer(self) -> Peer:
-        """Both ends, for messages."""
-        return Peer(self.config.url, self.address.host, self.client_id, self.config.username)
-
-    def password(self) -> str | None:
-        """The first line of the password file, None without a file."""
-        if not self.config.password_file:
-            return None
-        return first_line(self.config.password_file)
-
-    def tls_context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer, with authority and host name verified."""
-        tls = self.config.tls
-        context = ssl.create_default_context(cadata=_authorities(tls.ca) if tls.ca else None)
-        if not tls.verify_x509_strict:
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if tls.cert:
-            # An empty pass phrase: a key that needs one is an error, not a question on the terminal.
-            context.load_cert_chain(tls.cert, tls.key, password="")
-        return context
-
-
 class Connection:
     """One connection to the broker, from CONNECT to the end. Not thread-safe; `wake` alone comes from outside.
 
     Attributes:
-        protocol: The MQTT version spoken.
+        version: The MQTT version spoken.
     """
 
-    def __init__(self, options: Options, protocol: Protocol, on_refused: OnRefused, wake: Wake) -> None:
-        self.protocol: Protocol = protocol
+    def __init__(self, options: ConnectionOptions, version: MqttVersion, on_refused: OnRefused, wake: Wake) -> None:
+        self.version: MqttVersion = version
         self._options = options
         self._on_refused = on_refused
         self._poll = select.poll()
@@ -265,7 +218,7 @@ class Connection:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
-            protocol=_VERSIONS[self.protocol],
+            protocol=_PROTOCOLS[self.version],
             reconnect_on_failure=False,
         )
         client.connect_timeout = config.connect_timeout_s
@@ -302,7 +255,7 @@ class Connection:
             client.loop_read()
 
     def _properties(self, message: Message) -> Properties | None:
-        if self.protocol != "5":
+        if self.version != "5":
             return None
         if message.is_frame and self._frame_properties is not None:
             return self._frame_properties
@@ -364,12 +317,6 @@ class Connection:
         for code in codes:
             if code.is_failure:
                 self._on_refused(topic_filter, code.getName())
-
-
-def _authorities(file: str) -> str | bytes:
-    """Certificates of a PEM file, whatever mark an editor left at its start, or of a DER file."""
-    data = Path(file).read_bytes().removeprefix(codecs.BOM_UTF8)
-    return data.decode("ascii", errors="replace") if b"-----BEGIN" in data else data
 
 
 def _incoming(message: MQTTMessage) -> Incoming:

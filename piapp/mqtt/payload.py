@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Raw
 
+from piapp.config.sections import PublishConfig
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.structs import (
     SCHEMA_VERSION,
@@ -40,6 +41,7 @@ __all__ = [
     "Row",
     "StatePayload",
     "decode_frame",
+    "frame_format",
 ]
 
 ONLINE = b"online"
@@ -50,6 +52,12 @@ T = TypeVar("T")
 FrameFormat = Literal["json", "msgpack"]
 
 CONTENT_TYPES: Mapping[FrameFormat, str] = {"json": "application/json", "msgpack": "application/msgpack"}
+
+
+def frame_format(publish: PublishConfig) -> FrameFormat:
+    """How `frame` is encoded, where frames are published at all."""
+    return "msgpack" if publish.frames == "msgpack" else "json"
+
 
 # Of coordinates and scores: a hundredth of a pixel at 1000 pixels' width.
 DECIMALS = 5
@@ -77,6 +85,11 @@ class PayloadWriter:
     frame_format: FrameFormat = "json"
     world_landmarks: bool = True
     clock: WallClock = field(default_factory=WallClock)
+
+    @classmethod
+    def configured(cls, publish: PublishConfig, node: str, boot: str) -> Self:
+        """The writer of a node that publishes so."""
+        return cls(node, boot, frame_format=frame_format(publish), world_landmarks=publish.world_landmarks)
 
     @property
     def frame_content_type(self) -> str:

@@ -17,19 +17,18 @@ from typing import Self
 
 from piapp.config.sections import MqttConfig, PublishConfig
 from piapp.errors import PiappError
-from piapp.mqtt.client import Connection, Handler, Incoming, Options, Protocol
+from piapp.mqtt.client import Connection, Handler, Incoming
+from piapp.mqtt.connecting import VersionChoice
+from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.mqtt.outbox import EventQueue, FrameLimiter, MemoryEventQueue, Message, OnSent, Outbox, OutboxCounts
-from piapp.mqtt.payload import CONTENT_TYPES, OFFLINE, ONLINE, EventPayload
+from piapp.mqtt.payload import CONTENT_TYPES, OFFLINE, ONLINE, EventPayload, frame_format
 from piapp.mqtt.topics import Topics, is_topic_name
 from piapp.mqtt.wake import Wake
 
 # A connection that held so long was sound: the next failure starts with short pauses again. Shorter ones may be two
 # clients with one id, throwing each other out.
 STABLE_S = 10.0
-
-# What brokers do that speak only 3.1.1: say so, close, or wait for bytes that they misread a length for (amqtt).
-NOT_MQTT_5 = ("protocol_version", "closed_early", "no_answer")
 
 # Of the time that `stop` is given, what the network may take: closing and ending the thread need the rest.
 NETWORK_SHARE = 0.85
@@ -51,13 +50,13 @@ class ConnectionState:
     """How the connection is.
 
     Attributes:
-        protocol: The MQTT version in use, None while away.
+        version: The MQTT version in use, None while away.
         connects: Successful connections so far; one less is the number of reconnects.
         last_error: The newest failure; kept while connected.
     """
 
     connected: bool = False
-    protocol: Protocol | None = None
+    version: MqttVersion | None = None
     connects: int = 0
     last_error: ConnectionFailedError | None = None
 
@@ -103,7 +102,7 @@ class Publisher:
         rng: random.Random | None = None,
     ) -> None:
         self.topics = topics
-        self._options = Options(config, config.client_id or f"piapp-{topics.node}", topics.status)
+        self._options = ConnectionOptions(config, config.client_id or f"piapp-{topics.node}", topics.status)
         self._frames_off = publish.frames == "off"
         self._wake = Wake()
         self._outbox = Outbox(
@@ -111,7 +110,7 @@ class Publisher:
             self._wake.set,
             events=MemoryEventQueue() if events is None else events,
             limiter=FrameLimiter(publish.max_frame_hz),
-            frame_content_type=CONTENT_TYPES["msgpack" if publish.frames == "msgpack" else "json"],
+            frame_content_type=CONTENT_TYPES[frame_format(publish)],
         )
         rng = random.Random() if rng is None else rng  # noqa: S311 - pauses need no secrecy
         self._backoff = Backoff(config.reconnect_min_s, config.reconnect_max_s, rng)
@@ -244,32 +243,27 @@ class Publisher:
             self._wake.close()
 
     def _keep_connected(self) -> None:
-        wanted = self._options.config.protocol
-        protocol: Protocol = "3.1.1" if wanted == "3.1.1" else "5"
+        choice = VersionChoice(self._options.config.protocol)
         while not self._stopping.is_set():
-            failure, held_s = self._connect_and_serve(protocol)
+            failure, held_s = self._connect_and_serve(choice.version)
             if failure is None:
                 return
-            fall_back = False
-            if wanted == "auto" and held_s is None:
-                # 3.1.1 is for brokers that turn 5 away, and is kept only while it works.
-                fall_back = protocol == "5" and failure.reason in NOT_MQTT_5
-                protocol = "3.1.1" if fall_back else "5"
+            falls_back = held_s is None and choice.failed(failure)
             if held_s is not None and held_s >= STABLE_S:
                 self._backoff.reset()
                 self._logged.clear()
-            if fall_back:
+            if falls_back:
                 _log.debug("%s; trying 3.1.1", failure)
             else:
                 self._pause_after(failure)
 
-    def _connect_and_serve(self, protocol: Protocol) -> tuple[ConnectionFailedError | None, float | None]:
+    def _connect_and_serve(self, version: MqttVersion) -> tuple[ConnectionFailedError | None, float | None]:
         """One connection from start to end.
 
         Returns:
             Why it ended, None when it was stopped; and the seconds that it held, None if it never came up.
         """
-        connection = Connection(self._options, protocol, self._refused, self._wake)
+        connection = Connection(self._options, version, self._refused, self._wake)
         connected_at: float | None = None
         try:
             connection.open(lambda: not self._stopping.is_set())
@@ -293,17 +287,17 @@ class Publisher:
         connection.publish(self._status(ONLINE))
         self._outbox.begin_connection()
         self._state = replace(
-            self._state, connected=True, protocol=connection.protocol, connects=self._state.connects + 1
+            self._state, connected=True, version=connection.version, connects=self._state.connects + 1
         )
         self._up.set()
         after = f" after {self._failed_attempts} failures" if self._failed_attempts else ""
         self._failed_attempts = 0
-        _log.info("connected to %s with MQTT %s%s", self._options.config.url, connection.protocol, after)
+        _log.info("connected to %s with MQTT %s%s", self._options.config.url, connection.version, after)
 
     def _disconnected(self) -> None:
         self._up.clear()
         self._outbox.end_connection()
-        self._state = replace(self._state, connected=False, protocol=None)
+        self._state = replace(self._state, connected=False, version=None)
 
     def _serve(self, connection: Connection) -> None:
         """Send and receive until `stop` is called and nothing waits, or its time is nearly over."""

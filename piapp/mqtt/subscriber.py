@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from piapp.config.addresses import broker_address
 from piapp.config.sections import MqttConfig
 from piapp.errors import BrokerError
-from piapp.mqtt.client import Options
+from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.failures import Peer, failure_from_error, failure_from_reason
 
 CONNECT_TIMEOUT_S = 10.0
@@ -75,7 +75,7 @@ class Subscriber:
         self._client.on_message = self._received
 
     def _identify(self, login: MqttConfig) -> None:
-        options = Options(login, client_id="", will_topic="")
+        options = ConnectionOptions(login, client_id="", will_topic="")
         try:
             if login.username:
                 self._client.username_pw_set(login.username, options.password())

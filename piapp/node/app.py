@@ -29,7 +29,7 @@ from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.device import Device
 from piapp.mqtt.homeassistant import HomeAssistant
-from piapp.mqtt.payload import FrameFormat, PayloadWriter
+from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import open_spool
 from piapp.mqtt.topics import Topics
@@ -123,7 +123,7 @@ class Node:
         self._settings = LiveSettings(config, settings_file(folder, topics.node), config_file)
         config = self._settings.config
         self._model = parts.model
-        self._writer = _writer(config, topics.node, boot)
+        self._writer = PayloadWriter.configured(config.publish, topics.node, boot)
         spool = open_spool(config.spool, folder, topics.node, first=first_event_number())
         self._monitor = monitor_of(config)
         self._power = Power(config.power, config.camera.fps, time.monotonic())
@@ -355,8 +355,3 @@ class Node:
         log.info("zones changed on the live page: %s", ", ".join(zone.name for zone in changed) or "none")
         self._settings_changed()
         return kept
-
-
-def _writer(config: Config, node: str, boot: str) -> PayloadWriter:
-    frame_format: FrameFormat = "msgpack" if config.publish.frames == "msgpack" else "json"
-    return PayloadWriter(node, boot, frame_format=frame_format, world_landmarks=config.publish.world_landmarks)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.commands import Acknowledge
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
+from piapp.mqtt.state_topic import StateTopic
 from piapp.node.alarms import Alarms
 from piapp.node.control import Control
 from piapp.node.outlets import Outlet
@@ -68,7 +68,7 @@ class Reporter:
         self._event_ids = event_ids
         self._line = provisional_line(time.monotonic_ns())
         self._watching = False
-        self._state_key: tuple[Any, ...] | None = None
+        self._state = StateTopic(publisher, writer)
         self._events_due_s = 0.0
         self.people = 0
 
@@ -91,7 +91,7 @@ class Reporter:
         state, events = self._monitor.update(result)
         self.report(events)
         if any(event.event_type in ("inactive", "active") for event in events):
-            self._state_key = None  # how long somebody has been still has passed the mark that subscribers wait for
+            self._state.expire()  # how long somebody has been still has passed the mark that subscribers wait for
         self._publish(state)
         return state
 
@@ -156,20 +156,16 @@ class Reporter:
         return {"test": True}
 
     def _publish(self, state: State) -> None:
-        """Publish when something changed; how long somebody has been still is no change."""
-        persons = tuple(replace(person, still_s=0.0) for person in state.persons)
-        circumstances: dict[str, Any] = {
-            "watching": self._watching,
-            "paused": not self._control.watching.is_set(),
-            "alarm": self._alarms.confirmed,
-            "acknowledged": self._alarms.acknowledged,
-            "last_fall": self._alarms.last_fall,
-        }
-        key = (persons, *circumstances.values())
-        if key != self._state_key:
-            self._state_key, self.people = key, len(persons)
-            payload = self._writer.state(state, self._line, **circumstances)
-            self._publisher.retain(self._publisher.topics.state, payload)
+        self.people = len(state.persons)
+        self._state.update(
+            state,
+            self._line,
+            watching=self._watching,
+            paused=not self._control.watching.is_set(),
+            alarm=self._alarms.confirmed,
+            acknowledged=self._alarms.acknowledged,
+            last_fall=self._alarms.last_fall,
+        )
 
     def _now_ms(self) -> int:
         """Now on the results' time line."""

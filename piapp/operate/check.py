@@ -23,12 +23,11 @@ from piapp.errors import PiappError
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import chosen_runtime
-from piapp.mqtt.client import Connection, Options, Protocol
 from piapp.mqtt.clock import clock_is_synchronised
-from piapp.mqtt.failures import ConnectionFailedError
+from piapp.mqtt.connecting import connected
+from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.topics import Topics
-from piapp.mqtt.wake import Wake
 from piapp.node.app import node_id
 from piapp.node.state_folder import STATE_FOLDER
 from piapp.service import hardware
@@ -142,39 +141,30 @@ def check_broker(config: Config) -> Finding:
     """Connect as the node would and publish below its topics: address, TLS, password and access list in one."""
     topics = Topics(config.mqtt.base_topic, node_id(config))
     # Another client id than the service's, which the broker would throw out.
-    options = Options(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
-    protocol: Protocol = "3.1.1" if config.mqtt.protocol == "3.1.1" else "5"
-    try:
-        refused = _try_broker(options, protocol)
-    except ConnectionFailedError as failure:
-        if config.mqtt.protocol != "auto" or failure.reason not in ("protocol_version", "closed_early", "no_answer"):
-            raise
-        protocol = "3.1.1"
-        refused = _try_broker(options, protocol)
+    options = ConnectionOptions(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
+    version, refused = _try_broker(options)
     if refused:
         words = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
         return Finding("broker", "FAIL", words)
-    hint = "" if protocol == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
+    hint = "" if version == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
     secured = "TLS verified" if options.address.tls else "without TLS"
-    return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {protocol}, {secured}{hint}")
+    return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {version}, {secured}{hint}")
 
 
-def _try_broker(options: Options, protocol: Protocol) -> str:
-    """Publish and subscribe; what was refused, with the reason, or the empty string."""
+def _try_broker(options: ConnectionOptions) -> tuple[MqttVersion, str]:
+    """Publish; the version spoken, and what was refused with the reason, or the empty string."""
     refused: list[str] = []
-    wake = Wake()
-    connection = Connection(options, protocol, lambda topic, reason: refused.append(f"{topic} ({reason})"), wake)
     deadline_s = time.monotonic() + BROKER_TIMEOUT_S
-    try:
-        connection.open(lambda: time.monotonic() < deadline_s)
+
+    def note(topic: str, reason: str) -> None:
+        refused.append(f"{topic} ({reason})")
+
+    with connected(options, note, lambda: time.monotonic() < deadline_s) as connection:
         connection.publish(Message(options.will_topic, b"", qos=1))
         while not connection.settled and time.monotonic() < deadline_s:
             connection.wait(0.2)
         connection.disconnect()
-    finally:
-        connection.close()
-        wake.close()
-    return ", ".join(refused)
+    return connection.version, ", ".join(refused)
 
 
 def check_clock(_config: Config) -> Finding:

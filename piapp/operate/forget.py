@@ -5,19 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from piapp.config.sections import Config, MqttConfig
 from piapp.errors import BrokerError, UsageError
 from piapp.mqtt import discovery
-from piapp.mqtt.client import Connection, Incoming, Options, Protocol
-from piapp.mqtt.failures import ConnectionFailedError
+from piapp.mqtt.client import Connection, Incoming
+from piapp.mqtt.connecting import connected
+from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.payload import ONLINE
-from piapp.mqtt.publisher import NOT_MQTT_5
 from piapp.mqtt.topics import Topics
-from piapp.mqtt.wake import Wake
 
 # Brokers send what they hold right after a subscription; none says that it was all.
 QUIET_S = 1.0
@@ -74,19 +73,9 @@ def clear(config: MqttConfig, nodes: Sequence[Topics]) -> None:
 @contextmanager
 def _connected(config: MqttConfig, topics: Topics, refused: list[str]) -> Iterator[Connection]:
     """Connect as the node itself would, but under another client id, so that it is not thrown out."""
-    options = Options(config, f"piapp-forget-{secrets.token_hex(4)}", topics.status)
-    versions: tuple[Protocol, ...] = ("5", "3.1.1") if config.protocol == "auto" else (config.protocol,)
-    with closing(Wake()) as wake:
-        for version in versions:
-            with closing(Connection(options, version, partial(_note, refused), wake)) as connection:
-                try:
-                    connection.open(lambda: True)
-                except ConnectionFailedError as failure:
-                    if version == versions[-1] or failure.reason not in NOT_MQTT_5:
-                        raise
-                else:
-                    yield connection
-                    return
+    options = ConnectionOptions(config, f"piapp-forget-{secrets.token_hex(4)}", topics.status)
+    with connected(options, partial(_note, refused)) as connection:
+        yield connection
 
 
 def _note(refused: list[str], topic: str, reason: str) -> None:

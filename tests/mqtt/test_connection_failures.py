@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from piapp.config.load import default_config
-from piapp.mqtt.client import Options
+from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.failures import Peer, failure_from_error
 from piapp.mqtt.outbox import Message
 from tests.mosquitto import DEADLINE_S, Gate, free_port, make_authority, make_certificate, wait_until
@@ -180,7 +180,7 @@ def test_tls_is_never_lax(authority):
     config = default_config().mqtt
     tls = msgspec.structs.replace(config.tls, ca=str(authority))
     for section in (config, msgspec.structs.replace(config, tls=tls)):
-        context = Options(section, "id", "status").tls_context()
+        context = ConnectionOptions(section, "id", "status").tls_context()
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
         assert context.verify_mode == ssl.CERT_REQUIRED
         assert context.check_hostname

@@ -58,7 +58,7 @@ def test_everything_arrives(mosquitto, subscribe):
         publisher.publish_event(event(1))
         publisher.publish(Message(topics.response("ping"), b"pong", qos=1))
         subscriber.wait_for("ping", payload=b"pong")
-        assert publisher.state.protocol == "5"
+        assert publisher.state.version == "5"
         assert publisher.counts().frames_sent == 50
     subscriber.wait_for("status", payload=b"offline")
     assert [message.payload for message in subscriber.of("status")] == [b"online", b"offline"]
@@ -389,7 +389,7 @@ def test_brokers_without_mqtt_5_get_3_1_1(answer):
     broker = OldBroker(answer)
     with make_publisher(broker.url, ("mqtt.reconnect_min_s", "60"), ("mqtt.reconnect_max_s", "60")) as publisher:
         assert publisher.wait_connected(DEADLINE_S)
-        assert publisher.state.protocol == "3.1.1"
+        assert publisher.state.version == "3.1.1"
         assert send_frame(publisher) is not None
         publisher.stop(timeout_s=0.2)
     assert broker.levels == [5, 4]
@@ -429,7 +429,7 @@ def test_amqtt_works_with_and_without_asking_for_3_1_1(subscribe_311):
         for settings in ([("mqtt.protocol", "3.1.1")], [("mqtt.connect_timeout_s", "0.5")]):
             with make_publisher(broker.url, *settings) as publisher:
                 assert publisher.wait_connected(DEADLINE_S)
-                assert publisher.state.protocol == "3.1.1"
+                assert publisher.state.version == "3.1.1"
                 assert send_frame(publisher, b"f1")
                 wait_until(lambda: ("piapp/hall/frame", b"f1") in messages, "the frame")
             wait_until(lambda: ("piapp/hall/status", b"offline") in messages, "offline")
