@@ -6,7 +6,7 @@ Owns nothing that decides; colours and line widths scale with the picture.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -112,8 +112,20 @@ def write_image(path: Path, image: ImageArray) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    container: str
+    codec: str
+    pixels: str
+    options: dict[str, str]
+
+
+_MP4 = _Form("mp4", "libx264", "yuv420p", {"preset": "veryfast", "crf": "20"})
+_GIF = _Form("gif", "gif", "rgb8", {})
+
+
 class VideoWriter:
-    """Writes RGB pictures into an .mp4 file (H.264, which browsers play); a context manager.
+    """Writes RGB pictures into an .mp4 file (H.264, which browsers play) or a .gif; a context manager.
 
     A file that could not be finished is removed: it has no index and nothing could play it.
 
@@ -131,9 +143,12 @@ class VideoWriter:
         self._width, self._height = (max(2, length - length % 2) for length in size)
         rate = Fraction(fps).limit_denominator(1000)
         try:
-            self._container: av.container.OutputContainer | None = av.open(str(path), "w", format="mp4")
-            self._stream = self._container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
-            self._stream.width, self._stream.height, self._stream.pix_fmt = self._width, self._height, "yuv420p"
+            form = _GIF if path.suffix == ".gif" else _MP4
+            self._container: av.container.OutputContainer | None = av.open(str(path), "w", format=form.container)
+            stream = self._container.add_stream(form.codec, rate=rate, options=form.options)
+            assert isinstance(stream, av.VideoStream), "the codecs named above are for videos"
+            self._stream = stream
+            stream.width, stream.height, stream.pix_fmt = self._width, self._height, form.pixels
             self._container.start_encoding()
         except (av.FFmpegError, OSError) as error:
             raise OutputError(

@@ -84,6 +84,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Have a running node send a fall, marked as a test, the way a real one goes: to see that somebody would come.",
     ),
     "forget": Entry("operate", "Take what a node has left at the broker, and with it its device in Home Assistant."),
+    "cases": Entry(
+        "cases",
+        "Alarms that this node has kept: landmarks around each, and what you say of it.",
+        "cases_app",
+    ),
     "schema": Entry("config", "Print the JSON Schema of a payload; without NAME those of all payloads, by name."),
     "config": Entry("config", "Show and check the configuration.", "config_app"),
     "model": Entry("model", "List, verify and fetch model bundles.", "model_app"),

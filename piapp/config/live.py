@@ -21,7 +21,7 @@ from piapp.whole_file import write_whole
 
 # Other keys are read once, at the start, when cameras are opened and models loaded.
 LIVE_SECTIONS = ("posture", "power")
-LIVE_KEYS = ("publish.max_frame_hz", "health.period_s")
+LIVE_KEYS = ("publish.max_frame_hz", "health.period_s", "schedule.enabled")
 ZONES = "zones"
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from piapp.config.addresses import broker_address, first_line, metrics_address, read_token
 from piapp.config.display import shown
+from piapp.config.schedule import parse_spans
 
 # One in 100 s. Periods are the inverse of rates: that of the least positive number overflows.
 MIN_HZ = 0.01
@@ -293,6 +294,28 @@ class HomeAssistantConfig(Section, frozen=True):
             yield "prefix", "must not end in '/'"
 
 
+class ScheduleConfig(Section, frozen=True):
+    """`[schedule]`: times at which nobody is watched."""
+
+    enabled: bool
+    pause: Annotated[str, Meta(max_length=512)]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Check the form of the times."""
+        try:
+            parse_spans(self.pause)
+        except ValueError as error:
+            yield "pause", str(error)
+
+
+class CasesConfig(Section, frozen=True):
+    """`[cases]`: recordings of landmarks around alarms."""
+
+    enabled: bool
+    max_cases: Annotated[int, Meta(ge=1, le=1000)]
+    max_mb: Annotated[int, Meta(ge=1, le=1000)]
+
+
 class SpoolConfig(Section, frozen=True):
     """`[spool]`: where events wait while the broker is away."""
 
@@ -356,6 +379,8 @@ class Config(Section, frozen=True):
     spool: SpoolConfig
     preview: PreviewConfig
     health: HealthConfig
+    schedule: ScheduleConfig
+    cases: CasesConfig
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse two zones of one name: events could not tell them apart."""

@@ -52,9 +52,17 @@ class WallClock:
 
     def text(self, at_ns: int) -> str:
         """A `CLOCK_MONOTONIC` instant as ISO 8601 in UTC with milliseconds: 2026-11-22T06:01:02.345Z."""
-        utc_ms = (self.utc_ns() - self.monotonic_ns() + at_ns) // 1_000_000
-        moment = datetime.fromtimestamp(utc_ms // 1000, UTC).replace(tzinfo=None, microsecond=utc_ms % 1000 * 1000)
-        return f"{moment.isoformat(timespec='milliseconds')}Z"
+        return utc_text(self.utc_ms(at_ns))
+
+    def utc_ms(self, at_ns: int) -> int:
+        """A `CLOCK_MONOTONIC` instant as milliseconds since the epoch."""
+        return (self.utc_ns() - self.monotonic_ns() + at_ns) // 1_000_000
+
+
+def utc_text(utc_ms: int) -> str:
+    """Milliseconds since the epoch as payloads write an instant: 2026-11-22T06:01:02.345Z."""
+    moment = datetime.fromtimestamp(utc_ms // 1000, UTC).replace(tzinfo=None, microsecond=utc_ms % 1000 * 1000)
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import queue
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -53,9 +53,11 @@ class Pause(Parameters, frozen=True):
 
     Attributes:
         paused: False resumes, for switches that have one topic.
+        persist: Stay paused over a restart.
     """
 
     paused: bool = True
+    persist: bool = False
 
 
 class Acknowledge(Parameters, frozen=True):
@@ -65,6 +67,18 @@ class Acknowledge(Parameters, frozen=True):
         event: Id of the event that opened the alarm; without it all open alarms are meant.
     """
 
+    event: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Feedback(Parameters, frozen=True, kw_only=True):
+    """`request/feedback`.
+
+    Attributes:
+        verdict: Whether somebody had fallen.
+        event: Id of the event that opened the alarm; without it the newest one is meant.
+    """
+
+    verdict: Literal["right", "no fall"]
     event: Annotated[str, Meta(max_length=64)] | None = None
 
 
@@ -96,6 +110,8 @@ COMMANDS: Mapping[str, type[Parameters]] = {
     "restart": Parameters,
     "acknowledge": Acknowledge,
     "test": Parameters,
+    "feedback": Feedback,
+    "missed": Parameters,
 }
 
 

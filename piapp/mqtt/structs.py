@@ -236,7 +236,11 @@ class SettingsPayload(Struct, frozen=True):
     node: NodeName
     boot: Boot
     t: SentAt
-    paused: Annotated[bool, Meta(description="Whether the node was asked to watch nothing.")]
+    paused: Annotated[bool, Meta(description="Whether nobody is watched, and the camera is closed.")]
+    paused_by: Annotated[
+        Literal["request", "schedule"] | None,
+        Meta(description="What paused the node: somebody who asked for it, or `[schedule]`; null while it watches."),
+    ]
     values: Annotated[dict[str, Any], Meta(description="Each key that `request/set` may change, with its value.")]
 
 

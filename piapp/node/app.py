@@ -36,14 +36,18 @@ from piapp.mqtt.topics import Topics
 from piapp.node import outlets
 from piapp.node.alarm_file import AlarmFile, Clocks
 from piapp.node.alarms import Alarms
+from piapp.node.cases_outlet import cases_outlet
 from piapp.node.control import Control
 from piapp.node.health_report import HealthReporter, HeatMonitor
 from piapp.node.home_device import home_device
 from piapp.node.info import info
 from piapp.node.outlets import Observation, Outlet
+from piapp.node.pausable_camera import PausableCamera
+from piapp.node.pauses import Pauses
+from piapp.node.pausing import Pausing
 from piapp.node.reporter import Reporter
 from piapp.node.source import ResultSource
-from piapp.node.state_folder import settings_file, state_folder
+from piapp.node.state_folder import pause_file, settings_file, state_folder
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number
@@ -136,8 +140,9 @@ class Node:
         self._control = Control(
             self._commands, self._settings, self._settings_changed, pictures.ask if pictures else None
         )
+        camera = PausableCamera(parts.open_camera)
         self._source = ResultSource(
-            parts.open_camera,
+            camera.open,
             parts.factory,
             config,
             keep_images=config.publish.image == "photo",
@@ -149,6 +154,7 @@ class Node:
         self._page_head = {"node": topics.node, "name": device.name, "version": __version__}
         self.preview = outlets.live_page(config, self._page_status, self._change_zones)
         metrics = outlets.metrics_endpoint(config, topics.node)
+        cases = cases_outlet(folder, topics.node, self._monitor, self._control, lambda: self._settings.config)
         # In the order in which they start.
         present: tuple[Outlet | None, ...] = (
             outlets.LogOutlet(),
@@ -157,6 +163,7 @@ class Node:
             outlets.HomeAssistantOutlet(self._home),
             outlets.BrokerOutlet(self.publisher, self._writer, self._frame_sent),
             outlets.PictureOutlet(pictures) if pictures else None,
+            cases,
             *observers,
         )
         self._outlets = tuple(outlet for outlet in present if outlet is not None)
@@ -174,6 +181,14 @@ class Node:
         )
         self._control.add("acknowledge", self._reporter.acknowledge)
         self._control.add("test", self._reporter.send_test)
+        self._pausing = Pausing(
+            pauses=Pauses(pause_file(folder, topics.node)),
+            camera=camera,
+            control=self._control,
+            watcher=self._reporter,
+            schedule=lambda: self._settings.config.schedule,
+            discard=self._source.discard,
+        )
         self._health_reporter = HealthReporter(
             self._health,
             self._source,
@@ -213,6 +228,7 @@ class Node:
 
     def _start_outlets(self, running: ExitStack) -> None:
         self._reporter.restore()
+        self._pausing.tick()
         self.publisher.subscribe(self.publisher.topics.requests, self._commands.hear)
         for outlet in self._outlets:
             outlet.start()
@@ -270,11 +286,17 @@ class Node:
         while not (stop.is_set() or self._control.restart_wanted or (end_s is not None and time.monotonic() >= end_s)):
             result = self._source.next(TICK_S)
             if result is not None:
-                self._process(result)
+                self._take(result)
             self._tick()
             if self._source.ended:
                 log.info("the source has ended")
                 return
+
+    def _take(self, result: PoseResult) -> None:
+        if self._control.watching.is_set():
+            self._process(result)
+        else:
+            self._source.frame_done()  # it was on its way when the pause began
 
     def _process(self, result: PoseResult) -> None:
         state = self._reporter.update(result)
@@ -291,6 +313,7 @@ class Node:
         self._reporter.tick()
         self._check_source()
         self._control.tick()
+        self._pausing.tick()
         for outlet in self._outlets:
             outlet.raise_if_failed()
             outlet.tick()
@@ -301,9 +324,9 @@ class Node:
         lost = self._source.status.lost
         if lost:
             self._reporter.camera_lost(lost)
-        if lost or not self._control.watching.is_set():
-            # Nothing can come now: the source goes on trying, which a restart would only begin anew, or is paused.
-            self._supervisor.alive()
+            self._supervisor.alive()  # it goes on trying, which a restart would only begin anew
+        if self._control.paused_by is not None:
+            self._supervisor.paused()
 
     def _frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
         """Note when a frame's message was written (`CLOCK_MONOTONIC` ns) or dropped (None); on any thread."""
@@ -328,8 +351,8 @@ class Node:
         self.publisher.retain(topics.info, self._writer.info(**fields))
         self.publisher.retain(topics.settings, self._writer.document(**self._control.state()))
         self._home.update(self._device())
-        if not self._control.watching.is_set():
-            self._supervisor.say("paused on request")
+        if self._control.paused_by is not None:
+            self._supervisor.say(f"paused by {self._control.paused_by}")
 
     def _device(self) -> Device:
         """The node as Home Assistant shows it, with the settings that are in force."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from piapp.config.live import LiveSettings
 from piapp.config.load import public_tree
 from piapp.errors import ConfigError
-from piapp.mqtt.commands import Commands, Pause, Request, Set
+from piapp.mqtt.commands import Commands, Request, Set
+from piapp.node.pauses import PausedBy
 
 if TYPE_CHECKING:
     from piapp.node.picture_feed import Answer  # brings OpenCV along
@@ -30,6 +31,8 @@ class Control:
 
     Attributes:
         watching: Set while frames are processed, cleared while paused.
+        paused_by: What paused it; None while it is not.
+        actions: What carries out each command.
         restart_wanted: The process should end, so that whoever supervises it starts it anew.
     """
 
@@ -45,16 +48,15 @@ class Control:
         self._settings = settings
         self._on_change = on_change
         self._started_s = time.monotonic()
-        self._actions: dict[str, Callable[[Any], Any]] = {
+        self.actions: dict[str, Callable[[Any], Any]] = {
             "ping": self._ping,
-            "pause": self._pause,
-            "resume": self._resume,
             "get_config": self._get_config,
             "set": self._set,
             "restart": self._restart,
         }
         self.watching = threading.Event()
         self.watching.set()
+        self.paused_by: PausedBy | None = None
         self.restart_wanted = False
 
     def add(self, command: str, action: Callable[[Any], Any]) -> None:
@@ -64,7 +66,7 @@ class Control:
             command: Its name in `piapp.mqtt.commands.COMMANDS`.
             action: Takes its parameters and returns the answer's data; ConfigError is answered as an error.
         """
-        self._actions[command] = action
+        self.actions[command] = action
 
     def tick(self) -> None:
         """Carry out the oldest request, if there is one."""
@@ -74,14 +76,21 @@ class Control:
 
     def state(self) -> dict[str, Any]:
         """What requests may change, as it is now: fields of the `settings` topic."""
-        return {"paused": not self.watching.is_set(), "values": self._settings.values()}
+        paused = not self.watching.is_set()
+        return {"paused": paused, "paused_by": self.paused_by, "values": self._settings.values()}
+
+    def set_paused(self, by: PausedBy | None) -> None:
+        """Process frames, or none because of this."""
+        self.paused_by = by
+        (self.watching.set if by is None else self.watching.clear)()
+        self._on_change()
 
     def _carry_out(self, request: Request) -> None:
         try:
             if request.command == "snapshot":
                 self._snapshot(request)
                 return
-            data = self._actions[request.command](request.parameters)
+            data = self.actions[request.command](request.parameters)
         except ConfigError as error:
             self._commands.answer(request, error=str(error))
         else:
@@ -91,19 +100,6 @@ class Control:
     def _ping(self, _: object) -> dict[str, Any]:
         uptime_s = round(time.monotonic() - self._started_s, 1)
         return {"uptime_s": uptime_s, "paused": not self.watching.is_set()}
-
-    def _pause(self, parameters: Pause) -> dict[str, Any]:
-        return self._watch(watching=not parameters.paused)
-
-    def _resume(self, _: object) -> dict[str, Any]:
-        return self._watch(watching=True)
-
-    def _watch(self, *, watching: bool) -> dict[str, Any]:
-        if watching != self.watching.is_set():
-            log.info("%s on request", "resumed" if watching else "paused")
-            (self.watching.set if watching else self.watching.clear)()
-            self._on_change()
-        return {"paused": not watching}
 
     def _snapshot(self, request: Request) -> None:
         """Ask for a picture; the answer follows it, when a frame has come."""

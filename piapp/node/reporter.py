@@ -135,6 +135,20 @@ class Reporter:
         self._alarms.keep(self._now_ms())
         self.publish_state()
 
+    @property
+    def unattended(self) -> bool:
+        """Whether an alarm is open that nobody has acknowledged."""
+        return self._alarms.unattended
+
+    def pause(self) -> None:
+        """Report nothing of who is there until `resume`, but what the clock makes due of open alarms."""
+        self._alarms.pause(self._now_ms())
+        self.stop_watching()
+
+    def resume(self, paused_s: float) -> None:
+        """Take up what was open before a pause of so long; the next result tells who is there."""
+        self._alarms.resume(paused_s, self._now_ms())
+
     def acknowledge(self, parameters: Acknowledge) -> dict[str, Any]:
         """Carry out `request/acknowledge`.
 

@@ -186,6 +186,11 @@ class ResultSource:
         """Begin to read the camera."""
         self._capture.start()
 
+    def discard(self) -> None:
+        """Drop the frame that waits for a landmarker, if there is one."""
+        if self._slot.take(0.0) is not None:
+            self.frame_done()
+
     def next(self, timeout_s: float) -> PoseResult | None:
         """Wait for the next result; None when the time is over or the source has ended.
 

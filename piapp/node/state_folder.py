@@ -36,6 +36,11 @@ def state_folder(config: SpoolConfig, environ: Mapping[str, str] | None = None) 
     return None
 
 
+def pause_file(folder: Path | None, node: str) -> Path | None:
+    """What is there while a pause shall survive a restart; None when nowhere."""
+    return None if folder is None else folder / f"paused-{node}"
+
+
 def settings_file(folder: Path | None, node: str) -> Path | None:
     """Where a node keeps settings that were changed while it ran; None when nowhere."""
     return None if folder is None else folder / f"settings-{node}.json"

@@ -82,6 +82,7 @@ class RecordingWriter:
     Args:
         path: Where to.
         overwrite: Replace a file that is there.
+        append: Go on with a file that is there; what is added is later than all in it.
 
     Attributes:
         results: How many were added.
@@ -91,13 +92,13 @@ class RecordingWriter:
         RecordingError: There is such a file, or it cannot be written.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, append: bool = False) -> None:
         self._path = path
         self._waiting: list[Recorded] = []  # at most MAX_RESULTS: then they are written
         self.results = 0
         self.written_bytes = 0
         try:
-            self._file = path.open("wb" if overwrite else "xb")
+            self._file = path.open("ab" if append else "wb" if overwrite else "xb")
         except FileExistsError as error:
             raise RecordingError.exists(path) from error
         except OSError as error:

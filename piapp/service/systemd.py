@@ -98,6 +98,14 @@ class Supervisor:
         if now_s - self._line_started_s >= STATUS_PERIOD_S:
             self._say_how_it_goes(now_s, people)
 
+    def paused(self) -> None:
+        """The node is ready, though it was told not to watch, and lives."""
+        if not self._ready:
+            self._ready = True
+            self._line_started_s = self._clock()
+            self._notify("READY=1\nSTATUS=paused")
+        self.alive()
+
     def alive(self) -> None:
         """Feed the watchdog, when that is due; for times in which no results are wanted, too."""
         now_s = self._clock()

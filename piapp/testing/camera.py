@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -62,6 +63,14 @@ class FakeCamera:
         self._slowdown = 1.0
         self._close_released = threading.Event()
         self._close_released.set()
+
+    def open(self) -> Self:
+        """Open it, also again after `close`; this object."""
+        with self._changed:
+            if self.closed:
+                self.history.append("open")
+            self.closed = False
+        return self
 
     def freeze(self) -> None:
         """Give no more frames and no error, as a front-end time-out does; `thaw` ends it."""

@@ -51,7 +51,7 @@ def main() -> int:
         return landmarkers[-1]
 
     def make_parts(config: Config) -> app.NodeParts:
-        return app.NodeParts(lambda: camera, factory, find_model(config.landmarker.model, masks=False))
+        return app.NodeParts(camera.open, factory, find_model(config.landmarker.model, masks=False))
 
     def obey() -> None:
         for line in sys.stdin:

@@ -25,6 +25,19 @@ RECORDING = Path(__file__).parents[1] / "recordings" / "room_demo.npz"
 FPS = 15.0
 
 
+class RoomCamera(FakeCamera):
+    """Tells the log when it is opened and closed."""
+
+    def __init__(self) -> None:
+        super().__init__(fps=FPS)
+        sys.stderr.write("room: camera opened\n")
+
+    def close(self) -> None:
+        """Stop."""
+        super().close()
+        sys.stderr.write("room: camera closed\n")
+
+
 def main() -> int:
     """Run the command line with the room for a camera."""
     epoch_ns = int(sys.argv[1])
@@ -38,8 +51,8 @@ def main() -> int:
     def factory(on_result: OnResult, on_compute: OnCompute) -> FakeLandmarker:
         return FakeLandmarker(on_result, on_compute, poses=poses)
 
-    def make_parts(config: Config) -> app.Parts:
-        return app.Parts(FakeCamera(fps=FPS), factory, find_model(config.landmarker.model, masks=False))
+    def make_parts(config: Config) -> app.NodeParts:
+        return app.NodeParts(RoomCamera, factory, find_model(config.landmarker.model, masks=False))
 
     app.make_parts = make_parts
     return run_command(sys.argv[2:])

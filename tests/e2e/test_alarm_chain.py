@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.node import NODE, NodeProcess
+from tests.e2e.node import NODE, NodeProcess, piapp
 from tests.mosquitto import Mosquitto, Subscriber, wait_until
 
 # 40 are what a release is held to; each takes some 15 s.
@@ -59,11 +59,11 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def room(folder: Path, broker: Mosquitto, epoch_ns: int) -> NodeProcess:
+def room(folder: Path, broker: Mosquitto, epoch_ns: int, *more: str) -> NodeProcess:
     """A node in the room."""
     options = ("--set", f"spool.dir={folder / 'state'}", "--set", f"posture.fallen_after_s={FALLEN_AFTER_S}")
     quick = ("--set", "mqtt.reconnect_min_s=1", "--set", "mqtt.reconnect_max_s=1", "--set", "publish.frames=off")
-    return NodeProcess(folder, broker.port, (*options, *quick), program=(sys.executable, ROOM, str(epoch_ns)))
+    return NodeProcess(folder, broker.port, (*options, *quick, *more), program=(sys.executable, ROOM, str(epoch_ns)))
 
 
 def wait_for_scene(epoch_ns: int, at_s: float) -> None:
@@ -181,3 +181,113 @@ def test_acknowledging_and_testing_by_request(start_mosquitto, tmp_path):
     assert (state["fallen"], state["last_fall"]) == (True, opened["t"])
     node.kill()
     subscriber.close()
+
+
+class Node:
+    """A node in which somebody stands, and its subscriber."""
+
+    def __init__(self, folder: Path, broker: Mosquitto, begin_s: float = 12.0) -> None:
+        self._folder, self._broker = folder, broker
+        self.begin(begin_s)
+        self.subscriber = Subscriber(broker.port)
+        self._asked = 0
+
+    def begin(self, at_s: float) -> None:
+        """Let the clip be here now."""
+        self._epoch_ns = time.monotonic_ns() - int(at_s * 1e9)
+
+    def start(self, *more: str) -> NodeProcess:
+        """Start it, or start it again."""
+        self.process = room(self._folder, self._broker, self._epoch_ns, *more)
+        return self.process
+
+    def newest(self, leaf: str) -> dict:
+        """The newest message of a topic."""
+        messages = self.subscriber.of(leaf)
+        return json.loads(messages[-1].payload) if messages else {}
+
+    def ask(self, command: str, **parameters: object) -> dict:
+        """Send a request; its answer."""
+        self._asked += 1
+        request = json.dumps({"transaction": self._asked, **parameters}).encode()
+        self.subscriber.publish(f"piapp/{NODE}/request/{command}", request)
+        wait_until(lambda: self._answer(command) is not None, f"an answer to {command}")
+        return self._answer(command)
+
+    def _answer(self, command: str) -> dict | None:
+        answers = (json.loads(message.payload) for message in self.subscriber.of(command))
+        return next((each for each in answers if each.get("status") and each["transaction"] == self._asked), None)
+
+
+@pytest.fixture
+def node(start_mosquitto, tmp_path):
+    """A node of the test's own, which ends with it."""
+    node = Node(tmp_path, start_mosquitto())
+    yield node
+    node.process.kill()
+    node.subscriber.close()
+
+
+def test_a_pause_closes_the_camera_and_survives_where_that_was_asked_for(node):
+    """The state tells that nobody watches; after resuming the same person is there."""
+    process = node.start()
+    wait_until(lambda: node.newest("state").get("occupied"), "somebody to be there")
+    assert node.ask("pause", persist=True)["data"] == {"paused": True}
+    wait_until(lambda: node.newest("state")["paused"], "the pause to be told")
+    assert (node.newest("state")["occupied"], node.newest("settings")["paused_by"]) == (None, "request")
+    process.wait_for_log("room: camera closed")
+    node.process.kill()
+    process = node.start()
+    wait_until(lambda: node.newest("settings")["t"] > node.newest("state")["t"], "the node to be back")
+    assert node.newest("settings")["paused_by"] == "request"
+    assert "room: camera opened" not in process.log
+    assert node.ask("resume")["data"] == {"paused": False}
+    process.wait_for_log("room: camera opened")
+    wait_until(lambda: node.newest("state")["occupied"], "somebody to be there again")
+    assert (node.newest("state")["paused"], node.newest("settings")["paused_by"]) == (False, None)
+    assert process.stop()[0] == 0, process.log
+    process = node.start()
+    process.wait_for_log("room: camera opened")
+
+
+def test_the_schedule_pauses_and_can_be_switched_off(node):
+    """A switch in home automation sets `schedule.enabled`; resuming by request holds for this time."""
+    process = node.start("--set", "schedule.enabled=true", "--set", "schedule.pause=00:00-24:00")
+    wait_until(lambda: node.newest("settings").get("paused_by") == "schedule", "the scheduled pause")
+    assert node.newest("state")["paused"]
+    assert node.ask("resume")["data"] == {"paused": False}
+    wait_until(lambda: node.newest("state")["occupied"], "somebody to be there")
+    assert node.ask("pause")["data"] == {"paused": True}
+    assert node.ask("set", values={"schedule.enabled": False})["status"] == "ok"
+    assert node.newest("settings")["paused_by"] == "request"
+    assert node.ask("resume")["data"] == {"paused": False}
+    assert node.ask("set", values={"schedule.enabled": True})["status"] == "ok"
+    wait_until(lambda: node.newest("settings")["paused_by"] == "schedule", "the schedule to be back")
+    assert process.stop()[0] == 0, process.log
+
+
+def test_an_alarm_is_kept_judged_and_replayed(node, tmp_path):
+    """By requests and commands, as the owner would."""
+    refused = ("feedback", "missed")
+    process = node.start("--set", "cases.enabled=false")
+    wait_until(lambda: node.newest("state").get("occupied"), "somebody to be there")
+    for command in refused:
+        answer = node.ask(command, **({"verdict": "right"} if command == "feedback" else {}))
+        assert "cases.enabled is false" in answer["error"]
+    process.stop()
+    node.begin(13.0)
+    process = node.start()
+    node.subscriber.wait_for("trigger", payload=b"recovered")
+    wait_until(lambda: process.log.count(" kept in ") >= 2, "both parts of the recording")
+    answer = node.ask("feedback", verdict="no fall")
+    opened = next(json.loads(each.payload) for each in node.subscriber.of("event") if b'"fall"' in each.payload)
+    assert answer["data"] == {"event": opened["id"], "verdict": "no fall"}
+    assert node.ask("missed")["data"]["event"].startswith("missed-")
+    assert "kept" in node.ask("feedback", verdict="right", event="other")["error"]
+    assert process.stop()[0] == 0, process.log
+    settings = ("--node", NODE, "--set", f"spool.dir={tmp_path / 'state'}", "--set", "posture.fallen_after_s=2")
+    listed = piapp("cases", "list", *settings).stdout.splitlines()
+    assert listed[0].startswith(opened["id"])
+    assert "no fall" in listed[0]
+    replayed = piapp("cases", "replay", opened["id"], *settings)
+    assert "1 alarms: 1 the same" in replayed.stdout, replayed

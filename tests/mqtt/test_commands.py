@@ -59,7 +59,7 @@ class Desk:
 def test_valid_request(command):
     """Each command is handed over and answered on its own topic, with the transaction."""
     desk = Desk()
-    extra = ',"values":{"posture.dwell_s":1}' if command == "set" else ""
+    extra = {"set": ',"values":{"posture.dwell_s":1}', "feedback": ',"verdict":"right"'}.get(command, "")
     desk.ask(command, b'{"transaction":"t-1"%s}' % extra.encode())
     request = desk.commands.take()
     assert request.command == command

@@ -19,5 +19,5 @@ def config_of(port, *settings):
 def node_of(config, camera, *, observers=(), **landmarker):
     """A node with fakes."""
     model = find_model("lite", masks=False)
-    parts = NodeParts(lambda: camera, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model)
+    parts = NodeParts(camera.open, lambda *callbacks: FakeLandmarker(*callbacks, **landmarker), model)
     return Node(config, parts, observers=observers)
