@@ -112,16 +112,16 @@ def running(start_mosquitto, tmp_path_factory):
         process.wait()
 
 
-def event(kind: str, *, historical: bool = False) -> bytes:
+def event(kind: str, *, historical: bool = False, test: bool = False) -> bytes:
     """An `event` message."""
     happened = PostureEvent(kind, 0, person=3, posture="lying")
-    return WRITER.event(happened, LINE, event_id="b-1").encoded(historical=historical)
+    return WRITER.event(happened, LINE, event_id="b-1", test=test).encoded(historical=historical)
 
 
-def state(*postures: str) -> bytes:
+def state(*postures: str, acknowledged: bool = False) -> bytes:
     """A `state` message."""
     persons = tuple(Person(number, posture, 0) for number, posture in enumerate(postures))
-    return WRITER.state(State(0, persons, ()), LINE)
+    return WRITER.state(State(0, persons, ()), LINE, acknowledged=acknowledged)
 
 
 def test_flow_is_loaded(running):
@@ -145,6 +145,21 @@ def test_fall_is_alerted_unless_somebody_gets_up(running):
     assert subscriber.wait_for("alert", 2)[1].payload == b"cellar: somebody is on the floor"
 
 
+def test_acknowledged_is_no_alert_and_a_test_says_so(running):
+    """Who takes care of an alarm ends the wait; a test alert arrives at once, and calls nobody."""
+    subscriber, _ = running
+    subscriber.publish("piapp/den/event", event("fallen"))
+    for kind in ("fall", "fallen", "recovered"):
+        subscriber.publish("piapp/study/event", event(kind, test=True))
+    subscriber.wait_for("alert", payload=b"study: this is a test, nobody has fallen")
+    subscriber.publish("piapp/den/state", state("lying", acknowledged=True))
+    subscriber.publish("piapp/porch/event", event("fallen"))
+    subscriber.wait_for("alert", payload=b"porch: somebody is on the floor")
+    told = [message.payload for message in subscriber.of("alert")]
+    assert not any(payload.startswith(b"den") for payload in told)
+    assert sum(payload.startswith(b"study") for payload in told) == 1
+
+
 def test_offline_is_alerted_unless_it_comes_back(running):
     """As for falls."""
     subscriber, _ = running
@@ -163,6 +178,7 @@ def test_brightness_follows_posture(running):
     subscriber.publish("piapp/bath/state", state("lying"))
     subscriber.publish("piapp/bath/state", state())
     subscriber.publish("piapp/bath/state", state("standing"))
+    wait_until(lambda: sum("/bath/" in one.topic for one in subscriber.of("brightness")) == 2, "the bath's light")
     subscriber.wait_for("brightness", 5)
     told = [(message.topic.split("/")[2], message.payload) for message in subscriber.of("brightness")]
     assert [value for node, value in told if node == "hall"] == [b"100", b"40", b"0"]

@@ -17,7 +17,7 @@ from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.node.control import Control
 from piapp.service.health import Counters, Health
-from piapp.types import Person, State
+from piapp.types import Person, PostureEvent, State
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "openhab"
 TOPICS = Topics("piapp", "hall")
@@ -65,7 +65,7 @@ def json_path(pattern: str, payload: bytes) -> object:
 def test_every_channel_is_read():
     """Each line between the braces is a channel of a known type with known settings."""
     text = (FOLDER / "piapp.things").read_text()
-    assert len(channels()) == text.count("Type ") == 11
+    assert len(channels()) == text.count("Type ") == 15
     for kind, settings in channels().values():
         assert kind in TYPES
         assert set(settings) <= KEYS
@@ -75,6 +75,7 @@ def test_every_channel_is_read():
     ("name", "expected"),
     [
         ("posture", "sitting"), ("occupancy", True), ("fallen", False), ("people", 1), ("pause", False),
+        ("alarm", False), ("cared_for", False),
         ("idle_fps", default_config().power.idle_fps), ("fps", 0.0),
     ],
 )  # fmt: skip
@@ -96,7 +97,8 @@ def test_topics_are_ours():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("pause", "true"), ("pause", "false"), ("idle_fps", "7.5"), ("restart", "")]
+    ("name", "value"),
+    [("pause", "true"), ("pause", "false"), ("idle_fps", "7.5"), ("restart", ""), ("acknowledge", ""), ("test", "")],
 )
 def test_commands_are_understood(name, value):
     """What a channel sends is a valid request."""
@@ -112,3 +114,15 @@ def test_items_are_linked_to_channels():
     """Each item's channel is one of the thing; every channel but the trigger has an item."""
     linked = set(re.findall(r'channel="mqtt:topic:home:hall:(\w+)"', (FOLDER / "piapp.items").read_text()))
     assert linked == set(channels()) - {"trigger"}
+
+
+def test_rules_name_items_that_exist():
+    """Each Item of the rules is one of the items' file, and the event's text is looked for as a node writes it."""
+    rules = (FOLDER / "piapp.rules").read_text()
+    named = set(re.findall(r"\bHall_\w+", rules))
+    assert named <= set(re.findall(r"\bHall_\w+", (FOLDER / "piapp.items").read_text()))
+    writer = PayloadWriter("hall", "9f2c61aa", clock=WallClock(lambda: 0, lambda: 0, lambda: True))
+    payload = writer.event(PostureEvent("fallen", 0), TimeLine(0, 0), event_id="b-1", test=True)
+    message = payload.encoded(historical=False).decode()
+    for text in re.findall(r"contains\('([^']+)'\)", rules):
+        assert text in message
