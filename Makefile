@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
+.PHONY: help docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -19,11 +19,15 @@ quick:  ## unit tests alone: no broker, model, root or network (under a minute; 
 	@test -x $(BIN)/pytest || { echo "quick: $(BIN)/pytest is missing; run 'make check' once, which sets it up" >&2; exit 1; }
 	$(BIN)/pytest -q -n 2 --dist loadfile --quick
 
-check: setup-test  ## format, lint, types, layering
+check: setup-test  ## format, lint, types, layering, the docs site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+docs: setup-test  ## the site of docs/ in .cache/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 test-fresh: setup-test  ## both commands in a minimal Debian root with nothing but git, make and python3
 	tests/e2e/fresh.sh

@@ -73,6 +73,7 @@ stamp_of() { echo "$version $(sha256sum "$1")"; }
 installed=$(cat "$stamp" 2>/dev/null || true)
 if [[ $installed == "$(stamp_of "$lock")" || $installed == "$(stamp_of tests/requirements.txt)" ]]; then exit 0; fi
 say "installing the locked Python environment into .venv"
+export PIP_CONSTRAINT=/dev/null # the lock alone decides; constraints of the machine's own pip settings could contradict it
 "$python" -m venv --clear .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet --quiet --retries 10)
 "${pip[@]}" install --no-deps --require-hashes --requirement "$lock"

@@ -37,6 +37,7 @@ TESTED_BY = {
     "landmarker/litert/reader": "landmarker/litert/test_parity",
     "landmarker/litert/turn": "landmarker/litert/test_parity",
     "mqtt/client": "mqtt/test_publisher",  # against a real broker
+    "mqtt/connection_options": "mqtt/test_connection_failures",
     "mqtt/device": "mqtt/test_discovery",
     "mqtt/entities_node": "mqtt/test_discovery",
     "mqtt/entities_seen": "mqtt/test_discovery",

@@ -24,6 +24,13 @@ lent_folders() { # local folders that pip's settings name; with an index (file:/
     done
 }
 
+lent_files() { # files that pip's settings name, such as one of constraints
+  { pip_settings; env | grep '^PIP_' || true; } | grep -oE '=.?/[^ '"'"'"]+' | grep -oE '/.*' | sort -u |
+    while read -r place; do
+      if [[ -f $place ]]; then echo "$place"; fi
+    done
+}
+
 build_base() {
   [[ -s $base ]] && return
   command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing: apt-get install mmdebstrap"
@@ -49,7 +56,7 @@ prepare() {
   for path in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates; do
     lend "$path"
   done
-  while read -r path; do lend "$path"; done < <(pip_files)
+  while read -r path; do lend "$path"; done < <(pip_files; lent_files)
   apt_settings >"$root/etc/apt/apt.conf.d/90lent"
   for name in $(compgen -e); do
     case $name in
