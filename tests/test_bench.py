@@ -20,9 +20,10 @@ from piapp.bench import broker as broker_module
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import PERIOD_MS, SharedFrames
 from piapp.bench.pipeline import FeedCamera, fed
+from piapp.bench.process import Child
 from piapp.bench.protocol import Measure, Variant, Window
 from piapp.bench.report import Measured, Soaked, bars, summed_up
-from piapp.bench.session import Child, chosen_variants
+from piapp.bench.session import chosen_variants
 from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.tally import WARM_UP, Tally
 from piapp.camera.capture import CaptureThread, FrameSlot

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from piapp.bench.frames import SharedFrames
-from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Window
+from piapp.bench.protocol import Command, Idle, IdleFound, Job, Measure, MeasureParts, PartsFound, Started, Window
 from piapp.bench.tally import Tally
 from piapp.config.load import load_config
 from piapp.errors import PiappError
@@ -58,18 +58,18 @@ def _serve(job: Job, answers: RawIOBase) -> None:
     answers.write(_line(Started(tally.first_ns)))
     for line in sys.stdin.buffer:
         tally.clear()
-        answers.write(_line(_answer(loop, msgspec.json.decode(line, type=Measure | Parts | Idle))))
+        answers.write(_line(_answer(loop, msgspec.json.decode(line, type=Command))))
     loop.stop()
 
 
-def _answer(loop: Loop | RatedPipeline, command: Measure | Parts | Idle) -> Window | PartsFound | IdleFound:
+def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound | IdleFound:
     """Each command is sent to the kinds that know it."""
     match command:
         case Idle():
             return cast("RatedPipeline", loop).compare(command.seconds)
         case Measure():
             return cast("Loop", loop).measure(command)
-        case Parts():
+        case MeasureParts():
             from piapp.bench.parts import measure_parts  # noqa: PLC0415 - only one variant is asked
 
             pipeline = cast("Pipeline", loop)

@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 
 from piapp.bench.protocol import Measure, Window
-from piapp.bench.tally import Gate, Tally
+from piapp.bench.tally import LoopGate, Tally
 from piapp.errors import LandmarkerError
 
 STOP_S = 5.0
@@ -23,7 +23,7 @@ class GatedLoop(ABC):
 
     def __init__(self, tally: Tally, *, names: list[str], title: str) -> None:
         self.tally = tally
-        self.gate = Gate()
+        self.gate = LoopGate()
         self._title = title
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from piapp.bench.report import Report, VariantFound
+from piapp.bench.report import BenchReport, VariantFound
 from piapp.bench.statistics import Spread
 from piapp.draw import OutputError
 
@@ -18,7 +18,7 @@ COLOURS = {"bare": "#999999", "pipeline": "#0072b2", "model": "#e69f00"}
 _ROW_INCH = 0.35
 
 
-def draw_report(path: Path, report: Report) -> None:
+def draw_report(path: Path, report: BenchReport) -> None:
     """Draw frames a second and processor time a frame of each variant; the suffix names the format.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the parent and its children say to each other: one line of JSON each way."""
+"""The messages between the parent and its children: one line of JSON each way."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Job(Struct, frozen=True):
 
 
 class Started(Struct, frozen=True):
-    """A child's first line: it works. `first_result_ns` is `CLOCK_MONOTONIC`."""
+    """A child's first line: it has a first result. `first_result_ns` is `CLOCK_MONOTONIC`."""
 
     first_result_ns: int
 
@@ -56,7 +56,7 @@ class Measure(Struct, frozen=True, tag="measure"):
     frames: int = 0
 
 
-class Parts(Struct, frozen=True, tag="parts"):
+class MeasureParts(Struct, frozen=True, tag="parts"):
     """Measure the parts of the pipeline one by one, on the results of the last measurement."""
 
 
@@ -64,6 +64,9 @@ class Idle(Struct, frozen=True, tag="idle"):
     """Compare somebody there with nobody there, each for so many seconds; for the kind "rated"."""
 
     seconds: float
+
+
+Command = Measure | MeasureParts | Idle
 
 
 class IdleFound(Struct, frozen=True):
@@ -123,7 +126,7 @@ class Encoding(Struct, frozen=True):
 
 
 class PartsFound(Struct, frozen=True):
-    """What `Parts` found.
+    """What `MeasureParts` found.
 
     Attributes:
         results: How many results with one person were used.

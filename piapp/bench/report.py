@@ -98,7 +98,7 @@ class Bar(Struct, frozen=True):
     met: bool
 
 
-class Report(Struct, frozen=True):
+class BenchReport(Struct, frozen=True):
     """Everything, as `piapp bench --json` prints it.
 
     Attributes:

@@ -5,28 +5,22 @@ from __future__ import annotations
 import compileall
 import importlib.util
 import os
-import select
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
 
-import msgspec
 import psutil
 from msgspec import Struct
 
 import piapp
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
-from piapp.bench.protocol import Idle, IdleFound, Job, Measure, Parts, PartsFound, Started, Variant, Window
-from piapp.bench.report import SCHEMA_VERSION, Measured, Report, Soaked, bars, summed_up
+from piapp.bench.process import Child
+from piapp.bench.protocol import IdleFound, Measure, PartsFound, Variant, Window
+from piapp.bench.report import SCHEMA_VERSION, BenchReport, Measured, Soaked, bars, summed_up
 from piapp.camera.source import demo_clip
-from piapp.errors import LandmarkerError, UsageError
+from piapp.errors import UsageError
 from piapp.landmarker.runtime import mediapipe_runs_here
 from piapp.service import hardware
 
@@ -40,27 +34,16 @@ VARIANTS = (
     Variant("model-2", "the network alone, 2 threads", "model", "litert", 2),
 )
 
-# A usual camera's rate, for what a node costs while nobody is there; idling, it looks at one frame a second.
-RATED_FPS = 15.0
 LEAST_IDLE_S = 4.0
 
 # Of a soak: frames until memory should not grow any more (issue 2).
 SOAK_WARM_FRAMES = 2_000
 
-# Loading from a slow SD card takes tens of seconds; a measurement takes its time besides. For what hangs.
-ANSWER_S = 180.0
-STOP_S = 10.0
-
-# Of a child's standard error, what a message tells.
-LAST_LINES = 8
-
-_MessageT = TypeVar("_MessageT", bound=Struct)
-
 Progress = Callable[[str], None]
 """Told what is done now."""
 
 
-class Options(Struct, frozen=True):
+class BenchOptions(Struct, frozen=True):
     """What to measure.
 
     Attributes:
@@ -76,7 +59,7 @@ class Options(Struct, frozen=True):
     variants: tuple[str, ...] = ()
 
 
-def run_bench(options: Options, progress: Progress) -> Report:
+def run_bench(options: BenchOptions, progress: Progress) -> BenchReport:
     """Run a benchmark; blocks for about rounds x variants x seconds, and as many starts.
 
     Raises:
@@ -158,115 +141,6 @@ class _OtherPrograms:
         return all_s, all_s - times.idle - times.iowait, sum(one.user + one.system for one in spent)
 
 
-class Child:
-    """One variant's process, from start to end; a context manager."""
-
-    def __init__(self, variant: Variant, frames: SharedFrames, broker: Broker) -> None:
-        self.variant = variant
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        self._folder = tempfile.TemporaryDirectory(prefix="piapp-bench-")
-        job = Job(variant, frames.fd, frames.shape, _settings(variant, broker, self._folder.name))
-        self._started_ns = time.monotonic_ns()
-        # A session of its own: Ctrl-C is this process's, which then ends the others.
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "piapp.bench.child", msgspec.json.encode(job).decode()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            pass_fds=(frames.fd,),
-            start_new_session=True,
-            bufsize=0,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        if kind is not None:
-            self._process.kill()  # it may be in the middle of a measurement that nobody waits for any more
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._errors.close()
-        self._folder.cleanup()
-
-    def wait_started(self) -> float:
-        """Wait for its first result; seconds from the start of the process to it.
-
-        Raises:
-            LandmarkerError: It has ended, with its last words.
-        """
-        started = self._answer(Started, 0.0)
-        return (started.first_result_ns - self._started_ns) / 1e9
-
-    def measure(self, wanted: Measure) -> Window:
-        """Run it for a while."""
-        return self._ask(wanted, Window, wanted.seconds + wanted.frames)
-
-    def parts(self) -> PartsFound:
-        """Have it measure its parts."""
-        return self._ask(Parts(), PartsFound, 0.0)
-
-    def idle(self, seconds: float) -> IdleFound:
-        """Have it compare somebody there with nobody there."""
-        return self._ask(Idle(seconds), IdleFound, 2 * seconds)
-
-    def _ask(self, command: Measure | Parts | Idle, kind: type[_MessageT], takes_s: float) -> _MessageT:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(msgspec.json.encode(command) + b"\n")
-        except BrokenPipeError as error:
-            raise self._ended() from error
-        return self._answer(kind, takes_s)
-
-    def _answer(self, kind: type[_MessageT], takes_s: float) -> _MessageT:
-        """Wait for a line, `ANSWER_S` longer than it should take."""
-        assert self._process.stdout is not None
-        until_s = time.monotonic() + takes_s + ANSWER_S
-        line = bytearray()
-        while not line.endswith(b"\n"):
-            left_s = until_s - time.monotonic()
-            if not select.select([self._process.stdout], [], [], max(0.0, left_s))[0]:
-                raise LandmarkerError(f"{self.variant.title}: no answer within {takes_s + ANSWER_S:g} s")
-            data = os.read(self._process.stdout.fileno(), 65_536)
-            if not data:
-                raise self._ended()
-            line += data
-        return msgspec.json.decode(line, type=kind)
-
-    def _ended(self) -> LandmarkerError:
-        code = self._process.wait()
-        self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip().splitlines()
-        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-LAST_LINES:]))
-
-
-def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, str]]:
-    """Over the shipped configuration: broker, what runs, a camera that may pause; no saving of power unless rated."""
-    rate = (
-        [("camera.fps", str(RATED_FPS)), ("power.idle_after_s", "1.0")]
-        if variant.kind == "rated"
-        else [("camera.fps", "240.0"), ("power.idle_fps", "0.0")]
-    )
-    return [
-        ("node.id", f"bench-{variant.name}"),
-        ("mqtt.url", broker.url),
-        ("mqtt.protocol", f'"{broker.protocol}"'),
-        ("landmarker.runtime", variant.runtime),
-        ("landmarker.workers", str(variant.workers)),
-        ("camera.frame_timeout_s", "600.0"),
-        ("power.max_temp_c", "0.0"),
-        *rate,
-        ("spool.dir", msgspec.json.encode(folder).decode()),
-    ]
-
-
 def _starts(
     variants: Sequence[Variant], frames: SharedFrames, broker: Broker, rounds: int, progress: Progress
 ) -> list[list[float]]:
@@ -289,7 +163,7 @@ def _start(variant: Variant, frames: SharedFrames, broker: Broker) -> float:
 
 
 def _findings(
-    children: Sequence[Child], starts: Sequence[list[float]], options: Options, progress: Progress
+    children: Sequence[Child], starts: Sequence[list[float]], options: BenchOptions, progress: Progress
 ) -> _Findings:
     others = _OtherPrograms()
     windows = _take_turns(children, options, progress)
@@ -303,7 +177,7 @@ def _findings(
 
 
 def _idle(
-    variants: Sequence[Variant], frames: SharedFrames, broker: Broker, options: Options, progress: Progress
+    variants: Sequence[Variant], frames: SharedFrames, broker: Broker, options: BenchOptions, progress: Progress
 ) -> IdleFound | None:
     """Of the first runtime whose pipeline was measured."""
     runtime = next((variant.runtime for variant in variants if variant.kind == "pipeline"), None)
@@ -315,7 +189,7 @@ def _idle(
         return child.idle(max(options.seconds, LEAST_IDLE_S))
 
 
-def _take_turns(children: Sequence[Child], options: Options, progress: Progress) -> dict[str, list[Window]]:
+def _take_turns(children: Sequence[Child], options: BenchOptions, progress: Progress) -> dict[str, list[Window]]:
     """Measure in rounds, every other one backwards, so that what drifts hits all alike; by the variants' names."""
     windows: dict[str, list[Window]] = {child.variant.name: [] for child in children}
     for number in range(options.rounds):
@@ -347,11 +221,13 @@ def _soak(children: Sequence[Child], frames: int, progress: Progress) -> list[So
     return found
 
 
-def _report(options: Options, broker: str, frames: SharedFrames, findings: _Findings, idle: IdleFound | None) -> Report:
+def _report(
+    options: BenchOptions, broker: str, frames: SharedFrames, findings: _Findings, idle: IdleFound | None
+) -> BenchReport:
     variants = summed_up(findings.measured)
     parts = findings.parts
     count, height, width, _channels = frames.shape
-    return Report(
+    return BenchReport(
         v=SCHEMA_VERSION,
         machine=hardware.describe(),
         broker=broker,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from piapp.bench.protocol import Percentiles
-from piapp.bench.report import Bar, Report, VariantFound
+from piapp.bench.report import Bar, BenchReport, VariantFound
 from piapp.bench.statistics import Spread
 
 PIPE_WIDTH = 160
@@ -18,7 +18,7 @@ PIPE_WIDTH = 160
 BUSY_PERCENT = 10.0
 
 
-def print_report(report: Report, stream: TextIO) -> None:
+def print_report(report: BenchReport, stream: TextIO) -> None:
     """Print everything that `--json` has, rounded; plain text where the stream is no terminal."""
     # A pipe has no width; what is cut off there would be lost.
     console = Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
@@ -43,7 +43,7 @@ def print_report(report: Report, stream: TextIO) -> None:
     console.print(_bars(report.bars))
 
 
-def _heading(report: Report) -> str:
+def _heading(report: BenchReport) -> str:
     size = f"{report.frames['width']}x{report.frames['height']}"
     return (
         f"{report.machine['board']}, {report.machine['cores']} cores, {report.machine['system']}; "
@@ -71,7 +71,7 @@ def _variants(variants: Iterable[VariantFound]) -> Table:
     return table
 
 
-def _encodings(report: Report) -> Table:
+def _encodings(report: BenchReport) -> Table:
     table = Table("frame message of one person", "payload bytes", "on the wire", "encode us")
     for column in table.columns[1:]:
         column.justify = "right"

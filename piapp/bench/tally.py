@@ -84,7 +84,7 @@ class Tally:
                 raise LandmarkerTimeoutError(f"no frame was done for {NO_FRAME_S:g} s")
 
 
-class Gate:
+class LoopGate:
     """Open while a measurement runs; loops wait before it."""
 
     def __init__(self) -> None:

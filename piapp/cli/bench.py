@@ -29,12 +29,12 @@ def bench(
     picture: Annotated[Path | None, typer.Option(metavar="F", help="Draw bars with their spread (.png, .svg).")] = None,
 ) -> None:
     """Measure this pipeline beside MediaPipe's own loop, in turns on the same frames: speed, latency, memory."""
-    from piapp.bench.session import Options, run_bench  # noqa: PLC0415
+    from piapp.bench.session import BenchOptions, run_bench  # noqa: PLC0415
     from piapp.bench.table import print_report  # noqa: PLC0415
 
     # As Ctrl-C does, so that the processes that it has started end with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    report = run_bench(Options(rounds, seconds, frames, tuple(variant or ())), inform)
+    report = run_bench(BenchOptions(rounds, seconds, frames, tuple(variant or ())), inform)
     if json_:
         typer.echo(msgspec.json.encode(report).decode())
     else:

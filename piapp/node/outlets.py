@@ -225,7 +225,7 @@ class MetricsOutlet(Outlet):
 
     def health(self, report: Mapping[str, Any]) -> None:
         """Serve this report from now on."""
-        self._endpoint.take(report)
+        self._endpoint.update(report)
 
     def stop(self) -> bool:
         """Close the port."""

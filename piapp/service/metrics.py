@@ -48,14 +48,14 @@ _QUANTILES = {
 _FLAGS = {"throttled_now": "now", "throttled_since_boot": "since_boot"}
 
 
-class Report(Collector):
-    """The newest health report as metrics. `take` is for the main loop; scrapes come on the server's threads."""
+class HealthCollector(Collector):
+    """The newest health report as metrics. `update` is for the main loop; scrapes come on the server's threads."""
 
     def __init__(self, node: str, version: str) -> None:
         self._labels = {"node": node, "version": version}
         self._report: Mapping[str, Any] = {}
 
-    def take(self, report: Mapping[str, Any]) -> None:
+    def update(self, report: Mapping[str, Any]) -> None:
         """Show this report from now on; it must not change any more."""
         self._report = report
 
@@ -92,13 +92,13 @@ class MetricsEndpoint:
 
     def __init__(self, bind: str, node: str, version: str) -> None:
         self._bind = bind
-        self._report = Report(node, version)
+        self._collector = HealthCollector(node, version)
         self._registry = CollectorRegistry()
-        self._registry.register(self._report)
+        self._registry.register(self._collector)
 
-    def take(self, report: Mapping[str, Any]) -> None:
+    def update(self, report: Mapping[str, Any]) -> None:
         """Serve this report from now on; it must not change any more."""
-        self._report.take(report)
+        self._collector.update(report)
 
     def __enter__(self) -> Self:
         host, port = metrics_address(self._bind)

@@ -36,7 +36,7 @@ def test_a_real_report():
     threads = set(threading.enumerate())
     with MetricsEndpoint(bind, "hall", "1.2") as endpoint:
         assert scrape(bind) == {("piapp_info", ("node", "hall"), ("version", "1.2")): 1.0}
-        endpoint.take(report)
+        endpoint.update(report)
         seen = scrape(bind)
     assert seen["piapp_frames_processed_total",] == 1
     assert seen["piapp_frames_dropped_total", ("where", "waiting")] == 4
