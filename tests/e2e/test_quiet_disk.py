@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +20,14 @@ CALLS = "write,pwrite64,writev,pwritev,fsync,fdatasync,ftruncate,openat,rename,r
 _ON_DESCRIPTOR = re.compile(r"(?:write\w*|pwrite\w*|f\w*sync|ftruncate)\(\d+<(/(?!dev/|proc/)[^>]*)>")
 _ON_PATH = re.compile(r"(?:openat\(.*(?:O_WRONLY|O_RDWR|O_CREAT)|rename|unlink|mkdir)")
 
+_WRITTEN = re.compile(r"p?write\w*\(\d+<(/(?!dev/|proc/)[^>]*)>.* = (\d+)$")
+
 HEALTH_MESSAGES = 6
+
+# What an alarm may cost a card, with all events around it. Most of it are the spool's pages: 12 kB an event.
+ALARM_BYTES = 200_000
+
+ROOM = str(Path(__file__).with_name("room.py"))
 
 
 def writes(trace: str) -> list[str]:
@@ -28,6 +38,15 @@ def writes(trace: str) -> list[str]:
         if _ON_DESCRIPTOR.search(line) or (opened and '"/dev/' not in line and '"/proc/' not in line):
             found.append(line)
     return found
+
+
+def bytes_written(trace: str) -> dict[str, int]:
+    """How many bytes were written to each file."""
+    sizes: Counter[str] = Counter()
+    for line in trace.splitlines():
+        if match := _WRITTEN.search(line):
+            sizes[match[1]] += int(match[2])
+    return dict(sizes)
 
 
 def test_normal_running_writes_nothing(
@@ -56,6 +75,45 @@ def test_normal_running_writes_nothing(
         subscriber.close()
     assert node.running
     assert writes(output.read_text()) == []
+
+
+def test_an_alarm_writes_little(strace: str, start_mosquitto: Callable[..., Mosquitto], tmp_path: Path) -> None:
+    """From before the fall until its recording is complete: events, what is open, and the recording."""
+    broker = start_mosquitto()
+    subscriber = Subscriber(broker.port)
+    options = ("--set", f"spool.dir={tmp_path / 'state'}", "--set", "posture.fallen_after_s=2")
+    epoch_ns = time.monotonic_ns() - 12_500_000_000
+    node = NodeProcess(tmp_path, broker.port, options, program=(sys.executable, ROOM, str(epoch_ns)))
+    output = tmp_path / "trace"
+    try:
+        subscriber.wait_for("trigger", payload=b"person_entered")
+        tracer = subprocess.Popen(
+            [strace, "-f", "-y", "-e", f"trace={CALLS}", "-e", "signal=none", "-p", str(node.pid), "-o", output],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        wait_until(output.exists, "strace to attach")
+        subscriber.wait_for("trigger", payload=b"recovered")
+        wait_until(lambda: node.log.count(" kept in ") >= 2, "the recording")
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate()
+    finally:
+        node.kill()
+        subscriber.close()
+    log = str(tmp_path / "node-")
+    written = {path: count for path, count in bytes_written(output.read_text()).items() if not path.startswith(log)}
+    assert any("alarms-" in path for path in written), written
+    assert sum(written.values()) < ALARM_BYTES, written
+
+
+def test_the_trace_tells_bytes() -> None:
+    """By file, without what failed."""
+    lines = [
+        '7 write(5</x/y>, "a"..., 10) = 7',
+        '8 pwrite64(5</x/y>, "a", 10, 0) = 10',
+        "7 write(5</x/z>, 1) = -1 ENOSPC",
+    ]
+    assert bytes_written("\n".join(lines)) == {"/x/y": 17}
 
 
 def test_the_trace_would_show_a_write() -> None:
