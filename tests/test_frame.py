@@ -24,7 +24,6 @@ TESTED_BY = {
     "camera/pictures": "camera/test_images",
     "camera/source": "camera/test_base",
     "camera/v4l2": "camera/test_base",
-    "config/addresses": "config/test_sections",  # a configuration is loaded as a whole
     "config/display": "config/test_sections",
     "config/layers": "config/test_sections",
     "config/load": "config/test_sections",
@@ -37,7 +36,6 @@ TESTED_BY = {
     "landmarker/litert/reader": "landmarker/litert/test_parity",
     "landmarker/litert/turn": "landmarker/litert/test_parity",
     "mqtt/client": "mqtt/test_publisher",  # against a real broker
-    "mqtt/connection_options": "mqtt/test_connection_failures",
     "mqtt/device": "mqtt/test_discovery",
     "mqtt/entities_node": "mqtt/test_discovery",
     "mqtt/entities_seen": "mqtt/test_discovery",

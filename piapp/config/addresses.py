@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 _log = logging.getLogger(__name__)
@@ -48,33 +49,57 @@ def read_token(file: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker listens."""
+    """Where the broker listens.
+
+    Attributes:
+        host: Name or IP address; for a Unix socket its path.
+        port: Its port; 1883, which means nothing, for a Unix socket.
+        tls: Whether the connection is encrypted.
+        transport: What MQTT is spoken over.
+        path: Of a WebSocket, such as /mqtt.
+    """
 
     host: str
     port: int
     tls: bool
+    transport: Literal["tcp", "websockets", "unix"] = "tcp"
+    path: str = ""
+
+
+# Scheme of mqtt.url to its default port, whether it means TLS, and what MQTT is spoken over.
+_SCHEMES: dict[str, tuple[int, bool, Literal["tcp", "websockets"]]] = {
+    "mqtt": (1883, False, "tcp"),
+    "mqtts": (8883, True, "tcp"),
+    "ws": (80, False, "websockets"),
+    "wss": (443, True, "websockets"),
+}
+_WEBSOCKET_PATH = "/mqtt"
 
 
 def broker_address(url: str) -> BrokerAddress:
-    """Read `mqtt://host[:port]` or `mqtts://host[:port]`.
+    """Read `mqtt://host[:port]`, `mqtts://`, `ws://host[:port][/path]`, `wss://` or `unix:///path`.
 
     Raises:
         ValueError: The URL has another form; the message never repeats a password.
     """
-    form = "expected mqtt://host[:port] or mqtts://host[:port]"
+    form = "expected mqtt://host[:port], mqtts://host[:port], ws:// or wss://host[:port][/path], or unix:///path"
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise ValueError("holds a user name or password; use mqtt.username and mqtt.password_file instead")
-    if parts.scheme not in ("mqtt", "mqtts"):
+    if parts.scheme == "unix" and parts.path.strip("/") and not parts.netloc:
+        return BrokerAddress(parts.path, 1883, tls=False, transport="unix")
+    if parts.scheme not in _SCHEMES:
         raise ValueError(f"{url!r} has the scheme {parts.scheme!r}; {form}")
     try:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{url!r} has no valid port; {form}") from error
-    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+    default_port, tls, transport = _SCHEMES[parts.scheme]
+    path = parts.path.strip("/") and transport == "tcp"
+    if not parts.hostname or port == 0 or path or parts.query or parts.fragment:
         raise ValueError(f"{url!r} is not a broker's address; {form}")
-    tls = parts.scheme == "mqtts"
-    return BrokerAddress(parts.hostname, port or (8883 if tls else 1883), tls)
+    websocket_path = (parts.path or _WEBSOCKET_PATH) if transport == "websockets" else ""
+    return BrokerAddress(parts.hostname, port or default_port, tls, transport, websocket_path)
 
 
 def first_line(file: str) -> str:
@@ -86,7 +111,7 @@ def first_line(file: str) -> str:
     path = Path(file)
     try:
         if not os.path.isfile(path):  # noqa: PTH113 - never raises
-            raise ValueError("is not a regular file")
+            raise ValueError("is not a regular file" if os.path.exists(path) else "is not there")  # noqa: PTH110
         if path.stat().st_size > MAX_SECRET_BYTES:
             raise ValueError(f"is larger than {MAX_SECRET_BYTES} bytes, so it holds no password or token")
         if path.stat().st_mode & 0o007:

@@ -8,13 +8,13 @@ PUBLISH is on the socket when `publish` returns, unless the socket is full.
 from __future__ import annotations
 
 import logging
+import os
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -22,6 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from piapp.config.addresses import BrokerAddress
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.failures import (
     ConnectionFailedError,
@@ -78,6 +79,28 @@ OnRefused = Callable[[str, str], None]
 """Told the topic that the broker refuses to take or give, and its reason code's name."""
 
 
+class _Socket(Protocol):
+    """What paho reads and writes: a socket, or a WebSocket around one."""
+
+    def fileno(self) -> int:
+        """Its descriptor; -1 when it is closed."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+def dial(client: Client, address: BrokerAddress, keepalive_s: int) -> None:
+    """Open the way to a broker, over TCP, TLS, a WebSocket or a Unix socket, and send CONNECT.
+
+    Raises:
+        OSError: It cannot be reached.
+        ValueError: A WebSocket's server refuses.
+    """
+    if address.transport == "websockets":
+        client.ws_set_options(path=address.path)
+    client.connect(address.host, address.port, keepalive_s)
+
+
 class Connection:
     """One connection to the broker, from CONNECT to the end. Not thread-safe; `wake` alone comes from outside.
 
@@ -93,7 +116,7 @@ class Connection:
         self._wake = wake
         self._poll.register(wake, select.POLLIN)
         self._client: Client | None = None
-        self._socket: socket.socket | None = None
+        self._socket: _Socket | None = None
         self._connack: ReasonCode | None = None
         self._lost: ConnectionFailedError | None = None
         self._waiting: dict[int, Message] = {}  # bounded: QoS 1 by max_unacknowledged, QoS 0 by `backed_up`
@@ -119,7 +142,7 @@ class Connection:
         peer, address = self._options.peer, self._options.address
         try:
             client = self._client = self._new_client()
-            client.connect(address.host, address.port, self._options.config.keepalive_s)
+            dial(client, address, self._options.config.keepalive_s)
         except (OSError, ValueError) as error:
             raise failure_from_error(error, peer) from error
         self._adopt(client)
@@ -219,6 +242,7 @@ class Connection:
             CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
             protocol=_PROTOCOLS[self.version],
+            transport=self._options.address.transport,
             reconnect_on_failure=False,
         )
         client.connect_timeout = config.connect_timeout_s
@@ -235,23 +259,27 @@ class Connection:
         return client
 
     def _adopt(self, client: Client) -> None:
-        sock = client.socket()
-        if not isinstance(sock, socket.socket):
+        sock = cast("_Socket | None", client.socket())
+        if sock is None:
             raise closed_early(self._options.peer)
         self._socket = sock
-        # Without it a frame's last segment waits for the broker's delayed acknowledgement, up to 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # A WebSocket wraps the socket; a second descriptor of it takes the options for both.
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            if same.family != socket.AF_UNIX:
+                # Without it a frame's last segment waits for the broker's delayed acknowledgement, up to 40 ms.
+                same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._poll.register(sock, select.POLLIN)
 
     def _opened(self) -> Client:
         assert self._client is not None, "open comes first"
         return self._client
 
-    def _read(self, client: Client, sock: socket.socket) -> None:
+    def _read(self, client: Client, sock: _Socket) -> None:
         client.loop_read()
         # What TLS has decrypted already does not show in poll.
-        while isinstance(sock, ssl.SSLSocket) and self._lost is None and sock.fileno() >= 0 and sock.pending():
+        pending = getattr(sock, "pending", None)  # of TLS sockets and WebSockets
+        while pending is not None and self._lost is None and sock.fileno() >= 0 and pending():
             client.loop_read()
 
     def _properties(self, message: Message) -> Properties | None:

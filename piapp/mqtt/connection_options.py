@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,10 @@ class ConnectionOptions:
         """The first line of the password file, None without a file."""
         if not self.config.password_file:
             return None
-        return first_line(self.config.password_file)
+        try:
+            return first_line(self.config.password_file)
+        except ValueError as error:
+            raise OSError(errno.EACCES, str(error), self.config.password_file) from error
 
     def tls_context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer, with authority and host name verified."""

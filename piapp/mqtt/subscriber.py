@@ -14,6 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from piapp.config.addresses import broker_address
 from piapp.config.sections import MqttConfig
 from piapp.errors import BrokerError
+from piapp.mqtt.client import dial
 from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.failures import Peer, failure_from_error, failure_from_reason
 
@@ -65,7 +66,8 @@ class Subscriber:
         self._peer = Peer(url, broker_address(url).host, "", login.username if login is not None else "")
         self._answered = threading.Event()
         self._refusal = ""
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        transport = broker_address(url).transport
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311, transport=transport)
         self._client.reconnect_delay_set(max_delay=RECONNECT_MAX_S)
         if login is not None:
             self._identify(login)
@@ -87,7 +89,7 @@ class Subscriber:
     def __enter__(self) -> Self:
         address = broker_address(self._url)
         try:
-            self._client.connect(address.host, address.port, self._keepalive_s)
+            dial(self._client, address, self._keepalive_s)
         except ssl.SSLError as error:
             raise failure_from_error(error, self._peer) from error
         except OSError as error:

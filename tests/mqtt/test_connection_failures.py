@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 import ssl
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from piapp.config.load import default_config
-from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.failures import Peer, failure_from_error
 from piapp.mqtt.outbox import Message
-from tests.mosquitto import DEADLINE_S, Gate, free_port, make_authority, make_certificate, wait_until
+from tests.mosquitto import DEADLINE_S, Gate, free_port, make_authority, make_certificate, needs_openssl, wait_until
 from tests.support.publishers import make_publisher
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
 
 def failure_of(url: str, *settings: tuple[str, str]):
@@ -172,18 +166,6 @@ def test_a_client_certificate_is_asked_for_and_given(start_mosquitto, authority)
     own = [("mqtt.tls.cert", str(client.certificate)), ("mqtt.tls.key", str(client.key))]
     with make_publisher(broker.url, trust, *own) as publisher:
         assert publisher.wait_connected(DEADLINE_S)
-
-
-@needs_openssl
-def test_tls_is_never_lax(authority):
-    """1.2 at least, certificate and host name verified: nothing in the configuration can turn that off."""
-    config = default_config().mqtt
-    tls = msgspec.structs.replace(config.tls, ca=str(authority))
-    for section in (config, msgspec.structs.replace(config, tls=tls)):
-        context = ConnectionOptions(section, "id", "status").tls_context()
-        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-        assert context.verify_mode == ssl.CERT_REQUIRED
-        assert context.check_hostname
 
 
 @needs_openssl

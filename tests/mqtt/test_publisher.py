@@ -610,3 +610,19 @@ def test_pauses_grow_to_a_limit_with_jitter():
     assert len({pause / limit for limit, pause in zip(full, drawn, strict=True)}) == len(full)
     backoff.reset()
     assert backoff.next_s() <= 0.5
+
+
+def test_over_a_websocket(start_mosquitto):
+    """A real one of mosquitto's."""
+    port = free_port()
+    start_mosquitto(lines=[f"listener {port} 127.0.0.1", "protocol websockets"])
+    with make_publisher(f"ws://127.0.0.1:{port}", node="web") as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
+
+
+def test_over_a_unix_socket(start_mosquitto, tmp_path):
+    """A real one of mosquitto's."""
+    path = tmp_path / "m.sock"
+    start_mosquitto(lines=[f"listener 0 {path}"])
+    with make_publisher(f"unix://{path}", node="unix") as publisher:
+        assert publisher.wait_connected(DEADLINE_S)
