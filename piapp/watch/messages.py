@@ -71,15 +71,16 @@ class EventMessage(Struct, frozen=True):
     zones: list[str] = []
     historical: bool = False
     evidence: dict[str, object] = {}
+    test: bool = False
 
     @property
     def is_alarm(self) -> bool:
         """Whether somebody should look."""
-        return self.event_type in {"fall", "fallen", "camera_lost"}
+        return self.event_type in {"fall", "fallen", "camera_lost"} and not self.test
 
     def words(self) -> str:
         """Such as "fall  person 3  standing -> lying"."""
-        parts = [self.event_type]
+        parts = [self.event_type, *(["(test)"] if self.test else [])]
         if self.person is not None:
             parts.append(f"person {self.person}")
         if self.previous and self.posture and self.previous != self.posture:

@@ -83,3 +83,10 @@ def test_times():
     assert seconds(T) == NOW_S
     for text in ("", "yesterday", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "99999-01-01"):
         assert seconds(text) is None or abs(seconds(text)) < 1e12
+
+
+def test_a_test_alert_is_shown_as_one_and_alarms_nobody():
+    """Somebody tries the alerts out."""
+    real, test = (read(b'{"event_type":"fall"%s}' % more, EventMessage) for more in (b"", b',"test":true'))
+    assert (real.words(), real.is_alarm) == ("fall", True)
+    assert (test.words(), test.is_alarm) == ("fall  (test)", False)
