@@ -17,7 +17,8 @@ from piapp.config.sections import Config
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.node.app import Node, NodeParts
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
 from piapp.node.outlets import Outlet
 from piapp.types import Frame, PoseResult
 

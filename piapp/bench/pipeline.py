@@ -20,7 +20,8 @@ from piapp.errors import BrokerError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.node.app import Node, NodeParts
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
 from piapp.node.outlets import Outlet
 from piapp.types import Frame, Pose, PoseResult
 

@@ -89,6 +89,55 @@ class Outlet:
         return True
 
 
+class OutletGroup(Outlet):
+    """Those outlets of a node that are present, as one: what it is given, each of them is given.
+
+    Args:
+        outlets: In the order in which they start; None for those that are not wanted.
+
+    Attributes:
+        present: The others. Each is started and stopped by itself, for some take long.
+    """
+
+    def __init__(self, *outlets: Outlet | None) -> None:
+        self.present = tuple(outlet for outlet in outlets if outlet is not None)
+
+    def offer(self, observation: Observation) -> None:
+        """Offer a result."""
+        for outlet in self.present:
+            outlet.offer(observation)
+
+    def event(self, payload: EventPayload) -> None:
+        """Pass on an event."""
+        for outlet in self.present:
+            outlet.event(payload)
+
+    def health(self, report: Mapping[str, Any]) -> None:
+        """Pass on a report."""
+        for outlet in self.present:
+            outlet.health(report)
+
+    def frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
+        """Pass on that a frame left, or was dropped."""
+        for outlet in self.present:
+            outlet.frame_sent(result, sent_ns)
+
+    def tick(self) -> None:
+        """Have each do what is due."""
+        for outlet in self.present:
+            outlet.tick()
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended a thread of any."""
+        for outlet in self.present:
+            outlet.raise_if_failed()
+
+    def begin_stop(self) -> None:
+        """Have each prepare to stop."""
+        for outlet in self.present:
+            outlet.begin_stop()
+
+
 class BrokerOutlet(Outlet):
     """Frames, events and health over MQTT.
 

@@ -39,7 +39,7 @@ class Reporter:
         control: Knows whether the node is paused.
         writer: Makes payloads.
         publisher: Keeps the state at the broker.
-        outlets: Get every event.
+        outlets: What gets every event.
         event_ids: A new id for each event.
 
     Attributes:
@@ -55,7 +55,7 @@ class Reporter:
         control: Control,
         writer: PayloadWriter,
         publisher: Publisher,
-        outlets: tuple[Outlet, ...],
+        outlets: Outlet,
         event_ids: Iterator[str],
     ) -> None:
         self._monitor = monitor
@@ -121,8 +121,7 @@ class Reporter:
         real = [] if test else payloads
         self._alarms.note(real, self._now_ms())
         for payload in payloads:
-            for outlet in self._outlets:
-                outlet.event(payload)
+            self._outlets.event(payload)
         self._alarms.sent(real, self._now_ms())
 
     def publish_state(self) -> None:

@@ -28,7 +28,7 @@ from piapp.mqtt.connecting import connected
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.outbox import Message
 from piapp.mqtt.topics import Topics
-from piapp.node.app import node_id
+from piapp.node.assembly import node_id
 from piapp.node.state_folder import STATE_FOLDER
 from piapp.service import hardware
 

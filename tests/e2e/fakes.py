@@ -14,6 +14,7 @@ from piapp.config.sections import Config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.node import app
+from piapp.node.assembly import NodeParts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 from piapp.types import Frame
@@ -50,8 +51,8 @@ def main() -> int:
         landmarkers.append(BreakableLandmarker(on_result, on_compute))
         return landmarkers[-1]
 
-    def make_parts(config: Config) -> app.NodeParts:
-        return app.NodeParts(camera.open, factory, find_model(config.landmarker.model, masks=False))
+    def make_parts(config: Config) -> NodeParts:
+        return NodeParts(camera.open, factory, find_model(config.landmarker.model, masks=False))
 
     def obey() -> None:
         for line in sys.stdin:

@@ -16,6 +16,7 @@ from piapp.config.sections import Config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.node import app
+from piapp.node.assembly import NodeParts
 from piapp.offline.recording import read_recording
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
@@ -51,8 +52,8 @@ def main() -> int:
     def factory(on_result: OnResult, on_compute: OnCompute) -> FakeLandmarker:
         return FakeLandmarker(on_result, on_compute, poses=poses)
 
-    def make_parts(config: Config) -> app.NodeParts:
-        return app.NodeParts(RoomCamera, factory, find_model(config.landmarker.model, masks=False))
+    def make_parts(config: Config) -> NodeParts:
+        return NodeParts(RoomCamera, factory, find_model(config.landmarker.model, masks=False))
 
     app.make_parts = make_parts
     return run_command(sys.argv[2:])

@@ -15,6 +15,7 @@ from piapp.config.sections import Config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.node import app
+from piapp.node.assembly import NodeParts
 from piapp.testing.camera import FakeCamera
 
 # More than the model manages, so that frames are dropped all the time.
@@ -30,9 +31,9 @@ def main() -> int:
         pictures = [image for _, image in video.frames()][PICTURES]
     camera = FakeCamera(pictures, fps=FPS)
 
-    def make_parts(config: Config) -> app.NodeParts:
+    def make_parts(config: Config) -> NodeParts:
         model = find_model(config.landmarker.model, masks=False)
-        return app.NodeParts(lambda: camera, live_factory(config.landmarker, model.path), model)
+        return NodeParts(lambda: camera, live_factory(config.landmarker, model.path), model)
 
     def obey() -> None:
         for line in sys.stdin:

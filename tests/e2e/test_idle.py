@@ -13,7 +13,8 @@ import pytest
 from piapp.config.load import load_config
 from piapp.landmarker.live import OnCompute, OnResult
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, NodeParts
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker, standing_pose
 from piapp.types import Frame, Pose

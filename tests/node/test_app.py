@@ -10,7 +10,8 @@ import pytest
 
 from piapp.errors import CameraNotFoundError, LandmarkerTimeoutError, ModelError, UsageError
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, NodeParts, make_parts, node_id
+from piapp.node.app import Node, make_parts
+from piapp.node.assembly import NodeParts, node_id
 from piapp.service.identity import default_node_id
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker

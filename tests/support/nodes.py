@@ -6,7 +6,8 @@ from pathlib import Path
 
 from piapp.config.load import load_config
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, NodeParts
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
 from piapp.testing.landmarker import FakeLandmarker
 
 

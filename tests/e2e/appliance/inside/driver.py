@@ -9,7 +9,8 @@ from piapp.config.load import load_config
 from piapp.errors import PiappError
 from piapp.landmarker.live import Landmarker, OnCompute, OnResult
 from piapp.landmarker.model import find_model
-from piapp.node.app import Node, NodeParts
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 
