@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test clean
+.PHONY: help docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -58,6 +58,13 @@ test-fleet: setup-test  ## a thousand nodes on one broker that is killed and res
 
 soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has three minutes
 	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py tests/e2e/test_privacy.py
+
+ACCURACY = $(BIN)/piapp evaluate $(FOOTAGE) --manifest tests/footage/manifest.json --json
+accuracy: setup-test  ## judge falls on the clips or recordings in FOOTAGE=DIR, and write docs/accuracy (4 min for recordings)
+	$(ACCURACY) --perturbed 4 > docs/accuracy/normal.json
+	$(ACCURACY) --set posture.fall_sensitivity=low > docs/accuracy/low.json
+	$(ACCURACY) --set posture.fall_sensitivity=high > docs/accuracy/high.json
+	$(BIN)/python -m tests.footage.page docs/accuracy.md
 
 bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own loop
 	$(BIN)/piapp bench

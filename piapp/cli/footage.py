@@ -58,7 +58,12 @@ def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wante
         for clip, path in found:
             advance(path)
             outcomes.append(bench.run(clip, path))
-    figures = {"clips": len(outcomes), "absent": len(clips) - len(outcomes), "rate_hz": wanted.rate_hz}
+    figures = {
+        "clips": len(outcomes),
+        "absent": len(clips) - len(outcomes),
+        "rate_hz": wanted.rate_hz,
+        "degrade": wanted.degrade,
+    }
     figures |= tables(outcomes)
     typer.echo(msgspec.json.encode(figures).decode() if wanted.json else "\n".join(report(figures)))
     if sheets:

@@ -1,0 +1,112 @@
+"""Writes the tables of `docs/accuracy.md` from what `piapp evaluate --json` wrote.
+
+A table stands between two comments, `<!-- table: NAMES FORM -->` and `<!-- end of table -->`; NAMES are files
+`docs/accuracy/NAME.json`, with commas between them, and FORM is one of `FORMS`. Run:
+`python -m tests.footage.page docs/accuracy.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from piapp.offline.evaluate.figures import markdown, share_text
+
+_TABLE = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+_CALM_FIRST = ("standing", "sitting", "lying", "bending", "squatting", "kneeling", "unknown")
+
+
+def by_footage(figures: dict[str, Any]) -> Iterator[str]:
+    """Falls, false alarms and delays of each set, and of all."""
+    yield from markdown({"footage": figures["footage"] | {"all": figures["total"]}})
+
+
+def by_kind(figures: dict[str, Any]) -> Iterator[str]:
+    """Falls found by kind of fall."""
+    yield from _rows(("kind of fall", "falls found"), _falls(figures["kind"]))
+
+
+def by_view(figures: dict[str, Any]) -> Iterator[str]:
+    """Falls found by the camera's view, of views with at least five."""
+    enough = {view: row for view, row in figures["view"].items() if row["falls"]["of"] >= 5}
+    yield from _rows(("view", "falls found"), _falls(enough))
+
+
+def calm(figures: dict[str, Any]) -> Iterator[str]:
+    """Lying down on purpose, counted apart, and alarms taken back."""
+    total = figures["total"]
+    lying = total["false_clips_lying_down"]
+    others = {key: total["false_clips"][key] - lying[key] for key in ("count", "of")}
+    rows = [
+        ("calm clips in which somebody lies down on purpose: with a false fall", share_text(lying)),
+        ("all other calm clips: with a false fall", share_text(others)),
+        ("clips with a reported fall: taken back by `recovered` with `up_at_once`", share_text(total["taken_back"])),
+    ]
+    yield from _rows(("what", "how often"), rows)
+
+
+def postures(figures: dict[str, Any]) -> Iterator[str]:
+    """How often each posture was found, by what calm clips show, in sets with known activities."""
+    kinds = {k: r for k, r in figures["kind"].items() if not r["falls"]["of"] and k.startswith(("corner", "upfall"))}
+    names = [name for name in _CALM_FIRST if any(name in row["postures"] for row in kinds.values())]
+    rows = [(kind, *(f"{100 * row['postures'].get(name, 0):.0f} %" for name in names)) for kind, row in kinds.items()]
+    yield from _rows(("clips", *names), rows)
+
+
+def flips(figures: dict[str, Any]) -> Iterator[str]:
+    """How often an answer changes in a changed copy."""
+    rows = [(kind, share_text(share)) for kind, share in figures["total"]["flips"].items()]
+    yield from _rows(("change", "answers that change"), rows)
+
+
+def worse(*runs: dict[str, Any]) -> Iterator[str]:
+    """Several runs on the same clips, each with pictures made worse in another way or measure."""
+    rows = []
+    for figures in runs:
+        total = figures["total"]
+        seen = 100 * total["frames_seen"]["count"] / total["frames_seen"]["of"]
+        shares = (share_text(total["falls"]), share_text(total["false_clips"]))
+        rows.append((figures["degrade"] or "as they are", f"{seen:.0f} %", *shares))
+    yield from _rows(("pictures", "frames in which somebody is seen", "falls found", "clips with a false fall"), rows)
+
+
+FORMS: dict[str, Callable[..., Iterator[str]]] = {
+    "footage": by_footage,
+    "kind": by_kind,
+    "view": by_view,
+    "calm": calm,
+    "postures": postures,
+    "flips": flips,
+    "worse": worse,
+}
+
+
+def fill(page: str, folder: Path) -> str:
+    """The page with each of its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        files = (folder / f"{name}.json" for name in match[2].split(","))
+        runs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return match[1] + "\n".join(FORMS[match[3]](*runs)) + "\n" + match[4]
+
+    return _TABLE.sub(table, page)
+
+
+def _falls(rows: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, share_text(row["falls"])) for name, row in rows.items() if row["falls"]["of"]]
+
+
+def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(fill(path.read_text(encoding="utf-8"), path.with_suffix("")), encoding="utf-8")

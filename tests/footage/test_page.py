@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+from tests.footage.page import FORMS, fill
+
+PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+
+
+def test_the_pages_tables_are_those_of_the_committed_figures():
+    """Nobody wrote a figure by hand: the page filled anew is the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count("<!-- table:") == page.count("<!-- end of table -->") >= 5
+    assert fill(page, PAGE.with_suffix("")) == page
+
+
+def test_the_figures_are_of_clips_of_the_manifest():
+    """As many as they say, each of them a clip that the manifest names, counted once in the tables."""
+    manifest = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))
+    known = {f"{name}/{clip['name']}" for name, footage in manifest.items() for clip in footage["clips"]}
+    for file in PAGE.with_suffix("").glob("*.json"):
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        assert set(figures["answers"]) <= known
+        assert len(figures["answers"]) == figures["clips"] == len(known) - figures["absent"]
+        assert figures["total"]["falls"]["of"] + figures["total"]["false_clips"]["of"] == figures["clips"]
+
+
+def test_a_changed_figure_is_noticed(tmp_path):
+    """A table by hand is replaced by the true one."""
+    share = {"count": 1, "of": 2}
+    (tmp_path / "x.json").write_text(json.dumps({"kind": {"home: trip": {"falls": share}}}))
+    page = "<!-- table: x kind -->\n| home: trip | 2 of 2 |\n<!-- end of table -->"
+    assert "| home: trip | 1 of 2 (9 to 91 %) |" in fill(page, tmp_path)
+    assert "2 of 2" not in fill(page, tmp_path)
+    assert set(FORMS) >= {"footage", "kind"}
