@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ import pytest
 from piapp.config.live import LiveSettings
 from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine
-from piapp.mqtt.commands import COMMANDS, Commands
+from piapp.mqtt.commands import COMMANDS, Commands, Pause
 from piapp.mqtt.device import Device
 from piapp.mqtt.entities_node import ALARM_REQUESTS, SETTING_KEYS
 from piapp.mqtt.homeassistant import HomeAssistant
@@ -52,7 +53,7 @@ frontend:
 logbook:
 mobile_app:
 input_number: {level: {min: 0, max: 255}}
-input_boolean: {lamp: {}, help: {}, out: {}, not_back: {}, nobody_up: {}}
+input_boolean: {lamp: {}, help: {}, out: {}, not_back: {}, nobody_up: {}, real_help: {}}
 input_text: {reason: {max: 255}}
 template:
   - light:
@@ -122,6 +123,18 @@ automation:
           - action: input_text.set_value
             target: {entity_id: input_text.reason}
             data: {value: "{{ reason }}"}
+  - alias: real fall
+    use_blueprint:
+      path: piapp/fall_alert.yaml
+      input:
+        alarm: sensor.e2e_alarm
+        fall: event.e2e_fall
+        recovered: event.e2e_recovered
+        acknowledge: [button.e2e_acknowledge]
+        phone: PHONE
+        answer_within: 0.5
+        offline_for: 5
+        call_help: [{action: input_boolean.turn_on, target: {entity_id: input_boolean.real_help}}]
   - alias: by event
     triggers: [{trigger: state, entity_id: event.hall_presence}]
     conditions: ["{{ trigger.to_state is not none and 'event_type' in trigger.to_state.attributes }}"]
@@ -152,6 +165,7 @@ class FakeNode:
         self.asked: list[str] = []
         for command in ALARM_REQUESTS & COMMANDS.keys():
             self.control.add(command, lambda _, command=command: self.asked.append(command))
+        self.control.add("pause", self._pause)
         self.device = Device(
             TOPICS, "Hall", "Hall", "0.1.0", "Raspberry Pi 5 Model B Rev 1.0", sends_pictures=image != "off",
             serial="10000000abcdef", page_url="http://pi.local:8088/", zones=zones,
@@ -194,6 +208,10 @@ class FakeNode:
         payload = self._writer.event(happened, TimeLine(0, 0), event_id=f"b-{kind}")
         message = json.loads(payload.encoded(historical=historical))
         return json.dumps(message | ({"test": True} if test else {})).encode()
+
+    def _pause(self, parameters: Pause) -> None:
+        self.control.set_paused("request" if parameters.paused else None)
+        self._publish_settings()
 
     def _publish_settings(self) -> None:
         self.publisher.retain(TOPICS.settings, self._writer.document(**self.control.state()))
@@ -501,6 +519,79 @@ def test_zones_follow_the_page(home, node):
     home.assistant.wait_for("binary_sensor.hall_zone_sofa", "off")
     node.home.update(device)
     home.assistant.wait_for("binary_sensor.hall_zone_sofa", "missing")
+
+
+def room(home: Home, folder: Path, epoch_ns: int, *options: str) -> NodeProcess:
+    """A real node before a room that goes on by itself: somebody falls after 17 s and is up again after 23 s."""
+    port = int(home.url.rpartition(":")[2])
+    quick = ["--set", "posture.fallen_after_s=1", "--set", f"spool.dir={folder}", *options]
+    program = (sys.executable, str(ROOT / "tests" / "e2e" / "room.py"), str(epoch_ns))
+    return NodeProcess(folder, port, quick, program=program)
+
+
+def test_real_node_is_killed_in_mid_alarm(home, tmp_path):
+    """Killed for good while somebody is on the floor: the last step is reached."""
+    node = room(home, tmp_path, time.monotonic_ns())
+    try:
+        home.assistant.wait_for("sensor.e2e_alarm", "Fallen", START_S)
+    finally:
+        node.kill()
+    home.assistant.wait_for("sensor.e2e_alarm", "unavailable")
+    home.assistant.wait_for("input_boolean.real_help", "on")
+
+
+def test_real_node_is_killed_and_comes_back(home, tmp_path):
+    """The alarm is still there after a restart, is acknowledged by its button, and ends when somebody is up again."""
+    home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.real_help")
+    home.phone.pushed.clear()
+    epoch_ns = time.monotonic_ns()
+    node = room(home, tmp_path, epoch_ns)
+    try:
+        home.assistant.wait_for("sensor.e2e_alarm", "Fallen", START_S)
+        home.wait_asking()
+        node.kill()
+        home.assistant.wait_for("sensor.e2e_alarm", "unavailable")
+        node = room(home, tmp_path, epoch_ns)
+        home.assistant.wait_for("sensor.e2e_alarm", "Fallen")
+        home.assistant.call("button.press", entity_id="button.e2e_acknowledge")
+        home.assistant.wait_for("sensor.e2e_alarm", "Taken care of")
+        home.assistant.wait_for("sensor.e2e_alarm", "Clear")
+    finally:
+        node.kill()
+    assert home.assistant.state("input_boolean.real_help") == "off"
+
+
+def test_real_node_obeys_its_entities(home, tmp_path):
+    """Pause, quiet times, sensitivity, test alert and feedback, at a real node whose person stands still."""
+    assistant, an_hour_ago_ns = home.assistant, time.monotonic_ns() - 3_600_000_000_000
+    schedule = ("--set", 'schedule.pause="00:00-23:59"')
+    node = room(home, tmp_path, an_hour_ago_ns, *schedule)
+    try:
+        assistant.wait_for("sensor.e2e_alarm", "Clear", START_S)
+        for switch in ("switch.e2e_pause", "switch.e2e_schedule"):
+            assistant.call("switch.turn_on", entity_id=switch)
+            assistant.wait_for("sensor.e2e_alarm", "Paused")
+            assistant.wait_for("binary_sensor.e2e_occupancy", "unavailable")
+            assistant.call("switch.turn_off", entity_id=switch)
+            assistant.wait_for("sensor.e2e_alarm", "Clear")
+        assistant.wait_for("select.e2e_sensitivity", "Normal")
+        assistant.call("select.select_option", entity_id="select.e2e_sensitivity", option="High")
+        assistant.wait_for("select.e2e_sensitivity", "High")
+        home.phone.pushed.clear()
+        assistant.call("button.press", entity_id="button.e2e_test")
+        assert home.phone.wait_pushed(0)["title"] == "Test: somebody has fallen"
+        assert assistant.state("sensor.e2e_alarm") == "Clear"
+        for button, command in {"alarm_right": "feedback", "alarm_wrong": "feedback", "missed": "missed"}.items():
+            answered = sum(one.topic == f"piapp/{NODE}/response/{command}" for one in home.mqtt.messages)
+            assistant.call("button.press", entity_id=f"button.e2e_{button}")
+            wait_until(
+                lambda command=command, answered=answered: (
+                    sum(one.topic == f"piapp/{NODE}/response/{command}" for one in home.mqtt.messages) > answered
+                ),
+                f"an answer to {button}",
+            )
+    finally:
+        node.kill()
 
 
 def test_logbook_of_a_busy_room(home, tmp_path):
