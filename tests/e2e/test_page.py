@@ -397,6 +397,17 @@ def test_tells_a_fall_at_once(visit: Callable[..., Page], site: Site, mosquitto:
     assert delay_s < 1.0
 
 
+def test_a_test_alert_is_shown_as_one(visit: Callable[..., Page], site: Site, mosquitto: Mosquitto) -> None:
+    """It stands in the list as a test, and nobody is said to have fallen for it."""
+    page = visit()
+    subscriber = Subscriber(mosquitto.port)
+    subscriber.publish(f"piapp/{NODE}/request/test", b"{}")
+    expect(page.locator("#events li .what").filter(has_text="(test)")).to_have_count(3)
+    subscriber.close()
+    expect(page.locator("#urgent")).not_to_have_text(re.compile("test"))
+    expect(page.locator("#alarm")).not_to_have_text(re.compile("Somebody|null"))
+
+
 def test_no_picture_unless_the_owner_allows_it(visit: Callable[..., Page], site: Site) -> None:
     """Without `publish.image = "photo"` there is no toggle and no picture."""
     page = visit()

@@ -10,7 +10,7 @@
  *            temperature_c: ?number, paused: boolean, people: number, pictures: boolean, zones_kept: boolean,
  *            zones: import("./scene.js").Zone[], viewers: number}} Status
  * @typedef {{id: string, event_type: string, t: string, person: ?number, posture: ?string, zones: string[],
- *            evidence: Object<string, any>}} PostureEvent
+ *            evidence: Object<string, any>, test?: boolean}} PostureEvent
  */
 
 import { Editor } from "./editor.js";
@@ -162,13 +162,13 @@ function showFigures({ people, fps, latency_ms: latency, temperature_c: heat }) 
 
 /** @param {PostureEvent} event */
 function takeEvent(event) {
-  if (event.event_type === "fall") fallen.set(event.person, event.t);
+  if (event.event_type === "fall" && !event.test) fallen.set(event.person, event.t);
   if (["recovered", "person_left"].includes(event.event_type)) fallen.delete(event.person);
   showAlarm();
   // The last ones come again with each connection.
   if ([...$("events").children].some((row) => row.dataset.id === event.id)) return;
   listEvent(event);
-  const urgent = ["fall", "fallen"].includes(event.event_type);
+  const urgent = ["fall", "fallen"].includes(event.event_type) && !event.test;
   if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent ? "urgent" : "polite");
 }
 

@@ -72,9 +72,9 @@ const HAPPENED = {
 };
 const EXERCISES = { squat: "Squat", push_up: "Push-up", jumping_jack: "Jumping jack" };
 
-/** What happened; an event of a newer node by its own name. */
-export function happened({ event_type: type, evidence, posture, zones }) {
-  return HAPPENED[type]?.(evidence, posture, zones) ?? type.replaceAll("_", " ");
+/** What happened; an event of a newer node by its own name, and a test as one. */
+export function happened({ event_type: type, evidence, posture, zones, test }) {
+  return (HAPPENED[type]?.(evidence, posture, zones) ?? type.replaceAll("_", " ")) + (test ? " (test)" : "");
 }
 
 /** Whom it happened to, and how they are now; empty for what concerns nobody. */
