@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 
 # First, so that while one worker is at it the other does the rest.
 LONGEST = ("tests/e2e/test_soak.py", "tests/e2e/appliance")
 
+
+# A loaded machine takes its time; only hangs fail, by pytest's own time limit.
+settings.register_profile("piapp", deadline=None)
+settings.load_profile("piapp")
 
 # What `make quick` leaves out: whole programs, models, brokers and other machines.
 SLOW = (
@@ -22,7 +27,7 @@ SLOW = (
     "tests/posture/test_simulated_falls.py", "tests/posture/test_media.py", "tests/camera/test_picamera2.py",
     "tests/camera/test_contract.py", "tests/camera/test_stream.py", "tests/mqtt/test_spool.py",
     "tests/mqtt/test_schema.py", "tests/config/test_extremes.py", "tests/test_reach.py", "tests/test_frame.py",
-    "tests/posture/test_snapshot.py",
+    "tests/posture/test_snapshot.py", "tests/node/test_black_box.py",
 )  # fmt: skip
 SLOW_FIXTURES = {"mosquitto", "start_mosquitto"}
 

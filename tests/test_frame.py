@@ -44,6 +44,8 @@ TESTED_BY = {
     "mqtt/salvage": "mqtt/test_spool",
     "mqtt/wake": "mqtt/test_publisher",
     "node/cases_outlet": "e2e/test_alarm_chain",  # with the requests about what it has kept
+    "node/announcer": "node/test_app",
+    "node/assembly": "node/test_app",
     "node/control": "e2e/test_commands",  # requests to a running node
     "node/health_report": "node/test_app",
     "node/info": "node/test_app",

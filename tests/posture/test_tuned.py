@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from stick import LIE_BACK, STAND, film, plunge
 
 from piapp.config.load import default_config
 from piapp.config.sections import ZoneConfig
 from piapp.posture.monitor import Monitor
+from tests.support.stick import LIE_BACK, STAND, film, plunge
 
 CONFIG = default_config().posture
 EVERYWHERE = (ZoneConfig(name="room", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), ignore=()),)
