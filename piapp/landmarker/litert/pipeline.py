@@ -24,6 +24,7 @@ from piapp.landmarker.litert.search import (
     IMPLAUSIBLE_DEVIATION,
     MAX_DEVIATION,
     MIN_CHANGED,
+    SAME_PLACE_COST,
     Person,
     Place,
     deviation,
@@ -102,7 +103,7 @@ class PosePipeline:
             for person in missing:
                 person.fail(ts_ms)
             self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
-        finds = self._name(finds, ts_ms, size)
+        finds = self._name(image, finds, ts_ms)
         if self._config.reacquire:
             self._search(image, finds, ts_ms, size)
             self._recent.keep(image, ts_ms)
@@ -147,16 +148,18 @@ class PosePipeline:
             return None
         return self._reader.read(image, region, self._config.min_pose_presence_confidence)
 
-    def _name(self, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> list[_Find]:
+    def _name(self, image: ImageArray, finds: list[_Find], ts_ms: int) -> list[_Find]:
         """Say who each find is: the one tracked, somebody lost, or somebody new.
 
-        Leaves out detections that no body can have while somebody is searched: furniture near the last place.
+        Leaves out detections of furniture just after somebody was lost: what no body can be, or was there before.
         """
-        named = []
+        named, size = [], (image.shape[1], image.shape[0])
+        expected = any(person.expected(ts_ms) for person in self._lost)
         for find in finds:
             placement, strange = placement_of(find.reading, ts_ms, size), deviation(find.reading)
             if find.person is None:
-                if strange > IMPLAUSIBLE_DEVIATION and any(person.expected(ts_ms) for person in self._lost):
+                back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
+                if expected and (strange > IMPLAUSIBLE_DEVIATION or not (back or self._changed(image, find.reading))):
                     continue
                 find.person = self._lost_at(placement) or Person.new(find.reading.following, placement)
             find.person.track(find.reading.following, placement, strange)
@@ -209,13 +212,16 @@ class PosePipeline:
                 and self._passes(second, person, ts_ms, (width, height))
                 and readings_agree(first, second)
                 and all(second.following.overlap(other) <= overlap for other in others)
-                and self._recent.changed_share(image, second.points[FRAME, :2]) >= MIN_CHANGED
+                and self._changed(image, second)
             ):
                 return second
         return None
 
     def _passes(self, reading: Reading, person: Person, ts_ms: int, size: tuple[int, int]) -> bool:
         return deviation(reading) <= MAX_DEVIATION and person.fits(placement_of(reading, ts_ms, size))
+
+    def _changed(self, image: ImageArray, reading: Reading) -> bool:
+        return self._recent.changed_share(image, reading.points[FRAME, :2]) >= MIN_CHANGED
 
     def _smooth(self, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
         if self._smoothing is None:

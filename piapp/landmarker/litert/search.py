@@ -30,6 +30,9 @@ IMPLAUSIBLE_DEVIATION = 0.28
 # Least share of a find's joints around which the picture changed in the last seconds: a person came there, a chair was
 # there all the time.
 MIN_CHANGED = 0.5
+# Largest cost at which a detection is somebody lost who is where they were, as after a moment behind something: then
+# nothing need have changed. Guess: a quarter of a metre.
+SAME_PLACE_COST = 0.35
 # Largest distance of two readings of one find, on average over its landmarks, in shares of its region's side.
 MAX_READING_DISTANCE = 0.06
 # How far from where somebody was lost they may be found again: defaults of posture.match_radius_m and match_speed_m_s.
@@ -113,12 +116,15 @@ class Person:
         """Whether this person was lost so short a time ago that a find which is no body is not taken for them."""
         return self.failed_ms is not None and ts_ms - self.failed_ms <= AWAIT_S * 1000
 
-    def fits(self, placement: Placement) -> bool:
-        """Whether this person can be there."""
-        cost = mismatch(
+    def cost(self, placement: Placement) -> float:
+        """`mismatch` with where this person was last plausible."""
+        return mismatch(
             self.placement, self.velocity_px_s, placement, radius_m=MATCH_RADIUS_M, speed_m_s=MATCH_SPEED_M_S
         )
-        return cost < 1.0
+
+    def fits(self, placement: Placement) -> bool:
+        """Whether this person can be there."""
+        return self.cost(placement) < 1.0
 
     def follow(self, region: Region, placement: Placement) -> None:
         """Go on from a plausible pose."""
