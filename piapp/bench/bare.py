@@ -24,7 +24,7 @@ class BareLoop(GatedLoop):
         config: Its confidences and number of poses; masks stay off, as is MediaPipe's default.
         model: The complete bundle, as the vendor ships it.
         frames: What it sees.
-        tally: What is told of every frame.
+        tally: Notes every frame.
     """
 
     def __init__(self, config: LandmarkerConfig, model: Path, frames: SharedFrames, tally: Tally) -> None:

@@ -16,7 +16,7 @@ class GatedLoop(ABC):
     """Threads that do the same work again and again, each in `work`.
 
     Args:
-        tally: What is told of every round.
+        tally: Notes every round.
         names: Names of the threads; one is started for each.
         title: What failed, for the message.
     """

@@ -17,7 +17,7 @@ class ModelLoop(GatedLoop):
     Args:
         model: The bundle without the segmentation head.
         workers: How many interpreters.
-        tally: What is told of every inference.
+        tally: Notes every inference.
     """
 
     def __init__(self, model: Path, workers: int, tally: Tally) -> None:

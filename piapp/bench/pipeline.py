@@ -41,7 +41,7 @@ class FeedCamera:
 
     Args:
         frames: What it shows.
-        tally: What is told of every result.
+        tally: Notes every result.
     """
 
     lockstep = False
@@ -168,7 +168,7 @@ class Pipeline:
     Args:
         config: What the node is; its camera is not opened.
         frames: What it sees.
-        tally: What is told of every frame.
+        tally: Notes every frame.
     """
 
     def __init__(self, config: Config, frames: SharedFrames, tally: Tally) -> None:

@@ -29,14 +29,14 @@ from piapp.bench.protocol import (
 )
 from piapp.errors import LandmarkerError
 
-# A usual camera's rate, for what a node costs while nobody is there; idling, it looks at one frame a second.
+# A usual camera's rate, for what a node costs while nobody is there; idling, it processes one frame a second.
 RATED_FPS = 15.0
 
 # Loading from a slow SD card takes tens of seconds; a measurement takes its time besides. For what hangs.
 ANSWER_S = 180.0
 STOP_S = 10.0
 
-# Of a child's standard error, what a message tells.
+# How much of a child's standard error a message repeats.
 LAST_LINES = 8
 
 _MessageT = TypeVar("_MessageT", bound=Struct)
@@ -84,7 +84,7 @@ class Child:
         """Wait for its first result; seconds from the start of the process to it.
 
         Raises:
-            LandmarkerError: It has ended, with its last words.
+            LandmarkerError: It has ended; with the last lines that it printed.
         """
         started = self._answer(Started, 0.0)
         return (started.first_result_ns - self._started_ns) / 1e9

@@ -112,7 +112,7 @@ def _runs_here(variant: Variant) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """What the children said."""
+    """What the children found."""
 
     measured: list[Measured]
     others_percent: float

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class LiveSettings:
     """The configuration in force, which changes as a whole when live keys or zones do; main thread only.
 
-    What was kept by an earlier run is applied; a value that this version does not take is left out and said.
+    What was kept by an earlier run is applied; a value that this version does not accept is left out, with a warning.
 
     Args:
         config: What the file, the environment and the command line gave.

@@ -236,7 +236,7 @@ class TlsConfig(Section, frozen=True):
 
 
 class MqttConfig(Section, frozen=True):
-    """`[mqtt]`: the broker and how to speak to it."""
+    """`[mqtt]`: the broker and how to connect to it."""
 
     url: str
     protocol: Literal["5", "3.1.1", "auto"]
@@ -350,7 +350,7 @@ class PreviewConfig(Section, frozen=True):
 
 
 class HealthConfig(Section, frozen=True):
-    """`[health]`: how often the node speaks of itself."""
+    """`[health]`: how often the node reports on itself."""
 
     period_s: Annotated[float, Meta(ge=1.0, le=86_400.0)]
     prometheus_bind: str

@@ -46,7 +46,7 @@ class LightNode:
         self.publisher = Publisher(config.mqtt, config.publish, self.topics)
         self._state = StateTopic(self.publisher, self._writer)
         self._commands = Commands(self.topics, self.publisher.publish)
-        self.publisher.subscribe(self.topics.requests, self._commands.hear)
+        self.publisher.subscribe(self.topics.requests, self._commands.receive)
         self.publisher.retain(self.topics.info, self._info(config))
 
     def play(self) -> None:

@@ -1,7 +1,7 @@
 """Requests and their answers: what is asked, by whom it is answered where, and how often.
 
 Owns the form of requests, their limits and the way to the main loop. Does not know what a command does. A request is
-validated before it is queued; whatever a hostile one holds, `hear` neither raises nor blocks.
+validated before it is queued; whatever a hostile one holds, `receive` neither raises nor blocks.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Commands:
         self.refused = 0
         self.ignored = 0
 
-    def hear(self, incoming: Incoming) -> None:
+    def receive(self, incoming: Incoming) -> None:
         """Take what came on `request/<cmd>`; publisher thread. Never raises, never blocks."""
         command = incoming.topic.rpartition("/")[2]
         if not is_topic_name(command):

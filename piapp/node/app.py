@@ -100,7 +100,7 @@ class Node:
     def _start_outlets(self, running: ExitStack) -> None:
         self._parts.reporter.restore()
         self._parts.pausing.tick()
-        self.publisher.subscribe(self.publisher.topics.requests, self._parts.commands.hear)
+        self.publisher.subscribe(self.publisher.topics.requests, self._parts.commands.receive)
         for outlet in self._parts.outlets.present:
             outlet.start()
             running.callback(self._stop, outlet.name, outlet.stop)

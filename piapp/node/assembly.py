@@ -36,8 +36,8 @@ from piapp.node.pausable_camera import PausableCamera
 from piapp.node.pauses import Pauses
 from piapp.node.pausing import Pausing
 from piapp.node.reporter import Reporter
-from piapp.node.source import ResultSource
 from piapp.node.state_folder import pause_file, settings_file, state_folder
+from piapp.result_source import ResultSource
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
 from piapp.service.identity import boot_id, default_node_id, event_ids, first_event_number

@@ -15,7 +15,7 @@ from typing import Any
 from piapp.mqtt.clock import clock_is_synchronised
 from piapp.mqtt.commands import Commands
 from piapp.mqtt.publisher import Publisher
-from piapp.node.source import ResultSource
+from piapp.result_source import ResultSource
 from piapp.service import hardware
 from piapp.service.health import Counters, Health
 from piapp.service.power import Power
@@ -46,7 +46,7 @@ class HeatMonitor:
         self._due_s = now_s + HEAT_PERIOD_S
         throttled = hardware.throttled()
         self.temperature_c = hardware.temperature_c()
-        self._power.felt(now_s, temperature_c=self.temperature_c, throttled=throttled[0] if throttled else ())
+        self._power.update_machine(now_s, temperature_c=self.temperature_c, throttled=throttled[0] if throttled else ())
 
 
 class HealthReporter:

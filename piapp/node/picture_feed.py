@@ -78,7 +78,7 @@ class PictureFeed:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Finish the picture in work and end; whoever waits is told. False when it still draws after the time."""
+        """Finish the picture in work and end; whoever waits is answered. False when it still draws after the time."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -129,7 +129,7 @@ class PictureFeed:
         try:
             while self._step():
                 pass
-        except Exception as error:  # noqa: BLE001 - told to the main thread, which ends the program
+        except Exception as error:  # noqa: BLE001 - raised on the main thread, which ends the program
             self._failure = error
             reason = f"the picture could not be made: {error}"
         finally:
@@ -140,7 +140,7 @@ class PictureFeed:
                 asked.answer(None, reason)
 
     def _step(self) -> bool:
-        """Wait for a result and publish its picture, or tell who has waited too long; False when stopping."""
+        """Wait for a result and publish its picture, or answer who has waited too long; False when stopping."""
         with self._changed:
             if not (self._slot or self._stopping):
                 self._changed.wait(self._patience_s())
@@ -185,5 +185,5 @@ class PictureFeed:
     def _draw(self, result: PoseResult, labels: tuple[PoseLabel, ...]) -> ImageArray:
         if self._kind == "skeleton":
             return draw.skeleton_picture(result.size, result.poses, labels)
-        assert result.image is not None, "the landmarker stage was not told to keep pictures"
+        assert result.image is not None, "the landmarker stage does not keep pictures"
         return draw.photo_picture(result.image, result.poses, labels)

@@ -1,4 +1,4 @@
-"""From a result to events and state: runs the posture logic, numbers events, and tells outlets what is new.
+"""From a result to events and state: runs the posture logic, numbers events, and passes on to outlets what is new.
 
 Owns the time line of results, the ids of events, and what was published of the state last. The open alarms are
 `piapp.node.alarms`'. Main thread only.
@@ -186,5 +186,5 @@ class Reporter:
 
 
 def provisional_line(at_ns: int) -> TimeLine:
-    """The time line of a camera, on which times lie until the first result says what the source's own is."""
+    """The time line of a camera, on which times lie until the first result shows what the source's own is."""
     return TimeLine(at_ns // 1_000_000, at_ns)

@@ -29,9 +29,9 @@ from piapp.landmarker.runtime import live_factory
 from piapp.mqtt.payload import FramePayload, Row, decode_frame
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
-from piapp.node.source import ResultSource
 from piapp.offline.detect import Detector
 from piapp.offline.recording import Recorded, RecordingError, RecordingWriter
+from piapp.result_source import ResultSource
 from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
 
 POLL_S = 0.2

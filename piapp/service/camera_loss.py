@@ -21,7 +21,7 @@ class CameraLoss:
         self._lost = self._file is not None and self._file.is_file()
 
     def begin(self) -> bool:
-        """The camera is lost; False when that was so already, so that a camera that stays away is told once."""
+        """The camera is lost; False when that was so already, so that a camera that stays away is reported once."""
         already, self._lost = self._lost, True
         if self._file is not None and not already:
             try:
@@ -37,5 +37,5 @@ class CameraLoss:
             try:
                 self._file.unlink(missing_ok=True)
             except OSError as error:
-                _log.warning("%s cannot be removed (%s); camera_back will be told again", self._file, error.strerror)
+                _log.warning("%s cannot be removed (%s); camera_back will come again", self._file, error.strerror)
         return was_lost

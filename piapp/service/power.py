@@ -74,8 +74,8 @@ class Power:
         active_until_s = max(self._person_s + self._config.idle_after_s, self._awake_until_s)
         self._idle = bool(self._config.idle_fps) and now_s >= active_until_s
 
-    def felt(self, now_s: float, *, temperature_c: float | None, throttled: Collection[str]) -> None:
-        """Take the machine's temperature and what its firmware complains of now."""
+    def update_machine(self, now_s: float, *, temperature_c: float | None, throttled: Collection[str]) -> None:
+        """Update the machine's temperature and what its firmware complains of now."""
         if now_s < self._step_due_s:
             return
         limit_c = self._config.max_temp_c

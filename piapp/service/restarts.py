@@ -9,7 +9,7 @@ _log = logging.getLogger(__name__)
 
 
 def count_start(folder: Path | None, node: str, boot: str) -> int | None:
-    """Note this start, and tell how many came before it since the machine booted, whatever caused them.
+    """Note this start, and return how many came before it since the machine booted, whatever caused them.
 
     Args:
         folder: Where the file goes.
@@ -33,7 +33,7 @@ def count_start(folder: Path | None, node: str, boot: str) -> int | None:
 
 
 def _starts(file: Path, boot: str) -> int:
-    """What the file says of this boot; 0 when it says nothing that can be read."""
+    """How many starts of this boot the file holds; 0 when it cannot be read."""
     try:
         of_boot, count = file.read_text(encoding="ascii").split()
         return int(count) if of_boot == boot else 0

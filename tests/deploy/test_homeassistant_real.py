@@ -174,7 +174,7 @@ class FakeNode:
         self.home = HomeAssistant(self.config.homeassistant, self.device, self.publisher)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
-        self.publisher.subscribe(TOPICS.requests, commands.hear)
+        self.publisher.subscribe(TOPICS.requests, commands.receive)
 
     def __enter__(self):
         self._publish_settings()

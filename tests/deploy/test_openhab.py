@@ -106,7 +106,7 @@ def test_commands_are_understood(name, value):
     payload = settings["formatBeforePublish"].replace("%s", value).encode()
     answers = []
     commands = Commands(TOPICS, answers.append)
-    commands.hear(Incoming(settings["commandTopic"], payload, retain=False))
+    commands.receive(Incoming(settings["commandTopic"], payload, retain=False))
     assert commands.take(), answers
 
 

@@ -48,7 +48,7 @@ class Desk:
         """Send a request, slowly enough."""
         self.clock.now_s += 1.0
         topic = f"piapp/hall/request/{command}"
-        self.commands.hear(Incoming(topic, payload, **({"retain": False} | incoming)))
+        self.commands.receive(Incoming(topic, payload, **({"retain": False} | incoming)))
 
     def answers(self) -> list[dict]:
         """Decoded answers so far."""
@@ -226,7 +226,7 @@ def test_flood_is_ignored():
     """Beyond the rate nothing is answered or handed over, only counted; later requests pass again."""
     desk = Desk()
     for _ in range(1000):
-        desk.commands.hear(Incoming("piapp/hall/request/ping", b"x", retain=False))
+        desk.commands.receive(Incoming("piapp/hall/request/ping", b"x", retain=False))
     assert len(desk.sent) == BURST
     assert desk.commands.ignored == 1000 - BURST
     desk.ask("ping")

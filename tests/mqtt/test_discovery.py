@@ -455,7 +455,7 @@ def test_controls_ask_what_the_node_understands(topic, payload):
 
     answers = []
     commands = Commands(TOPICS, answers.append)
-    commands.hear(Incoming(topic, payload.encode(), retain=False))
+    commands.receive(Incoming(topic, payload.encode(), retain=False))
     request = commands.take()
     assert request, answers
     assert type(request.parameters) is COMMANDS[request.command]

@@ -29,7 +29,7 @@ def node(url, name, answer):
     loaded = config(url)
     with Publisher(loaded.mqtt, loaded.publish, topics) as publisher:
         commands = Commands(topics, publisher.publish)
-        publisher.subscribe(topics.requests, commands.hear)
+        publisher.subscribe(topics.requests, commands.receive)
 
         def serve():
             while not done.wait(0.01):

@@ -81,10 +81,10 @@ def test_other_values_take_effect_while_it_runs() -> None:
     assert node.max_fps == 5.0
     node.use(PowerConfig(idle_fps=0.0, idle_after_s=10.0, max_temp_c=78.0))
     node.seen(10.2, poses=0, persons=0)
-    node.felt(20.0, temperature_c=70.0, throttled=())
+    node.update_machine(20.0, temperature_c=70.0, throttled=())
     assert node.max_fps is None
     node.use(PowerConfig(idle_fps=0.0, idle_after_s=10.0, max_temp_c=60.0))
-    node.felt(20.0 + STEP_S, temperature_c=70.0, throttled=())
+    node.update_machine(20.0 + STEP_S, temperature_c=70.0, throttled=())
     assert node.slowed
 
 
@@ -102,21 +102,21 @@ def test_idle_rate_must_feed_the_watchdog(idle_fps: str, *, allowed: bool) -> No
 def test_heat_slows_in_steps_and_ends() -> None:
     """Each step waits for the temperature to follow; the rate comes back when it is clearly cooler."""
     node = power()
-    node.felt(0.0, temperature_c=80.0, throttled=())
+    node.update_machine(0.0, temperature_c=80.0, throttled=())
     first = node.max_fps
     assert first is not None
     assert first < FPS
-    node.felt(STEP_S - 1, temperature_c=80.0, throttled=())
+    node.update_machine(STEP_S - 1, temperature_c=80.0, throttled=())
     assert node.max_fps == first
-    node.felt(STEP_S, temperature_c=80.0, throttled=())
+    node.update_machine(STEP_S, temperature_c=80.0, throttled=())
     assert node.max_fps is not None
     assert node.max_fps < first
-    node.felt(2 * STEP_S, temperature_c=76.0, throttled=())
+    node.update_machine(2 * STEP_S, temperature_c=76.0, throttled=())
     second = node.max_fps
     assert second is not None
     assert second < first
     for step in range(3, 6):
-        node.felt(step * STEP_S, temperature_c=60.0, throttled=())
+        node.update_machine(step * STEP_S, temperature_c=60.0, throttled=())
     assert node.max_fps is None
 
 
@@ -124,7 +124,7 @@ def test_heat_leaves_the_idle_rate() -> None:
     """However hot, the node goes on looking as often as it does when idle."""
     node = power()
     for step in range(100):
-        node.felt(step * STEP_S, temperature_c=99.0, throttled=())
+        node.update_machine(step * STEP_S, temperature_c=99.0, throttled=())
     assert node.max_fps == pytest.approx(2.0)
 
 
@@ -132,14 +132,14 @@ def test_heat_leaves_the_idle_rate() -> None:
 def test_firmware_in_need_slows_at_any_temperature(complaint: str) -> None:
     """What the firmware complains of counts also where there is no thermometer, or no limit."""
     node = power(max_temp_c=0.0)
-    node.felt(0.0, temperature_c=None, throttled=[complaint])
+    node.update_machine(0.0, temperature_c=None, throttled=[complaint])
     assert node.slowed
-    node.felt(STEP_S, temperature_c=50.0, throttled=[])
+    node.update_machine(STEP_S, temperature_c=50.0, throttled=[])
     assert not node.slowed
 
 
 def test_no_limit_no_heat() -> None:
     """max_temp_c = 0 ignores the thermometer."""
     node = power(max_temp_c=0.0)
-    node.felt(0.0, temperature_c=105.0, throttled=())
+    node.update_machine(0.0, temperature_c=105.0, throttled=())
     assert node.max_fps is None

@@ -9,7 +9,7 @@ import pytest
 
 from piapp.config.load import load_config
 from piapp.errors import CameraNotFoundError, CameraTimeoutError
-from piapp.node.source import DeferredCamera, ResultSource
+from piapp.result_source import DeferredCamera, ResultSource
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 from tests.mosquitto import DEADLINE_S, wait_until
