@@ -15,6 +15,7 @@ import msgspec
 
 from piapp.config.load import changed, with_zones
 from piapp.config.sections import Config, ZoneConfig
+from piapp.config.settings_trial import SettingsTrial
 from piapp.config.zones_file import may_write, write_zones
 from piapp.errors import ConfigError
 from piapp.whole_file import write_whole
@@ -36,18 +37,23 @@ class LiveSettings:
         config: What the file, the environment and the command line gave.
         file: Where changes are kept that shall survive a restart; None for nowhere.
         config_file: The configuration file that was read. Zones are kept in it, if it may be written to.
+        trial: Of a start; settings with which the last starts failed are left out.
 
     Attributes:
         config: What is in force; replaced by another value with each change, and never changed itself.
         file: As given.
     """
 
-    def __init__(self, config: Config, file: Path | None, config_file: Path | None = None) -> None:
+    def __init__(
+        self, config: Config, file: Path | None, config_file: Path | None = None, *, trial: SettingsTrial | None = None
+    ) -> None:
         self.config = config
         self.file = file
         self._config_file = config_file
         self._kept: dict[str, Any] = {}
-        for key, value in self._read().items():
+        self._trial = trial
+        kept = self._read() if trial is None or trial.begin() else {}
+        for key, value in kept.items():
             try:
                 self._apply_kept(key, value)
             except ConfigError as error:
@@ -75,6 +81,11 @@ class LiveSettings:
             except ConfigError:
                 self.config = before
                 raise
+
+    def passed(self) -> None:
+        """The node works with what was kept, or ended for a reason that is not the settings'."""
+        if self._trial is not None:
+            self._trial.passed()
 
     @property
     def kept(self) -> tuple[str, ...]:

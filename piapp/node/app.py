@@ -15,7 +15,7 @@ from pathlib import Path
 
 from piapp.camera import open_camera, parse_source
 from piapp.config.sections import Config
-from piapp.errors import CameraError
+from piapp.errors import CameraError, PiappError
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
 from piapp.node.assembly import NodeParts, assemble
@@ -88,6 +88,7 @@ class Node:
             PiappError: Another part failed.
         """
         with ExitStack() as running:
+            running.push(self._judge_settings)
             running.callback(self._parts.supervisor.stopping)
             self._start_outlets(running)
             try:
@@ -96,6 +97,11 @@ class Node:
             except CameraError as error:
                 self._parts.reporter.camera_lost(str(error))
                 raise
+
+    def _judge_settings(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        """An end that is no internal error is not the settings' doing."""
+        if kind is None or issubclass(kind, PiappError):
+            self._parts.settings.passed()
 
     def _start_outlets(self, running: ExitStack) -> None:
         self._parts.reporter.restore()
@@ -169,6 +175,8 @@ class Node:
 
     def _process(self, result: PoseResult) -> None:
         state = self._parts.reporter.update(result)
+        if not self._parts.health.results:
+            self._parts.settings.passed()
         self._parts.health.add_result(result.inference_ns)
         self._parts.outlets.offer(Observation(result, state, self._parts.health.results))
         self._parts.supervisor.result((time.monotonic_ns() - result.captured_ns) / 1e6, len(state.persons))

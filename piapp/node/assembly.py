@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from piapp.camera import Camera
 from piapp.config.live import LiveSettings
 from piapp.config.sections import Config
+from piapp.config.settings_trial import SettingsTrial
 from piapp.fall_model import monitor_of
 from piapp.landmarker.live import LandmarkerFactory
 from piapp.landmarker.model import ModelFile
@@ -123,7 +124,8 @@ def assemble(config: Config, parts: NodeParts, config_file: Path | None, observe
 
     topics = Topics(config.mqtt.base_topic, node_id(config))
     folder = state_folder(config.spool)
-    settings = LiveSettings(config, settings_file(folder, topics.node), config_file)
+    kept_file = settings_file(folder, topics.node)
+    settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file))
     config = settings.config
     writer = PayloadWriter.configured(config.publish, topics.node, boot)
     spool = open_spool(config.spool, folder, topics.node, first=first_event_number())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 
 import numpy as np
@@ -133,3 +135,13 @@ def test_the_log_goes_to_standard_error_at_the_level_asked(tmp_path):
     assert quiet.stdout == loud.stdout
     assert quiet.stderr == ""
     assert "DEBUG" in loud.stderr
+
+
+def test_standard_output_that_is_full():
+    """An error with the reason and exit code 1, whatever is printed; nothing is an internal error."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "piapp", "config", "default"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert "internal error" not in done.stderr
