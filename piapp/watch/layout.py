@@ -8,13 +8,13 @@ from rich.text import Text
 
 from piapp.watch.keys import Choice
 from piapp.watch.listing import list_nodes, name_width
-from piapp.watch.model import Happening, Watched
+from piapp.watch.model import Happening, Overview
 from piapp.watch.one_node import show_node
 from piapp.watch.page import ALARM, HEAD, QUIET, Page, rows
 from piapp.wording import masked, printable
 
 
-def screen(watched: Watched, choice: Choice, page: Page) -> list[Text]:
+def screen(watched: Overview, choice: Choice, page: Page) -> list[Text]:
     """The whole screen: at most `page.height` lines of at most `page.width` cells."""
     body = show_node(watched, choice.name, page) if choice.is_open else list_nodes(watched, choice, page)
     happenings = watched.latest(choice.name if choice.is_open else None, page.event_rows)
@@ -31,10 +31,10 @@ def plain_line(happening: Happening) -> str:
     moment = datetime.fromtimestamp(happening.at_s).astimezone()
     node = printable(happening.node) or "-"
     marks = ("  (late)" if happening.is_late else "") + ("  !!" if happening.is_alarm else "")
-    return f"{moment:%Y-%m-%d %H:%M:%S}  {node}  {happening.kind}  {happening.words}{marks}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}  {node}  {happening.kind}  {happening.text}{marks}"
 
 
-def _title(watched: Watched, page: Page) -> Text:
+def _title(watched: Overview, page: Page) -> Text:
     """What must be seen first, in this order: no connection, somebody has fallen, how many nodes there are."""
     url = printable(masked(page.url))
     if not watched.is_linked:
@@ -54,9 +54,9 @@ def _title(watched: Watched, page: Page) -> Text:
     return line.append(time)
 
 
-def _rule(words: str, page: Page) -> Text:
+def _rule(title: str, page: Page) -> Text:
     rule = page.signs.rule
-    return Text(page.cell(f"{rule * 2} {words} {rule * page.width}"[: page.width]), QUIET)
+    return Text(page.cell(f"{rule * 2} {title} {rule * page.width}"[: page.width]), QUIET)
 
 
 def _happening(happening: Happening, page: Page, *, names: bool) -> Text:
@@ -64,11 +64,11 @@ def _happening(happening: Happening, page: Page, *, names: bool) -> Text:
     line = Text(f"{page.clock(happening.at_s)} ")
     if names and happening.node:
         line.append(page.cell(printable(happening.node), name_width(page)) + " ")
-    words = f"{'late: ' if happening.is_late else ''}{'!! ' if happening.is_alarm else ''}{happening.words}"
+    words = f"{'late: ' if happening.is_late else ''}{'!! ' if happening.is_alarm else ''}{happening.text}"
     return line.append(page.cut(words, page.width - line.cell_len), "bold red" if happening.is_alarm else "")
 
 
-def _keys(watched: Watched, page: Page, *, is_open: bool) -> Text:
+def _keys(watched: Overview, page: Page, *, is_open: bool) -> Text:
     if not page.has_keys:
         words = "Ctrl-C quits"
     elif is_open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from piapp.watch.keys import Choice
-from piapp.watch.model import Seen, Watched
+from piapp.watch.model import Overview, Seen
 from piapp.watch.page import ALARM, HEAD, Page, number, rows
 from piapp.wording import printable
 
@@ -18,7 +18,7 @@ def name_width(page: Page) -> int:
     return 20 if page.is_wide else 10
 
 
-def list_nodes(watched: Watched, choice: Choice, page: Page) -> list[Text]:
+def list_nodes(watched: Overview, choice: Choice, page: Page) -> list[Text]:
     """Heads, then a row a node: where somebody has fallen first, then by name."""
     nodes = watched.nodes()
     cursor = choice.at([seen.name for seen in nodes])
@@ -54,7 +54,7 @@ def _who(seen: Seen, page: Page) -> str:
     """Who is there and what is wrong with the node; of one that is away, who was."""
     parts = []
     if seen.state is not None and (seen.state.persons or seen.view.online):
-        parts.append(("" if seen.view.online else "last heard: ") + seen.state.words())
+        parts.append(("" if seen.view.online else "last heard: ") + seen.state.text())
     return "   ".join([*parts, *(f"[{problem}]" for problem in problems(seen, page))])
 
 

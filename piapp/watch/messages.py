@@ -36,7 +36,7 @@ class PersonMessage(Struct, frozen=True):
     hands_raised: list[str] = []
     zones: list[str] = []
 
-    def words(self) -> str:
+    def text(self) -> str:
         """Such as "#3 FALLEN lying"."""
         return " ".join([*_number(self.id), *(["FALLEN"] if self.fallen else []), printable(self.posture)])
 
@@ -53,10 +53,10 @@ class StateMessage(Struct, frozen=True):
         """Whether somebody has fallen and is not up again."""
         return any(person.fallen for person in self.persons)
 
-    def words(self) -> str:
+    def text(self) -> str:
         """Everybody, the fallen first."""
         first = sorted(self.persons, key=lambda person: not person.fallen)
-        return ", ".join(person.words() for person in first) or ("not watched" if self.occupied is None else "nobody")
+        return ", ".join(person.text() for person in first) or ("not watched" if self.occupied is None else "nobody")
 
 
 class EventMessage(Struct, frozen=True):
@@ -75,10 +75,10 @@ class EventMessage(Struct, frozen=True):
 
     @property
     def is_alarm(self) -> bool:
-        """Whether somebody should look."""
+        """Whether somebody should feed."""
         return self.event_type in {"fall", "fallen", "camera_lost"} and not self.test
 
-    def words(self) -> str:
+    def text(self) -> str:
         """Such as "fall  person 3  standing -> lying"."""
         parts = [self.event_type, *(["(test)"] if self.test else [])]
         if self.person is not None:

@@ -38,7 +38,7 @@ STALE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing that is told.
+    """One line of what happened.
 
     Attributes:
         at_s: When, seconds since the epoch; by the node's clock where it says so.
@@ -50,7 +50,7 @@ class Happening:
     at_s: float
     node: str
     kind: Literal["status", "state", "event", "link"]
-    words: str
+    text: str
     is_alarm: bool = False
     is_late: bool = False
     event_id: str = ""
@@ -61,11 +61,11 @@ class Seen:
     """What is known of one node besides its inventory.
 
     Attributes:
-        told: The status that was told last; empty before the first.
+        shown_status: The status that was shown last; empty before the first.
     """
 
     view: NodeView
-    told: str = ""
+    shown_status: str = ""
     state: StateMessage | None = None
     is_paused: bool = False
     happenings: deque[Happening] = field(default_factory=lambda: deque(maxlen=MAX_OF_NODE))  # the oldest go
@@ -77,7 +77,7 @@ class Seen:
 
     @property
     def fallen(self) -> bool:
-        """Whether somebody has fallen there, by the last that was heard."""
+        """Whether somebody has fallen there, by its newest message."""
         return self.state is not None and self.state.fallen
 
     @property
@@ -92,19 +92,19 @@ class Seen:
         return str(section.get("frames", "")) if isinstance(section, dict) else ""
 
     def has(self, event_id: str) -> bool:
-        """Whether this event has been told; nodes may send one twice."""
+        """Whether this event was shown; nodes may send one twice."""
         return bool(event_id) and any(each.event_id == event_id for each in self.happenings)
 
 
 @dataclass(slots=True)
-class Look:
-    """The node that is looked at: its newest frame, and how often they come."""
+class PoseFeed:
+    """The node whose skeletons are shown: its newest frame, and how often they come."""
 
     name: str
     frame: SeenFrame | None = None
     arrivals_s: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_FRAMES))  # the oldest go
 
-    def take(self, frame: SeenFrame, now_s: float) -> None:
+    def update(self, frame: SeenFrame, now_s: float) -> None:
         """Keep a frame in place of the one before."""
         self.frame = frame
         self.arrivals_s.append(now_s)
@@ -114,13 +114,13 @@ class Look:
         return max(now_s - self.arrivals_s[-1], 0.0) if self.arrivals_s else None
 
     def fps(self, now_s: float) -> float | None:
-        """Frames a second as they come in; None when that cannot be said."""
+        """Frames a second as they come in; None while too few came."""
         recent = [at_s for at_s in self.arrivals_s if now_s - at_s < STALE_S]
         span_s = recent[-1] - recent[0] if recent else 0.0
         return (len(recent) - 1) / span_s if span_s > 0 else None
 
 
-class Watched:
+class Overview:
     """Collects what nodes say.
 
     Args:
@@ -138,7 +138,7 @@ class Watched:
         self.is_linked = True
         self.unreadable = 0
         self.missed = 0
-        self.look: Look | None = None
+        self.feed: PoseFeed | None = None
         self.happenings: deque[Happening] = deque(maxlen=MAX_HAPPENINGS)  # the oldest go
         self._inventory = Inventory(base)
         self._seen: dict[str, Seen] = {}  # bounded by the inventory
@@ -149,8 +149,8 @@ class Watched:
 
     def look_at(self, name: str | None) -> None:
         """Choose the node whose frames are kept."""
-        if name != (self.look.name if self.look else None):
-            self.look = Look(name) if name is not None else None
+        if name != (self.feed.name if self.feed else None):
+            self.feed = PoseFeed(name) if name is not None else None
 
     def get(self, name: str) -> Seen | None:
         """One node, when it has been heard of."""
@@ -206,21 +206,21 @@ class Watched:
     def _status(self, seen: Seen, payload: bytes, now_s: float) -> Happening | None:
         if payload not in (ONLINE, OFFLINE):
             raise UnreadableError("neither online nor offline")
-        before, seen.told = seen.told, seen.view.status
-        if seen.told == before:
+        before, seen.shown_status = seen.shown_status, seen.view.status
+        if seen.shown_status == before:
             return None
-        happening = Happening(now_s, seen.name, "status", seen.told, is_alarm=payload == OFFLINE)
+        happening = Happening(now_s, seen.name, "status", seen.shown_status, is_alarm=payload == OFFLINE)
         if before:  # what was so before this program is no news
             self._keep(seen, happening)
         return happening
 
     def _state(self, seen: Seen, payload: bytes, now_s: float) -> Happening | None:
-        before = seen.state.words() if seen.state else None
+        before = seen.state.text() if seen.state else None
         seen.state = read(payload, StateMessage) if payload else None
-        if seen.state is None or seen.state.words() == before:
+        if seen.state is None or seen.state.text() == before:
             return None
         at_s = seconds(seen.state.t) or now_s
-        return Happening(at_s, seen.name, "state", seen.state.words(), is_alarm=seen.fallen)
+        return Happening(at_s, seen.name, "state", seen.state.text(), is_alarm=seen.fallen)
 
     def _event(self, seen: Seen, payload: bytes, now_s: float) -> Happening | None:
         event = read(payload, EventMessage)
@@ -230,7 +230,7 @@ class Watched:
             seconds(event.t) or now_s,
             seen.name,
             "event",
-            event.words(),
+            event.text(),
             is_alarm=event.is_alarm,
             is_late=event.historical,
             event_id=event.id,
@@ -243,10 +243,10 @@ class Watched:
         self.happenings.append(happening)
 
     def _frame(self, name: str, payload: bytes, now_s: float) -> None:
-        if self.look is None or name != self.look.name:
+        if self.feed is None or name != self.feed.name:
             return
         try:
-            self.look.take(read_frame(payload), now_s)
+            self.feed.update(read_frame(payload), now_s)
         except UnreadableError:
             self.unreadable += 1
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from piapp.watch.block_skeleton import NOBODY, Figure, draw, fit
 from piapp.watch.listing import problems, shout
 from piapp.watch.messages import PersonMessage, SeenPose, seconds
-from piapp.watch.model import STALE_S, Look, Seen, Watched
+from piapp.watch.model import STALE_S, Overview, PoseFeed, Seen
 from piapp.watch.page import ALARM, HEAD, QUIET, Page, number, rows
 from piapp.wording import printable
 
@@ -27,27 +27,27 @@ _USUAL_SIZE = (4, 3)
 _FIGURE_STYLES = ("cyan", "yellow", "green", "magenta")
 
 
-def show_node(watched: Watched, name: str, page: Page) -> list[Text]:
+def show_node(watched: Overview, name: str, page: Page) -> list[Text]:
     """The node's line, its picture, and who is there: beside it, or above it where that is too narrow."""
     seen = watched.get(name)
-    look = watched.look if watched.look and watched.look.name == name else Look(name)
-    why = _why_empty(watched, seen, look, page)
+    feed = watched.feed if watched.feed and watched.feed.name == name else PoseFeed(name)
+    why = _why_empty(watched, seen, feed, page)
     if page.is_wide:
-        picture = _picture(look, seen, why, page.width - _SIDE_WIDTH, page.body_rows, page)
+        picture = _picture(feed, seen, why, page.width - _SIDE_WIDTH, page.body_rows, page)
         body = list(_beside(picture, list(_people(seen, page)), page.body_rows))
     else:
         people = list(_people(seen, page))[: max(page.body_rows // 6, 1)]
-        body = [*people, *_picture(look, seen, why, page.width, page.body_rows - len(people), page)]
-    return [_node_line(name, seen, look, page), *rows(body, page.body_rows)]
+        body = [*people, *_picture(feed, seen, why, page.width, page.body_rows - len(people), page)]
+    return [_node_line(name, seen, feed, page), *rows(body, page.body_rows)]
 
 
-def _node_line(name: str, seen: Seen | None, look: Look, page: Page) -> Text:
+def _node_line(name: str, seen: Seen | None, feed: PoseFeed, page: Page) -> Text:
     if seen is None:
         return Text(page.cell(f"{printable(name)}  not heard of yet"), "reverse")
     health = seen.view.health
-    live = look.fps(page.now_s)
-    latency_ms = look.frame.latency_ms if look.frame else None
-    age_s = look.age_s(page.now_s)
+    live = feed.fps(page.now_s)
+    latency_ms = feed.frame.latency_ms if feed.frame else None
+    age_s = feed.age_s(page.now_s)
     parts = [printable(name), shout(seen.status)]
     if age_s is not None and age_s > STALE_S:
         parts.append(f"frame {age_s:.0f} s old")
@@ -68,7 +68,7 @@ def _people(seen: Seen | None, page: Page) -> Iterator[Text]:
     if not seen.state.persons:
         yield Text("nobody")
     for person in sorted(seen.state.persons, key=lambda person: not person.fallen):
-        line = Text(("!! " if person.fallen else "") + person.words(), ALARM if person.fallen else HEAD)
+        line = Text(("!! " if person.fallen else "") + person.text(), ALARM if person.fallen else HEAD)
         details = [printable(detail) for detail in _details(person, page)]
         if page.is_wide:
             yield from (line, *(Text(page.cut(f"   {detail}")) for detail in details))
@@ -92,9 +92,9 @@ def _beside(left: Sequence[Text], right: Sequence[Text], count: int) -> Iterator
         yield Text.assemble(a, " " * (width - a.cell_len) + _GAP, b)
 
 
-def _why_empty(watched: Watched, seen: Seen | None, look: Look, page: Page) -> str:
+def _why_empty(watched: Overview, seen: Seen | None, feed: PoseFeed, page: Page) -> str:
     """Why there is nothing to draw; empty when there is."""
-    age_s = look.age_s(page.now_s)
+    age_s = feed.age_s(page.now_s)
     if not watched.is_linked:
         return "no connection"
     if seen is not None and seen.view.online is False:
@@ -103,18 +103,18 @@ def _why_empty(watched: Watched, seen: Seen | None, look: Look, page: Page) -> s
         return "the node is paused"
     if seen is not None and seen.frames == "off":
         return 'no skeleton: the node has publish.frames = "off"'
-    if look.frame is None or age_s is None or age_s > GONE_S:
+    if feed.frame is None or age_s is None or age_s > GONE_S:
         return "waiting for a frame"
-    return "" if look.frame.poses else "nobody in view"
+    return "" if feed.frame.poses else "nobody in view"
 
 
-def _picture(look: Look, seen: Seen | None, why_empty: str, width: int, height: int, page: Page) -> list[Text]:  # noqa: PLR0917 - a size is two numbers
+def _picture(feed: PoseFeed, seen: Seen | None, why_empty: str, width: int, height: int, page: Page) -> list[Text]:  # noqa: PLR0917 - a size is two numbers
     """A frame as large as fits, in the picture's shape, with skeletons or why there are none."""
-    size = look.frame.size if look.frame else _USUAL_SIZE
+    size = feed.frame.size if feed.frame else _USUAL_SIZE
     columns, count = fit(size, width - 2, height - 2)
     if columns > width - 2 or count > height - 2:
         return []
-    inside = _words(why_empty, columns, count, page) if why_empty else _figures(look, seen, columns, count, page)
+    inside = _words(why_empty, columns, count, page) if why_empty else _figures(feed, seen, columns, count, page)
     upper_left, upper_right, lower_right, lower_left, level, upright = page.signs.box
     return [
         Text(upper_left + level * columns + upper_right, QUIET),
@@ -134,8 +134,8 @@ def _words(words: str, columns: int, count: int, page: Page) -> list[Text]:
     return [Text(line.ljust(columns)) for line in shown[:count]]
 
 
-def _figures(look: Look, seen: Seen | None, columns: int, count: int, page: Page) -> list[Text]:
-    poses = look.frame.poses if look.frame else ()
+def _figures(feed: PoseFeed, seen: Seen | None, columns: int, count: int, page: Page) -> list[Text]:
+    poses = feed.frame.poses if feed.frame else ()
     persons = seen.state.persons if seen is not None and seen.state is not None else []
     fallen = {person.id for person in persons if person.fallen}
     figures = [Figure(pose.points, _label(pose, is_fallen=pose.id in fallen)) for pose in poses]

@@ -18,7 +18,7 @@ from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import NODE_PATTERN
 from piapp.watch.keys import Choice, Key
 from piapp.watch.layout import plain_line, screen
-from piapp.watch.model import Happening, Watched
+from piapp.watch.model import Happening, Overview
 from piapp.watch.page import ASCII, UNICODE, Page, Signs
 from piapp.watch.terminal import Terminal
 
@@ -89,7 +89,7 @@ def watch(config: MqttConfig, node: str | None, stop: threading.Event, out: Text
         out.reconfigure(errors="replace")  # a zone's name must not end it where the encoding lacks a letter
     has_screen = out.isatty() and not Console(file=out).is_dumb_terminal
     inbox = Inbox()
-    watched = Watched(config.base_topic, None if has_screen else node)
+    watched = Overview(config.base_topic, None if has_screen else node)
     with Subscriber(config.url, watched.topic_filters, inbox.message, login=config, on_link=inbox.link) as subscriber:
         if not has_screen:
             _print(watched, inbox, stop, out)
@@ -109,21 +109,21 @@ def signs(encoding: str, environment: Mapping[str, str]) -> Signs:
     return UNICODE if is_utf8 and environment.get("TERM") != "linux" else ASCII
 
 
-def _print(watched: Watched, inbox: Inbox, stop: threading.Event, out: TextIO) -> None:
+def _print(watched: Overview, inbox: Inbox, stop: threading.Event, out: TextIO) -> None:
     while not stop.is_set():
         news = (_take(watched, item) for item in inbox.items(TICK_S))
         out.writelines(plain_line(happening) + "\n" for happening in news if happening)
         out.flush()
 
 
-def _take(watched: Watched, item: _Item) -> Happening | None:
+def _take(watched: Overview, item: _Item) -> Happening | None:
     """Take what came; what is worth telling of it."""
     now_s = time.time()
     return watched.link(up=item, now_s=now_s) if isinstance(item, bool) else watched.message(*item, now_s)
 
 
 class _Session:
-    def __init__(self, url: str, watched: Watched, inbox: Inbox, subscriber: Subscriber, choice: Choice) -> None:
+    def __init__(self, url: str, watched: Overview, inbox: Inbox, subscriber: Subscriber, choice: Choice) -> None:
         self._url = url
         self._watched = watched
         self._inbox = inbox
@@ -159,7 +159,7 @@ class _Session:
     def _look(self) -> None:
         """Hear the frames of the node that is looked at, and of no other."""
         name = self._choice.name if self._choice.is_open else None
-        before = self._watched.look.name if self._watched.look else None
+        before = self._watched.feed.name if self._watched.feed else None
         if name == before:
             return
         if before is not None:

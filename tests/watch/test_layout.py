@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from piapp.watch.keys import Choice
 from piapp.watch.layout import plain_line, screen
-from piapp.watch.model import Happening, Watched
+from piapp.watch.model import Happening, Overview
 from piapp.watch.page import ASCII, UNICODE, Page
 from tests.watch.messages import NOW_S, event, frame, info, person, state
 
@@ -36,7 +36,7 @@ def page(width=80, height=24, **how):
 
 def house():
     """Four nodes; in the hall somebody has fallen, at the last somebody is and names are wide."""
-    watched = Watched("piapp")
+    watched = Overview("piapp")
     for name, leaf, payload in (
         ("attic", "status", b"offline"),
         ("attic", "state", state(person(9, posture="sitting"))),
@@ -199,7 +199,7 @@ def test_without_a_connection():
 
 def test_hundreds_of_nodes_scroll():
     """The cursor is always on the screen, and how many there are is said."""
-    watched = Watched("piapp")
+    watched = Overview("piapp")
     names = [f"n-{number:03}" for number in range(300)]
     for name in names:
         watched.message(f"piapp/{name}/status", b"online", NOW_S)
@@ -212,7 +212,7 @@ def test_hundreds_of_nodes_scroll():
 
 def test_nothing_known():
     """Says so; without a keyboard there is no cursor and no word of keys."""
-    watched = Watched("piapp")
+    watched = Overview("piapp")
     assert "no node has spoken yet" in plain(screen(watched, Choice(), page()))
     watched.message("piapp/hall/status", b"online", NOW_S)
     watched.unreadable, watched.missed = 3, 4
@@ -224,7 +224,7 @@ def test_nothing_known():
 
 def test_nobody_can_write_to_the_terminal():
     """Names, postures, zones and events with control characters come out harmless."""
-    watched = Watched("piapp")
+    watched = Overview("piapp")
     evil = "\x1b[2J\x07\u202e"
     watched.message(f"piapp/{evil}/status", b"online", NOW_S)
     watched.message(f"piapp/{evil}/state", state(person(1, posture=evil, zones=[evil], hands_raised=[evil])), NOW_S)

@@ -56,9 +56,9 @@ def test_what_is_no_frame(payload):
 def test_people_in_words():
     """The fallen first and in capitals; a posture of a later version is a word as well."""
     message = read(state(person(3, posture="dancing"), person(4, posture="lying", fallen=True)), StateMessage)
-    assert message.words() == "#4 FALLEN lying, #3 dancing"
+    assert message.text() == "#4 FALLEN lying, #3 dancing"
     assert message.fallen
-    assert read(state(), StateMessage).words() == "nobody"
+    assert read(state(), StateMessage).text() == "nobody"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_people_in_words():
 )
 def test_events_in_words(payload, words):
     """What counts, in one line that cannot steer a terminal."""
-    assert read(payload, EventMessage).words() == words
+    assert read(payload, EventMessage).text() == words
 
 
 def test_times():
@@ -88,5 +88,5 @@ def test_times():
 def test_a_test_alert_is_shown_as_one_and_alarms_nobody():
     """Somebody tries the alerts out."""
     real, test = (read(b'{"event_type":"fall"%s}' % more, EventMessage) for more in (b"", b',"test":true'))
-    assert (real.words(), real.is_alarm) == ("fall", True)
-    assert (test.words(), test.is_alarm) == ("fall  (test)", False)
+    assert (real.text(), real.is_alarm) == ("fall", True)
+    assert (test.text(), test.is_alarm) == ("fall  (test)", False)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from piapp.watch.keys import Choice, Key
-from piapp.watch.model import Watched
+from piapp.watch.model import Overview
 from piapp.watch.page import ASCII, UNICODE
 from piapp.watch.session import Inbox, _Session, signs
 from tests.e2e.node import PIAPP, clean_environment, piapp
@@ -197,7 +197,7 @@ def run(inbox, choice, *script):
     """A session with scripted keys."""
     subscriber = FakeSubscriber()
     terminal = FakeTerminal(subscriber, script)
-    session = _Session("mqtt://x", Watched("piapp"), inbox, subscriber, choice)
+    session = _Session("mqtt://x", Overview("piapp"), inbox, subscriber, choice)
     session.run(terminal, threading.Event(), UNICODE)
     return terminal
 
