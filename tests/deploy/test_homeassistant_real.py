@@ -523,6 +523,8 @@ def test_zones_follow_the_page(home, node):
 
 def room(home: Home, folder: Path, epoch_ns: int, *options: str) -> NodeProcess:
     """A real node before a room that goes on by itself: somebody falls after 17 s and is up again after 23 s."""
+    gone = ("missing", "unavailable")
+    wait_until(lambda: home.assistant.state("sensor.e2e_alarm") in gone, "the node before to be gone")
     port = int(home.url.rpartition(":")[2])
     quick = ["--set", "posture.fallen_after_s=1", "--set", f"spool.dir={folder}", *options]
     program = (sys.executable, str(ROOT / "tests" / "e2e" / "room.py"), str(epoch_ns))
