@@ -50,7 +50,6 @@ TESTED_BY = {
     "node/health_report": "node/test_app",
     "node/info": "node/test_app",
     "node/reporter": "node/test_app",
-    "posture/fall_watch": "posture/test_monitor",
     "posture/person": "posture/test_monitor",
     "preview/gate": "preview/test_access",
     "preview/messages": "preview/test_server",

@@ -17,6 +17,10 @@ from piapp.posture.features import Features
 from piapp.posture.geometry import Body
 from piapp.types import Posture
 
+# How likely a fall the network must have thought, at least, when somebody was last seen who is lost on the way down.
+# Measured on development films: two of 478 calm ones are no longer taken for falls, and no fall is missed for it.
+LEAST_WHEN_LOST = 0.18
+
 Numbers = dict[str, float | int | str]
 
 
@@ -40,12 +44,13 @@ class FallWatch:
         net: The learnt network; None leaves all to the rules.
     """
 
-    __slots__ = ("_decision", "_net", "_window", "rules")
+    __slots__ = ("_decision", "_net", "_probability", "_window", "rules")
 
     def __init__(self, config: PostureConfig, net: FallNet | None) -> None:
         self.rules = FallDetector(config)
         self._net = net
         self._window = FallWindow()
+        self._probability = 0.0
         self._decision = FallDecision(FALL_THRESHOLDS[config.fall_sensitivity])
 
     def use(self, config: PostureConfig) -> None:
@@ -76,7 +81,7 @@ class FallWatch:
     def miss(self, ts_ms: int) -> FoundFall | None:
         """The person is not seen now."""
         lost = self.rules.missing(ts_ms)
-        if lost is not None:
+        if lost is not None and (self._net is None or self._probability >= LEAST_WHEN_LOST):
             return _by_rules(lost)
         return None if self._net is None else self._learnt(self._net, ts_ms)
 
@@ -84,7 +89,8 @@ class FallWatch:
         window = self._window.window(ts_ms)
         if window is None:
             return None
-        fall = self._decision.step(window, net.probability(window.channels))
+        self._probability = net.probability(window.channels)
+        fall = self._decision.step(window, self._probability)
         if fall is None:
             return None
         numbers: Numbers = {name: round(number, 2) for name, number in asdict(fall).items()}
