@@ -111,7 +111,8 @@ def first_line(file: str) -> str:
     path = Path(file)
     try:
         if not os.path.isfile(path):  # noqa: PTH113 - never raises
-            raise ValueError("is not a regular file" if os.path.exists(path) else "is not there")  # noqa: PTH110
+            there = os.path.exists(path)  # noqa: PTH110 - never raises
+            raise ValueError("is not a regular file" if there else "cannot be read: there is no such file")
         if path.stat().st_size > MAX_SECRET_BYTES:
             raise ValueError(f"is larger than {MAX_SECRET_BYTES} bytes, so it holds no password or token")
         if path.stat().st_mode & 0o007:

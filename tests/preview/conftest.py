@@ -138,6 +138,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Page]]:
     def start(*, pictures: bool = False, token: str = "", **keys: Any) -> Page:
         if token:
             (tmp_path / "token").write_text(f"{token}\n")
+            (tmp_path / "token").chmod(0o600)
             keys["token_file"] = json.dumps(str(tmp_path / "token"))
         settings = {"enabled": "true", "port": "0"} | {key: str(value) for key, value in keys.items()}
         overrides = [(f"preview.{key}", value) for key, value in settings.items()]
