@@ -16,6 +16,8 @@ from pathlib import Path
 # Numbers beyond these are damage: the highest leaves SQLite's own limit out of reach for ever.
 MAX_NUMBER = 2**53
 
+PAGE_BYTES = 1024
+
 _SCHEMA_VERSION = 1
 _SCHEMA = "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL)"
 
@@ -106,6 +108,8 @@ class EventJournal:
 
     def _prepare(self) -> None:
         try:
+            # Of a new file. Each event writes the pages that it touches, and most events fit into one of these.
+            self._database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             # With the lock held from the first access on there is no shared memory to be found damaged or mapped.
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL").fetchone()

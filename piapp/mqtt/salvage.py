@@ -1,7 +1,8 @@
 """Reads what can still be read of a damaged journal. Owns no file: it works on a copy.
 
-SQLite refuses a database whose first page is damaged, and stops at the first damaged page it meets on its way. So the
-first page is replaced by that of an empty journal where need be, and rows are sought from both ends and one by one.
+SQLite stops at the first damaged page that it meets, so rows are sought from both ends and one by one. Where it refuses
+the database as a whole, because its first pages are damaged, rows are read straight from the pages: some that had been
+sent already may be among them, and come twice with the same id.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from piapp.mqtt.journal import EventJournal, is_row
+from piapp.mqtt.journal import PAGE_BYTES, is_row
+from piapp.mqtt.leaf_pages import rows_in_leaf_pages
 
-_PAGE_BYTES = 4096  # SQLite's default page size, which journals have
-_PAGE_COUNT = slice(28, 32)  # of the database header, sqlite.org/fileformat.html#the_database_header
-_FREE_PAGES = slice(32, 40)  # first page of the free list, and their number
+_PAGE_SIZES = (PAGE_BYTES, 4096)  # what journals have, and what they had; a damaged header does not tell
 
 # Rows between those that both ends reach are tried one by one, so many at most: some seconds of work at the worst.
 _MAX_TRIED = 200_000
@@ -35,37 +35,28 @@ def salvage(file: Path) -> Rows:
         OSError: There is no room for a copy.
     """
     with tempfile.TemporaryDirectory(dir=file.parent, prefix="salvage-") as folder:
-        rows = _read_copy(file, Path(folder) / "as-is.db")
-        mended = Path(folder) / "mended.db"
-        return _read_copy(file, mended, first_page=_empty_first_page(Path(folder) / "empty.db")) | rows
+        rows = _read_copy(file, Path(folder) / "copy.db")
+    if rows:
+        return rows
+    content = file.read_bytes()
+    return {
+        number: payload
+        for page_bytes in _PAGE_SIZES
+        for number, payload in rows_in_leaf_pages(content, page_bytes)
+        if is_row(number, payload)
+    }
 
 
-def _read_copy(file: Path, copy: Path, *, first_page: bytes | None = None) -> Rows:
+def _read_copy(file: Path, copy: Path) -> Rows:
     shutil.copyfile(file, copy)
     with suppress(FileNotFoundError):
         shutil.copyfile(f"{file}-wal", f"{copy}-wal")
-    if first_page is not None:
-        _replace_first_page(copy, first_page)
     try:
         with closing(sqlite3.connect(copy, isolation_level=None)) as database:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             return _read_rows(database)
     except sqlite3.Error:
         return {}
-
-
-def _empty_first_page(file: Path) -> bytes:
-    EventJournal(file).close()
-    return file.read_bytes()[:_PAGE_BYTES]
-
-
-def _replace_first_page(file: Path, first_page: bytes) -> None:
-    pages = file.stat().st_size // _PAGE_BYTES
-    page = bytearray(first_page)
-    page[_PAGE_COUNT] = pages.to_bytes(4)
-    page[_FREE_PAGES] = bytes(8)
-    with file.open("r+b") as raw:
-        raw.write(page)
 
 
 def _read_rows(database: sqlite3.Connection) -> Rows:

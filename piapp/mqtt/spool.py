@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from piapp.config.sections import SpoolConfig
-from piapp.mqtt.journal import CorruptJournalError, EventJournal, is_corrupt
+from piapp.mqtt.journal import PAGE_BYTES, CorruptJournalError, EventJournal, is_corrupt
 from piapp.mqtt.payload import EventPayload
 from piapp.mqtt.salvage import Rows, salvage
 
@@ -37,11 +37,15 @@ ACKS_PER_WRITE = 256
 DOUBT_S = 5.0
 MAX_DOUBTED = 1_000
 
+# Acknowledged events leave the disk together with the next one's coming, or after so long without one. Guess: an alarm
+# and what belongs to it comes within a minute.
+QUIET_S = 60.0
+
 # A disk that failed is tried again with the first event after so many seconds.
 RETRY_S = 60.0
 
-# What a row takes beside its payload: its number, lengths, and its share of half-empty pages (measured: 20 to 60).
-ROW_BYTES = 64
+# What a row takes beside its payload, and a page beside its rows.
+_ROW_BYTES, _PAGE_HEADER_BYTES = 12, 35
 
 # Files for processes that find the journal in use, at most: each is there by mistake.
 _STAND_INS = 3
@@ -92,7 +96,7 @@ class Spool:
         self._bytes = 0
         self._gone: list[int] = []  # bounded: written when ACKS_PER_WRITE long
         self._journal: EventJournal | None = None
-        self._retry_s = 0.0
+        self._retry_s = self._appended_s = 0.0
         self._given_up = False
         self.last = first - 1
         self.dropped = 0
@@ -107,6 +111,7 @@ class Spool:
     def append(self, event: EventPayload) -> int:
         """Add an event and return its number."""
         self._settle()
+        self._appended_s = self._monotonic_s()
         self.last += 1
         self._hold(self.last, event.encoded(historical=False))
         self._make_room()
@@ -234,11 +239,11 @@ class Spool:
 
     def _hold(self, number: int, payload: bytes) -> None:
         self._waiting[number] = payload
-        self._bytes += len(payload) + ROW_BYTES
+        self._bytes += _bytes_on_disk(payload)
 
     def _forget(self, number: int) -> None:
         payload = self._acked.pop(number)[1] if number in self._acked else self._waiting.pop(number)
-        self._bytes -= len(payload) + ROW_BYTES
+        self._bytes -= _bytes_on_disk(payload)
         self._gone.append(number)
 
     def _settle(self) -> None:
@@ -249,8 +254,13 @@ class Spool:
             if acked_s > old_s and len(self._acked) <= MAX_DOUBTED:
                 break
             self._forget(number)
-        if len(self._gone) >= ACKS_PER_WRITE or (self._gone and not self._waiting and not self._acked):
+        if len(self._gone) >= ACKS_PER_WRITE or (self._gone and self._quiet()):
             self._write([])
+
+    def _quiet(self) -> bool:
+        """Nothing waits, and no event has come for a while with which the gone ones could leave the disk."""
+        busy = self._waiting or self._acked
+        return not busy and self._monotonic_s() - self._appended_s >= QUIET_S
 
     def _make_room(self) -> None:
         while self._acked and self._is_full(len(self._acked) + len(self._waiting)):
@@ -390,3 +400,10 @@ def _stand_ins(file: Path) -> list[Path]:
 
 def _is_busy(error: Exception) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+def _bytes_on_disk(payload: bytes) -> int:
+    """What a row takes of the file: its share of a page that holds rows like it, or the pages that it fills."""
+    row = len(payload) + _ROW_BYTES
+    rows_a_page = (PAGE_BYTES - _PAGE_HEADER_BYTES) // row
+    return PAGE_BYTES // rows_a_page if rows_a_page else (row // (PAGE_BYTES - _PAGE_HEADER_BYTES) + 2) * PAGE_BYTES
