@@ -42,7 +42,6 @@ TESTED_BY = {
     "mqtt/failures": "mqtt/test_connection_failures",
     "mqtt/journal": "mqtt/test_spool",
     "mqtt/leaf_pages": "mqtt/test_spool",  # files with damaged first pages
-    "mqtt/leaf_pages": "mqtt/test_spool",  # files with damaged first pages
     "mqtt/salvage": "mqtt/test_spool",
     "mqtt/wake": "mqtt/test_publisher",
     "node/cases_outlet": "e2e/test_alarm_chain",  # with the requests about what it has kept
