@@ -3,7 +3,7 @@
 Owns one person's falls. Heights above the floor are the mean of two witnesses. The world landmarks say how the body is
 folded, also when it points at the camera, but are unsure while it is hidden or blurred. The picture says how far
 shoulders and hips have sunk towards where the feet were when the person was last up, but not for what moves along the
-line of sight. Sitting down, squatting and bending end too high; lying down on purpose takes longer than a fall; a
+line of reading. Sitting down, squatting and bending end too high; lying down on purpose takes longer than a fall; a
 person who was lost while falling fast counts as fallen when they do not come up again.
 """
 
@@ -96,19 +96,19 @@ class Floor:
 class FallDetector(Tuned):
     """Watches one person come down."""
 
-    __slots__ = ("_floor", "_heights", "_low_ms", "_told_lost")
+    __slots__ = ("_floor", "_heights", "_lost_reported", "_low_ms")
 
     def __init__(self, config: PostureConfig) -> None:
         super().__init__(config)
         self._floor = Floor()
         self._heights: deque[Height] = deque()
         self._low_ms: int | None = None
-        self._told_lost = False
+        self._lost_reported = False
 
     def step(self, features: Features, posture: Posture, ts_ms: int) -> Fall | None:
         """Take what is seen now; `posture` is the judgement of this result alone."""
         self._floor.step(features, posture)
-        self._told_lost = False
+        self._lost_reported = False
         height = self._floor.height(features, ts_ms)
         oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s + _BEFORE_S) * 1000
         while self._heights and self._heights[0].ts_ms < oldest:
@@ -133,12 +133,12 @@ class FallDetector(Tuned):
 
     def missing(self, ts_ms: int) -> Fall | None:
         """Say that the person is not seen now; a fall, once, when they were lost on the way down."""
-        if self._told_lost or not self._heights:
+        if self._lost_reported or not self._heights:
             return None
         last = self._heights[-1]
         if ts_ms - last.ts_ms < self._config.fall_lost_s * 1000:
             return None
-        self._told_lost = True
+        self._lost_reported = True
         return self._judge(last, last.ts_ms, lost=True)
 
     @property
@@ -210,33 +210,33 @@ def _speed(heights: deque[Height]) -> float:
     return best
 
 
-class Down(Tuned):
+class FloorTime(Tuned):
     """The time on the floor after a fall.
 
     Attributes:
         since_ms: When the fall was told, None while nobody is down.
     """
 
-    __slots__ = ("_said", "_up_ms", "since_ms")
+    __slots__ = ("_reported", "_up_ms", "since_ms")
 
     def __init__(self, config: PostureConfig) -> None:
         super().__init__(config)
         self.since_ms: int | None = None
-        self._said = False
+        self._reported = False
         self._up_ms: int | None = None
 
     @property
     def fallen_reported(self) -> bool:
         """Whether `fallen` was due already."""
-        return self._said
+        return self._reported
 
     def begin(self, ts_ms: int, *, reported: bool = False) -> None:
         """The person is down since then; `reported` says that `fallen` is told by whoever calls."""
-        self.since_ms, self._said, self._up_ms = ts_ms, reported, None
+        self.since_ms, self._reported, self._up_ms = ts_ms, reported, None
 
     def restore(self, since_ms: int | None, *, fallen_reported: bool) -> None:
         """Go on with a time on the floor that began before."""
-        self.since_ms, self._said, self._up_ms = since_ms, fallen_reported, None
+        self.since_ms, self._reported, self._up_ms = since_ms, fallen_reported, None
 
     def end(self, ts_ms: int) -> float | None:
         """Give up on somebody who is not seen any more; seconds on the floor, None when they were not down."""
@@ -248,11 +248,11 @@ class Down(Tuned):
 
     def still(self, ts_ms: int) -> float | None:
         """Seconds on the floor, once, when it is time to say `fallen`; seen or not."""
-        if self.since_ms is None or self._said:
+        if self.since_ms is None or self._reported:
             return None
         down_s = (ts_ms - self.since_ms) / 1000
-        self._said = down_s >= self._config.fallen_after_s
-        return down_s if self._said else None
+        self._reported = down_s >= self._config.fallen_after_s
+        return down_s if self._reported else None
 
     def over(self, features: Features, posture: Posture, *, stands: bool, ts_ms: int) -> float | None:
         """Seconds on the floor when the person is up again; `stands` says that standing is the kept posture."""

@@ -13,7 +13,7 @@ from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.fall_net import FallNet
 from piapp.posture.geometry import Body, read_body
 from piapp.posture.lying_places import LyingPlace, LyingPlaces
-from piapp.posture.person import Room, Watched, look
+from piapp.posture.person import PersonTracker, Room, read_track
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track, Tracks
@@ -39,7 +39,7 @@ class Monitor:
         self._config = posture
         self._zones = zones
         self._tracks = Tracks(posture)
-        self._watched: dict[int, Watched] = {}
+        self._trackers: dict[int, PersonTracker] = {}
         self._tilt = Tilt(posture, tilt_deg)
         self._last_ms: int | None = None
 
@@ -48,8 +48,8 @@ class Monitor:
         self._config = posture
         self._tracks.use(posture)
         self._tilt.use(posture)
-        for watched in self._watched.values():
-            watched.use(posture)
+        for tracker in self._trackers.values():
+            tracker.use(posture)
 
     @property
     def lying_places(self) -> tuple[LyingPlace, ...]:
@@ -63,34 +63,36 @@ class Monitor:
     def use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         """Take other zones from the next result on; whoever was in one that is no more leaves it then."""
         self._zones = zones
-        for watched in self._watched.values():
-            watched.use_zones(zones)
+        for tracker in self._trackers.values():
+            tracker.use_zones(zones)
 
     def snapshot(self) -> MonitorSnapshot:
         """What must not be lost when the process ends, on the results' time line."""
-        found = (watched.snapshot(self._tracks.alive[watched.id].body) for watched in self._watched.values())
+        found = (tracker.snapshot(self._tracks.alive[tracker.id].body) for tracker in self._trackers.values())
         persons = tuple(person for person in found if person is not None)
         return MonitorSnapshot(self._tracks.next_id, self._tilt.samples_deg, persons, self._room.lying_places.places)
 
     def restore(self, snapshot: MonitorSnapshot, ts_ms: int) -> None:
         """Go on from a snapshot on this time line, of which `ts_ms` is now or the next result.
 
-        Everybody counts as seen shortly before, for nobody could see them while nothing watched.
+        Everybody counts as seen shortly before, for nobody could see them while nothing tracker.
         """
         seen_ms = ts_ms - RESTORED_AGO_MS
         self._tracks.restore(snapshot.next_id, {person.id: person.body.body() for person in snapshot.persons}, seen_ms)
         self._tilt.restore(snapshot.tilt_samples_deg)
         self._room.lying_places.places = snapshot.lying_places
-        self._watched = {}
+        self._trackers = {}
         for person in snapshot.persons:
-            watched = self._watched[person.id] = Watched(person.id, self._config, self._zones, seen_ms, self._room)
-            watched.restore(person)
-            self._tracks.alive[person.id].hold_s = watched.hold_s
+            tracker = self._trackers[person.id] = PersonTracker(
+                person.id, self._config, self._zones, seen_ms, self._room
+            )
+            tracker.restore(person)
+            self._tracks.alive[person.id].hold_s = tracker.hold_s
         self._last_ms = None
 
     def overdue(self, ts_ms: int) -> tuple[PostureEvent, ...]:
         """What is due by the clock alone when no result comes: `fallen`, at `ts_ms` on the results' time line."""
-        return tuple(event for watched in self._watched.values() for event in watched.overdue(ts_ms))
+        return tuple(event for tracker in self._trackers.values() for event in tracker.overdue(ts_ms))
 
     @property
     def state(self) -> State:
@@ -122,34 +124,36 @@ class Monitor:
 
         What tracking lost stays lost to the judgement of falls, until tracking itself has them again.
         """
-        return track.id in self._watched and (track.doubtful or pose.found == "reacquired")
+        return track.id in self._trackers and (track.doubtful or pose.found == "reacquired")
 
     def _see(self, track: Track, raw: Body, score: float, size: tuple[int, int], ts_ms: int) -> list[PostureEvent]:
-        watched = self._watched.get(track.id)
-        if watched is None:
-            watched = self._watched[track.id] = Watched(track.id, self._config, self._zones, ts_ms, self._room)
-        sight = look(track, raw, size, self._tilt, ts_ms)
-        events = list(watched.see(sight, score))
-        if watched.entered_ms is not None:
-            self._tilt.learn(sight.features, ts_ms)
-        track.hold_s = watched.hold_s
+        tracker = self._trackers.get(track.id)
+        if tracker is None:
+            tracker = self._trackers[track.id] = PersonTracker(track.id, self._config, self._zones, ts_ms, self._room)
+        reading = read_track(track, raw, size, self._tilt, ts_ms)
+        events = list(tracker.see(reading, score))
+        if tracker.entered_ms is not None:
+            self._tilt.learn(reading.features, ts_ms)
+        track.hold_s = tracker.hold_s
         return events
 
     def _miss(self, seen: set[int], ts_ms: int) -> list[PostureEvent]:
         events: list[PostureEvent] = []
-        for watched in self._watched.values():
-            if watched.id not in seen:
-                events += watched.miss(ts_ms)
-                self._tracks.alive[watched.id].hold_s = watched.hold_s
+        for tracker in self._trackers.values():
+            if tracker.id not in seen:
+                events += tracker.miss(ts_ms)
+                self._tracks.alive[tracker.id].hold_s = tracker.hold_s
         for track in self._tracks.expire(ts_ms):
-            events += self._watched.pop(track.id).leave(ts_ms)
+            events += self._trackers.pop(track.id).leave(ts_ms)
         return events
 
     def _state(self, ts_ms: int, tracks: Sequence[Track | None]) -> State:
         labels = tuple(
-            PoseLabel(track.id, self._watched[track.id].posture) if track else PoseLabel(NO_TRACK, "unknown")
+            PoseLabel(track.id, self._trackers[track.id].posture) if track else PoseLabel(NO_TRACK, "unknown")
             for track in tracks
         )
-        people = [(watched.entered_ms, watched) for watched in self._watched.values() if watched.entered_ms is not None]
+        people = [
+            (tracker.entered_ms, tracker) for tracker in self._trackers.values() if tracker.entered_ms is not None
+        ]
         people.sort(key=lambda pair: (pair[0], pair[1].id))
-        return State(ts_ms, tuple(watched.person() for _, watched in people), labels)
+        return State(ts_ms, tuple(tracker.person() for _, tracker in people), labels)

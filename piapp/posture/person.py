@@ -1,4 +1,4 @@
-"""One person through time: what each sight of them changes, and the events that this makes.
+"""One person through time: what each reading of them changes, and the events that this makes.
 
 Owns the order in which the judgements are asked, and nothing of how they judge.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_watch import FallWatch, FoundFall
-from piapp.posture.falls import Down
+from piapp.posture.falls import FloorTime
 from piapp.posture.features import Features, measure
 from piapp.posture.geometry import Body
 from piapp.posture.gestures import Hands
 from piapp.posture.lying_places import FloorLying, LyingPlaces
 from piapp.posture.plausibility import Evidence
-from piapp.posture.postures import PostureFilter, Rest, classify
+from piapp.posture.postures import PostureFilter, SettledPosture, classify
 from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
 from piapp.posture.snapshot import BodySnapshot, PersonSnapshot
 from piapp.posture.stillness import Stillness
@@ -35,8 +35,8 @@ _Numbers = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One look at a person; places are shares of the picture's width and height."""
+class Reading:
+    """One person as seen in one result; places are shares of the picture's width and height."""
 
     ts_ms: int
     size: tuple[int, int]
@@ -49,15 +49,15 @@ class Sight:
     shoulders: _Place
 
 
-def look(track: Track, raw: Body, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Sight:
-    """Measure a track that was seen just now; `raw` is its body before smoothing."""
+def read_track(track: Track, raw: Body, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Reading:
+    """Read a track that was seen just now; `raw` is its body before smoothing."""
     features = measure(track.body, tilt.deg)
     width, height = max(size[0], 1), max(size[1], 1)
 
     def place(point: _Place) -> _Place:
         return point[0] / width, point[1] / height
 
-    return Sight(
+    return Reading(
         ts_ms,
         size,
         raw,
@@ -83,7 +83,7 @@ class Room:
     lying_places: LyingPlaces
 
 
-class Watched:
+class PersonTracker:
     """Somebody, or something that may turn out to be somebody.
 
     Attributes:
@@ -106,9 +106,9 @@ class Watched:
         self._places: tuple[_Place, ...] = ()
         self._evidence = Evidence(config)
         self._filter = PostureFilter(config)
-        self._rest = Rest(config)
+        self._rest = SettledPosture(config)
         self._falls = FallWatch(config, room.fall_net)
-        self._down = Down(config)
+        self._down = FloorTime(config)
         self._floor_lying = FloorLying(config, room.lying_places)
         self._hands = Hands(config)
         self._push_ups = PushUpCounter(config)
@@ -190,36 +190,36 @@ class Watched:
         self._zones = zones
         self._presence.use(zones)
 
-    def see(self, sight: Sight, score: float) -> Iterator[PostureEvent]:
+    def see(self, reading: Reading, score: float) -> Iterator[PostureEvent]:
         """Take the person as seen now; `score` is the landmarker's. Yields what happened, in order."""
-        elapsed_s = (sight.ts_ms - self._seen_ms) / 1000
-        self._seen_ms = sight.ts_ms
-        moved = self._still.step(sight.body, sight.features, sight.ts_ms)
-        judged = self._judge(sight)
+        elapsed_s = (reading.ts_ms - self._seen_ms) / 1000
+        self._seen_ms = reading.ts_ms
+        moved = self._still.step(reading.body, reading.features, reading.ts_ms)
+        judged = self._judge(reading)
         previous = self.posture
-        changed = self._filter.step(self._arrived(judged, sight.features), elapsed_s, sight.ts_ms)
-        fall = self._falls.see(sight.raw, sight.size, sight.features, judged, sight.ts_ms)
+        changed = self._filter.step(self._arrived(judged, reading.features), elapsed_s, reading.ts_ms)
+        fall = self._falls.see(reading.raw, reading.size, reading.features, judged, reading.ts_ms)
         if self.entered_ms is None:
-            if not self._evidence.step(sight.features, score, elapsed_s):
+            if not self._evidence.step(reading.features, score, elapsed_s):
                 return
-            self.entered_ms = sight.ts_ms
-            yield self._event("person_entered", sight.ts_ms, self._evidence.numbers())
-        yield from self._zone_events(sight)
-        yield from self._fall_events(fall, sight.ts_ms)
+            self.entered_ms = reading.ts_ms
+            yield self._event("person_entered", reading.ts_ms, self._evidence.numbers())
+        yield from self._zone_events(reading)
+        yield from self._fall_events(fall, reading.ts_ms)
         if changed:
             yield self._event(
                 "posture_changed",
-                sight.ts_ms,
-                _numbers(sight.features),
+                reading.ts_ms,
+                _numbers(reading.features),
                 previous=previous,
                 score=round(self._filter.share, 2),
             )
-        yield from self._found_lying(sight)
-        yield from self._settled(sight)
-        yield from self._recovery(sight, judged)
-        yield from self._hand_events(sight)
-        yield from self._repetition_events(sight, judged)
-        yield from self._still_events(sight.ts_ms, moved=moved)
+        yield from self._found_lying(reading)
+        yield from self._settled(reading)
+        yield from self._recovery(reading, judged)
+        yield from self._hand_events(reading)
+        yield from self._repetition_events(reading, judged)
+        yield from self._still_events(reading.ts_ms, moved=moved)
 
     def miss(self, ts_ms: int) -> Iterator[PostureEvent]:
         """Say that the person is not seen now."""
@@ -241,9 +241,9 @@ class Watched:
             yield self._event("zone_left", ts_ms, {"zone": zone}, zones=(zone,))
         yield self._event("person_left", ts_ms, {"stay_s": round((self._seen_ms - self.entered_ms) / 1000, 1)})
 
-    def _judge(self, sight: Sight) -> Posture:
-        judged = classify(sight.features, self._config, self.posture)
-        if judged == "lying" and self._push_ups.under_way(sight.features, sight.ts_ms):
+    def _judge(self, reading: Reading) -> Posture:
+        judged = classify(reading.features, self._config, self.posture)
+        if judged == "lying" and self._push_ups.under_way(reading.features, reading.ts_ms):
             return "bending"  # the low end of a push-up
         return judged
 
@@ -253,13 +253,13 @@ class Watched:
         passing = half and abs(self._falls.rules.vertical_m_s) > self._config.passing_m_s
         return self.posture if passing and self.posture not in (*_BENT, "unknown") else judged
 
-    def _zone_events(self, sight: Sight) -> Iterator[PostureEvent]:
-        stands = self.posture in ("standing", "bending") and sight.features.feet_seen >= self._config.min_visibility
-        where = sight.feet if stands else sight.hips
-        self._places = (where, sight.hips, sight.shoulders)
-        for zone, entered in self._presence.step(where, sight.ts_ms):
+    def _zone_events(self, reading: Reading) -> Iterator[PostureEvent]:
+        stands = self.posture in ("standing", "bending") and reading.features.feet_seen >= self._config.min_visibility
+        where = reading.feet if stands else reading.hips
+        self._places = (where, reading.hips, reading.shoulders)
+        for zone, entered in self._presence.step(where, reading.ts_ms):
             numbers: _Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
-            yield self._event("zone_entered" if entered else "zone_left", sight.ts_ms, numbers, zones=(zone,))
+            yield self._event("zone_entered" if entered else "zone_left", reading.ts_ms, numbers, zones=(zone,))
 
     def _fall_events(self, fall: FoundFall | None, ts_ms: int) -> Iterator[PostureEvent]:
         if fall is not None and self._down.since_ms is None and not fall_ignored(self._zones, self._places):
@@ -268,55 +268,59 @@ class Watched:
             yield self._event("fall", ts_ms, fall.numbers, score=round(fall.score, 2))
         yield from self.overdue(ts_ms)
 
-    def _found_lying(self, sight: Sight) -> Iterator[PostureEvent]:
+    def _found_lying(self, reading: Reading) -> Iterator[PostureEvent]:
         lying_s = self._floor_lying.step(
             self.posture,
             self._falls.rules.height,
-            sight.hips,
+            reading.hips,
             down=self._down.since_ms is not None,
             ignored=fall_ignored(self._zones, self._places),
-            ts_ms=sight.ts_ms,
+            ts_ms=reading.ts_ms,
         )
         if lying_s is not None:
-            self._down.begin(sight.ts_ms - round(lying_s * 1000), reported=True)
-            yield self._event("fallen", sight.ts_ms, {"down_s": round(lying_s, 1), "found_lying": 1})
+            self._down.begin(reading.ts_ms - round(lying_s * 1000), reported=True)
+            yield self._event("fallen", reading.ts_ms, {"down_s": round(lying_s, 1), "found_lying": 1})
 
-    def _settled(self, sight: Sight) -> Iterator[PostureEvent]:
-        on_floor = sight.features.hips_m < self._config.recover_hips_m
-        held_s = (sight.ts_ms - self._filter.since_ms) / 1000
+    def _settled(self, reading: Reading) -> Iterator[PostureEvent]:
+        on_floor = reading.features.hips_m < self._config.recover_hips_m
+        held_s = (reading.ts_ms - self._filter.since_ms) / 1000
         kind, previous = self._rest.step(self.posture, held_s, on_floor=on_floor)
         if self._rest.posture != "lying" and self.posture == self._rest.posture:
-            self._floor_lying.got_up(sight.features.scale, sight.size, sight.ts_ms)
+            self._floor_lying.got_up(reading.features.scale, reading.size, reading.ts_ms)
         if kind is not None and (kind == "stand_up" or self._down.since_ms is None):
-            yield self._event(kind, sight.ts_ms, _numbers(sight.features), previous=previous)
+            yield self._event(kind, reading.ts_ms, _numbers(reading.features), previous=previous)
 
-    def _recovery(self, sight: Sight, judged: Posture) -> Iterator[PostureEvent]:
+    def _recovery(self, reading: Reading, judged: Posture) -> Iterator[PostureEvent]:
         stands = self.posture == "standing"
-        down_s = self._down.over(sight.features, judged, stands=stands, ts_ms=sight.ts_ms)
+        down_s = self._down.over(reading.features, judged, stands=stands, ts_ms=reading.ts_ms)
         if down_s is not None:
             numbers: _Numbers = {"down_s": round(down_s, 1)}
-            yield self._event("recovered", sight.ts_ms, numbers | ({"up_at_once": 1} if down_s < UP_AT_ONCE_S else {}))
+            yield self._event(
+                "recovered", reading.ts_ms, numbers | ({"up_at_once": 1} if down_s < UP_AT_ONCE_S else {})
+            )
 
-    def _hand_events(self, sight: Sight) -> Iterator[PostureEvent]:
+    def _hand_events(self, reading: Reading) -> Iterator[PostureEvent]:
         upright = (
             self._down.since_ms is None
             and self.posture != "lying"
-            and sight.features.trunk_deg < self._config.lying_trunk_deg
+            and reading.features.trunk_deg < self._config.lying_trunk_deg
         )
-        for kind, numbers in self._hands.step(sight.body, sight.tilt_deg, upright_body=upright, ts_ms=sight.ts_ms):
-            yield self._event(kind, sight.ts_ms, numbers)
+        for kind, numbers in self._hands.step(
+            reading.body, reading.tilt_deg, upright_body=upright, ts_ms=reading.ts_ms
+        ):
+            yield self._event(kind, reading.ts_ms, numbers)
 
-    def _repetition_events(self, sight: Sight, judged: Posture) -> Iterator[PostureEvent]:
+    def _repetition_events(self, reading: Reading, judged: Posture) -> Iterator[PostureEvent]:
         for counter in self._counters:
             if self._down.since_ms is not None:
                 counter.interrupt()
-            elif (done := counter.step(sight.features, judged, sight.ts_ms)) is not None:
+            elif (done := counter.step(reading.features, judged, reading.ts_ms)) is not None:
                 numbers: _Numbers = {
                     "kind": done.kind,
                     "count": done.count,
                     "duration_s": round(done.duration_s, 2),
                 }
-                yield self._event("repetition", sight.ts_ms, numbers)
+                yield self._event("repetition", reading.ts_ms, numbers)
 
     def _still_events(self, ts_ms: int, *, moved: bool) -> Iterator[PostureEvent]:
         kind = self._still.change(moved=moved)

@@ -127,7 +127,7 @@ _RESTS: dict[Posture, dict[Posture | None, EventType]] = {
 }
 
 
-class Rest(Tuned):
+class SettledPosture(Tuned):
     """The last posture of standing, sitting and lying that has settled: squats and stoops pass, these are meant."""
 
     __slots__ = ("posture",)

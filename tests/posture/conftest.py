@@ -11,7 +11,7 @@ from piapp.config.sections import PostureConfig
 from piapp.posture import Monitor
 from piapp.types import PoseResult, PostureEvent, State
 
-Watched = tuple[list[State], list[PostureEvent]]
+PersonTracker = tuple[list[State], list[PostureEvent]]
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +21,10 @@ def config() -> PostureConfig:
 
 
 @pytest.fixture
-def watch(config: PostureConfig) -> Callable[..., Watched]:
+def watch(config: PostureConfig) -> Callable[..., PersonTracker]:
     """Feed results to a new monitor; states and events come back."""
 
-    def run(results: Iterable[PoseResult], **options: object) -> Watched:
+    def run(results: Iterable[PoseResult], **options: object) -> PersonTracker:
         monitor = Monitor(config, **options)
         states: list[State] = []
         events: list[PostureEvent] = []

@@ -4,7 +4,7 @@ import pytest
 from piapp.config.sections import PostureConfig
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
-from piapp.posture.postures import PostureFilter, Rest, classify
+from piapp.posture.postures import PostureFilter, SettledPosture, classify
 from piapp.types import Pose, Posture
 from tests.support import stick
 
@@ -108,7 +108,7 @@ def test_events_between_postures_at_rest(
     before: Posture, after: Posture, event: str | None, config: PostureConfig
 ) -> None:
     """Told once, when the new posture has lasted."""
-    rest = Rest(config)
+    rest = SettledPosture(config)
     assert rest.step(before, 0.0, on_floor=False) == (None, None)
     assert rest.step(after, config.settle_s / 2, on_floor=False) == (None, None)
     assert rest.step(after, config.settle_s * 2, on_floor=False)[0] == event
@@ -117,7 +117,7 @@ def test_events_between_postures_at_rest(
 
 def test_a_squat_between_does_not_make_anybody_stand_up(config: PostureConfig) -> None:
     """Standing, squatting, standing: nothing was sat on."""
-    rest = Rest(config)
+    rest = SettledPosture(config)
     events = [rest.step(posture, 5.0, on_floor=False)[0] for posture in ("standing", "squatting", "standing")]
     assert events == [None, None, None]
 
