@@ -39,7 +39,9 @@ TESTED_BY = {
     "mqtt/device": "mqtt/test_discovery",
     "mqtt/entities_node": "mqtt/test_discovery",
     "mqtt/entities_seen": "mqtt/test_discovery",
+    "mqtt/event_queue": "mqtt/test_outbox",
     "mqtt/failures": "mqtt/test_connection_failures",
+    "mqtt/frame_limiter": "mqtt/test_outbox",
     "mqtt/journal": "mqtt/test_spool",
     "mqtt/leaf_pages": "mqtt/test_spool",  # files with damaged first pages
     "mqtt/salvage": "mqtt/test_spool",

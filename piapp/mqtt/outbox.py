@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from piapp.mqtt.event_queue import EventQueue, MemoryEventQueue
+from piapp.mqtt.frame_limiter import FrameLimiter
 from piapp.mqtt.payload import EventPayload
 from piapp.mqtt.retained import RetainedTopics
 from piapp.mqtt.topics import Topics
@@ -26,100 +27,12 @@ from piapp.mqtt.topics import Topics
 MAX_FRAMES = 8
 # Answers to requests and pictures.
 MAX_MESSAGES = 32
-# A few MB of memory; hours of a home's events (a guess).
-MAX_EVENTS = 2_000
 
 # Reason codes at or above this one are failures (MQTT 5, section 2.4).
 FIRST_FAILURE_CODE = 0x80
 
 OnSent = Callable[[int | None], None]
 """Told once for each frame: the `CLOCK_MONOTONIC` ns at which its PUBLISH was written, or None when it was dropped."""
-
-
-class EventQueue(Protocol):
-    """Where events wait until the broker has acknowledged them. Called under the outbox's lock, from any thread.
-
-    Attributes:
-        depth: Events that wait.
-        dropped: Events that were given up because the queue was full.
-        last: Number of the newest event ever appended, 0 before the first.
-        problem: Why events would not survive the process although they should; empty when all is well.
-    """
-
-    @property
-    def depth(self) -> int: ...  # noqa: D102 - the class says it
-    @property
-    def dropped(self) -> int: ...  # noqa: D102
-    @property
-    def last(self) -> int: ...  # noqa: D102
-    @property
-    def problem(self) -> str: ...  # noqa: D102
-
-    def append(self, event: EventPayload) -> int:
-        """Add an event and return its number, which is higher than every earlier one."""
-        ...
-
-    def peek(self, after: int) -> tuple[int, EventPayload] | None:
-        """The oldest waiting event with a number above `after`."""
-        ...
-
-    def ack(self, number: int) -> None:
-        """Forget an event: the broker has it. Unknown numbers are ignored."""
-        ...
-
-    def doubt(self) -> None:
-        """The connection broke: the broker may have crashed and forgotten what it acknowledged a moment before."""
-        ...
-
-    def sync(self) -> None:
-        """Have what waits reach the disk; blocks for it. Called without the lock, from the publisher thread."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the disk; idempotent."""
-        ...
-
-
-class MemoryEventQueue:
-    """Events in memory, the oldest dropped when there are more than `max_events`."""
-
-    def __init__(self, max_events: int = MAX_EVENTS) -> None:
-        self._max_events = max_events
-        self._events: OrderedDict[int, EventPayload] = OrderedDict()  # bounded: append drops the oldest
-        self.last = 0
-        self.dropped = 0
-        self.problem = ""
-
-    @property
-    def depth(self) -> int:
-        """Events that wait."""
-        return len(self._events)
-
-    def append(self, event: EventPayload) -> int:
-        """Add an event and return its number."""
-        if len(self._events) >= self._max_events:
-            self._events.popitem(last=False)
-            self.dropped += 1
-        self.last += 1
-        self._events[self.last] = event
-        return self.last
-
-    def peek(self, after: int) -> tuple[int, EventPayload] | None:
-        """The oldest waiting event with a number above `after`; quick because acknowledged ones are gone."""
-        return next(((number, event) for number, event in self._events.items() if number > after), None)
-
-    def ack(self, number: int) -> None:
-        """Forget an event."""
-        self._events.pop(number, None)
-
-    def doubt(self) -> None:
-        """What was acknowledged is gone."""
-
-    def sync(self) -> None:
-        """There is no disk."""
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +86,6 @@ class OutboxCounts:
 class _Frame:
     payload: bytes
     on_sent: OnSent | None
-
-
-class FrameLimiter:
-    """Lets at most `max_hz` frames a second through, by time; 0 lets all through.
-
-    Due times keep their rhythm, so that 10 of 15 frames a second come out as 10 and not as 7.5.
-    """
-
-    def __init__(self, max_hz: float) -> None:
-        self._period_ns = round(1e9 / max_hz) if max_hz else 0
-        self._due_ns = 0
-
-    def passes(self, now_ns: int) -> bool:
-        """Whether a frame at `now_ns` may leave; if so, it counts."""
-        # A quarter of a period of slack absorbs the jitter of a camera whose rate is the limit itself.
-        if now_ns < self._due_ns - self._period_ns // 4:
-            return False
-        self._due_ns += self._period_ns
-        if self._due_ns <= now_ns:
-            self._due_ns = now_ns + self._period_ns
-        return True
 
 
 @dataclass(slots=True)

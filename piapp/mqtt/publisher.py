@@ -20,8 +20,10 @@ from piapp.errors import PiappError
 from piapp.mqtt.client import Connection, Handler, Incoming
 from piapp.mqtt.connecting import VersionChoice
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
+from piapp.mqtt.event_queue import EventQueue, MemoryEventQueue
 from piapp.mqtt.failures import ConnectionFailedError
-from piapp.mqtt.outbox import EventQueue, FrameLimiter, MemoryEventQueue, Message, OnSent, Outbox, OutboxCounts
+from piapp.mqtt.frame_limiter import FrameLimiter
+from piapp.mqtt.outbox import Message, OnSent, Outbox, OutboxCounts
 from piapp.mqtt.payload import CONTENT_TYPES, OFFLINE, ONLINE, EventPayload, frame_format
 from piapp.mqtt.topics import Topics, is_topic_name
 from piapp.mqtt.wake import Wake

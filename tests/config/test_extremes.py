@@ -10,7 +10,7 @@ import pytest
 from piapp.config.live import LiveSettings
 from piapp.config.load import changed, default_config
 from piapp.errors import ConfigError
-from piapp.mqtt.outbox import FrameLimiter
+from piapp.mqtt.frame_limiter import FrameLimiter
 from piapp.offline.recording import read_recording
 from piapp.posture.monitor import Monitor
 from piapp.service.power import Power

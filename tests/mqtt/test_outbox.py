@@ -8,7 +8,9 @@ import threading
 import pytest
 
 from piapp.mqtt.clock import TimeLine, WallClock
-from piapp.mqtt.outbox import MAX_MESSAGES, FrameLimiter, MemoryEventQueue, Message, Outbox
+from piapp.mqtt.event_queue import MemoryEventQueue
+from piapp.mqtt.frame_limiter import FrameLimiter
+from piapp.mqtt.outbox import MAX_MESSAGES, Message, Outbox
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.types import PostureEvent
