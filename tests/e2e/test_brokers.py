@@ -38,7 +38,7 @@ class Broker:
         name: What it is.
         node_port: Where the node connects.
         port: Where subscribers connect; another one behind a bridge.
-        protocol: What the node ends up with.
+        version: The MQTT version the node ends up with.
         retained_by_wildcard: A new subscriber to `piapp/#` gets retained messages.
         shared: It knows `$share/GROUP/FILTER`.
         keeps_sessions: A subscriber that was away gets the events that it missed.
@@ -47,7 +47,7 @@ class Broker:
     name: str
     node_port: int
     port: int
-    protocol: str = "3.1.1"
+    version: str = "3.1.1"
     retained_by_wildcard: bool = True
     shared: bool = True
     keeps_sessions: bool = True
@@ -233,7 +233,7 @@ def test_everything_arrives(broker, listen):
     listener, discovery = listen(f"piapp/{broker.name}-all/#"), listen("homeassistant/#")
     with node_of(broker, "all") as node:
         assert node.wait_connected(DEADLINE_S)
-        assert node.state.protocol == broker.protocol
+        assert node.state.version == broker.version
         topics = node.topics
         for topic in (topics.info, topics.state, topics.health, "homeassistant/device/piapp_all/config"):
             node.retain(topic, b"{}")

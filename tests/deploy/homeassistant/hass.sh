@@ -4,6 +4,7 @@
 set -euo pipefail
 root=${1:?usage: hass.sh ROOT CONFIG_FOLDER} config=${2:?usage: hass.sh ROOT CONFIG_FOLDER}
 mkdir -p "$root/config"
+# shellcheck disable=SC2016  # the inner bash expands these
 # Without a new process: whoever started this ends Home Assistant itself.
 exec unshare --mount --propagation private bash -euc '
   mount -t proc proc "$0/proc"
