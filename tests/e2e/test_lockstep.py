@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -17,8 +16,8 @@ from piapp.landmarker.offline import OfflineStage
 from piapp.mqtt.payload import FramePayload
 from tests.e2e.conftest import CLIP_FRAMES
 from tests.e2e.node import NODE
+from tests.support.media import MEDIA
 
-MEDIA = Path(__file__).parents[3] / "shared" / "media"
 TOLERANCE = 1e-4
 
 # The node's own start may take long on a busy machine; nothing here depends on how fast frames go.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import msgspec
@@ -18,8 +17,9 @@ from piapp.landmarker.offline import OfflineStage
 from piapp.landmarker.views import StillSearch, covered, turned, turned_back
 from piapp.posture.monitor import Monitor
 from piapp.types import Pose, PoseResult
+from tests.support.media import MEDIA
 
-STILLS = Path(__file__).parents[3] / "shared" / "media" / "stills"
+STILLS = MEDIA / "stills"
 MODEL = find_model("lite", masks=False).path
 
 

@@ -25,8 +25,8 @@ from piapp.offline.detect import find_files, kind_of
 from piapp.types import LANDMARK_NAMES
 from tests.e2e.node import PIAPP, clean_environment, piapp
 from tests.mosquitto import DEADLINE_S, wait_until
+from tests.support.media import MEDIA
 
-MEDIA = Path(__file__).parents[3] / "shared" / "media"
 OFFICIAL = MEDIA / "stills" / "pose_mediapipe_official.jpg"
 NPM_PACKAGE = Path("/tmp/t1/np/package")
 

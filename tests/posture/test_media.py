@@ -12,10 +12,10 @@ from piapp.config.load import default_config
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.types import ImageArray, PoseResult, PostureEvent, State
+from tests.support.media import MEDIA
 
 Watch = Callable[..., tuple[list[State], list[PostureEvent]]]
 
-MEDIA = Path(__file__).parents[3] / "shared/media"
 CLIPS, STILLS = MEDIA / "clips", MEDIA / "stills"
 FALLS = ("S1_Fall_13", "S1_Fall_14", "S1_Fall_15", "S2_Fall_12", "S2_Fall_13", "S2_Fall_14")
 # When the body reaches the floor or the bed, in seconds, read off the frames.

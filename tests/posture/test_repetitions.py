@@ -1,6 +1,5 @@
 import csv
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ from piapp.posture.geometry import read_body
 from piapp.posture.repetitions import push_up_depth, squat_depth
 from piapp.types import Pose, PostureEvent
 from tests.support import stick
+from tests.support.media import MEDIA
 from tests.support.stick import HALF_SQUAT, JACK, PLANK, PLANK_LOW, SIT, SQUAT, STAND, WAVE_OUT, film
 
 Watch = Callable[..., tuple[list, list[PostureEvent]]]
-SAMPLES = Path(__file__).parents[3] / "shared/media/expected/mlkit_fitness_pose_samples.csv"
+SAMPLES = MEDIA / "expected" / "mlkit_fitness_pose_samples.csv"
 
 
 def _counted(events: list[PostureEvent]) -> list[tuple[str, int]]:

@@ -25,8 +25,8 @@ from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.landmarker.runtime import mediapipe_runs_here
 from piapp.types import ImageArray, Pose
+from tests.support.media import MEDIA
 
-MEDIA = Path(__file__).parents[4] / "shared" / "media"
 CLIPS = ("pose_squats.mp4", "pose_1.mp4", "gmdcsa24/S1_Fall_14.mp4", "gmdcsa24/S2_ADL_23.mp4")
 CONFIG = default_config().landmarker
 
