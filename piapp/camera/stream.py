@@ -1,14 +1,11 @@
 """A network camera's stream as a camera: `rtsp:` and `rtsps:`, read with PyAV.
 
-Owns the connection and its renewal, the time of frames, and what is left out to keep up. A read cannot be woken, so it
-happens in a thread of its own that keeps the newest frame; the thread ends with `close`, or as soon as a read that
-hangs returns.
+Owns the connection and its renewal, the time of frames, and what is left out to keep up.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 
@@ -17,6 +14,7 @@ import av
 from piapp.camera.base import SourceStatus
 from piapp.camera.clock import NS_PER_MS
 from piapp.camera.orientation import Orientation, Shape
+from piapp.camera.reader import FrameReader
 from piapp.camera.stream_clock import NS_PER_S, StreamClock
 from piapp.camera.stream_failures import substream_hint, unreachable, with_login
 from piapp.camera.video import frame_shape, to_rgb
@@ -26,8 +24,6 @@ from piapp.types import Frame
 from piapp.wording import masked
 
 log = logging.getLogger(__name__)
-
-CLOSE_TIMEOUT_S = 2.0
 
 # Attempts to connect anew: the first at once, then after pauses that double.
 RETRY_MIN_S = 1.0
@@ -57,7 +53,7 @@ _WAITED_NS = 10 * NS_PER_MS
 class StreamCamera:
     """A stream that is connected anew whenever it ends; see `piapp.camera.base.Camera`.
 
-    Its reader, a thread named "camera-reader", connects, decodes, and keeps the newest frame.
+    The thread of its `FrameReader` connects and decodes.
 
     Raises:
         CameraNotFoundError: Nobody listens at that address.
@@ -73,34 +69,23 @@ class StreamCamera:
         self._timeout_s = config.frame_timeout_s
         self._pixel_aspect = config.pixel_aspect
         self._orientation = Orientation.of(config)
-        self._changed = threading.Condition()
-        self._closed = False
-        self._open = False
-        self._error: Exception | None = None
         self._trouble = ""
-        self._newest: Frame | None = None
         self._data_ns = self._picture_ns = time.monotonic_ns()
         self._last_ms = -1
         self._age_ns = 0
         self._stale = 0
         self._reconnects = 0
-        self._reader = threading.Thread(target=self._run, name="camera-reader", daemon=True)
+        self._reader = FrameReader(self._name, self._read)
         self._reader.start()
-        self._wait_until_open()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest frame again and again, until `close`."""
-        while (frame := self._next()) is not None:
+        while (frame := self._reader.take()) is not None:
             yield Frame(frame.ts_ms, frame.captured_ns, self._orientation.apply(frame.image))
 
     def close(self) -> None:
-        """Stop; waits at most `CLOSE_TIMEOUT_S` for a read that hangs."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._reader.join(CLOSE_TIMEOUT_S)
-        if self._reader.is_alive():
-            log.warning("%s: a read still hangs; its thread ends as soon as that returns", self._name)
+        """Stop; waits for a read that hangs, but not for long."""
+        self._reader.close()
 
     def status(self) -> SourceStatus:
         """How the source is now; any thread."""
@@ -118,45 +103,14 @@ class StreamCamera:
             lost=lost, age_ms=self._age_ns / NS_PER_MS, stale=self._stale, reconnects=self._reconnects, renews=True
         )
 
-    def _wait_until_open(self) -> None:
-        with self._changed:
-            try:
-                self._changed.wait_for(lambda: self._open or self._error is not None)
-            except BaseException:
-                self._closed = True  # an interrupt: the reader must not go on alone
-                raise
-            if self._error is not None:
-                raise self._error
-
-    def _next(self) -> Frame | None:
-        """Wait for the newest frame and take it; None when closed.
-
-        Raises:
-            Exception: What ended the reader, which nothing should.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._closed or self._error is not None)
-            if self._closed:
-                return None
-            if self._error is not None:
-                raise self._error
-            frame, self._newest = self._newest, None
-            return frame
-
-    def _run(self) -> None:
-        try:
-            pause_s = 0.0
-            while not self._closed:
-                began_ns = time.monotonic_ns()
-                self._read_once()
-                seen = self._picture_ns > began_ns  # then it worked: try again at once
-                pause_s = RETRY_MIN_S if seen else min(max(2 * pause_s, RETRY_MIN_S), RETRY_MAX_S)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed, 0.0 if seen else pause_s)
-        except Exception as error:  # noqa: BLE001 - raised by whoever waits for frames
-            with self._changed:
-                self._error = error
-                self._changed.notify_all()
+    def _read(self) -> None:
+        pause_s = 0.0
+        while not self._reader.closed:
+            began_ns = time.monotonic_ns()
+            self._read_once()
+            seen = self._picture_ns > began_ns  # then it worked: try again at once
+            pause_s = RETRY_MIN_S if seen else min(max(2 * pause_s, RETRY_MIN_S), RETRY_MAX_S)
+            self._reader.pause(0.0 if seen else pause_s)
 
     def _read_once(self) -> None:
         """Connect and read until the connection ends.
@@ -168,19 +122,18 @@ class StreamCamera:
             with self._connected() as container:
                 self._opened(container)
                 for _ in self._packets(container):
-                    if self._closed:
+                    if self._reader.closed:
                         return
             reason = "the stream ended or the connection was lost"
         except CameraError as error:
-            if not self._open:
+            if not self._reader.is_open:
                 raise
             reason = str(error)
         except (av.FFmpegError, OSError) as error:
             reason = f"the connection was lost ({_reason(error)})"
         self._trouble = reason if reason.startswith(self._name) else f"{self._name}: {reason}; is the camera still on?"
         self._reconnects += 1
-        with self._changed:
-            self._newest = None  # what nobody has taken yet is of the past
+        self._reader.drop()  # what nobody has taken yet is of the past
         log.warning("%s; connecting anew", self._trouble)
 
     def _connected(self) -> av.container.InputContainer:
@@ -203,12 +156,10 @@ class StreamCamera:
         if not container.streams.video:
             raise CameraError(f"{self._name}: the stream holds no video; choose another path of this camera")
         codec = container.streams.video[0].codec_context
-        with self._changed:
-            self.description = f"{self._name} {codec.width}x{codec.height}" if codec.width else self._name
-            if not self._open:
-                self._open = True
-                self._data_ns = self._picture_ns = time.monotonic_ns()
-            self._changed.notify_all()
+        self.description = f"{self._name} {codec.width}x{codec.height}" if codec.width else self._name
+        if not self._reader.is_open:
+            self._data_ns = self._picture_ns = time.monotonic_ns()
+        self._reader.opened()
 
     def _packets(self, container: av.container.InputContainer) -> Iterator[None]:
         """Read, decode and offer; yields after each packet."""
@@ -242,11 +193,9 @@ class StreamCamera:
             self._stale += 1
             return
         image = reading.shape_of(decoded).apply(to_rgb(decoded))
-        with self._changed:
-            self._picture_ns = now_ns
-            self._last_ms = max((captured_ns + NS_PER_MS // 2) // NS_PER_MS, self._last_ms + 1)
-            self._newest = Frame(self._last_ms, captured_ns, image)
-            self._changed.notify_all()
+        self._picture_ns = now_ns
+        self._last_ms = max((captured_ns + NS_PER_MS // 2) // NS_PER_MS, self._last_ms + 1)
+        self._reader.offer(Frame(self._last_ms, captured_ns, image))
 
 
 class _Reading:

@@ -48,9 +48,7 @@ def _open(kind, config, make_video, tmp_path):
             yield open_camera(config(f"images:{tmp_path}", fps=50))
         case "opencv":
             path = str(make_video("long.avi", count=500, fps=50))
-            yield LiveCamera(
-                "test", lambda: _Slow(path), config(frame_timeout_s=10.0), has_sensor_clock=False, way_out="wait"
-            )
+            yield LiveCamera("test", lambda: _Slow(path), config(frame_timeout_s=10.0), way_out="wait")
         case _:
             with installed(kind.removeprefix("picamera2-")):
                 yield open_camera(config("picamera2:", fps=50))

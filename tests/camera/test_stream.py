@@ -264,7 +264,7 @@ class HangingCapture:
 def test_hanging_device(config, wait_for):
     """A driver that hangs is noticed, does not hold `close`, and is released once it returns."""
     capture = HangingCapture()
-    camera = LiveCamera("dev", lambda: capture, config(frame_timeout_s=0.3), has_sensor_clock=True, way_out="look")
+    camera = LiveCamera("dev", lambda: capture, config(frame_timeout_s=0.3), way_out="look")
     frames = camera.frames()
     assert tuple(next(frames).image[0, 0]) == (0, 0, 255)
     with pytest.raises(CameraTimeoutError, match=r"no frame for 0\.3 s; look"):
@@ -282,7 +282,7 @@ def test_v4l2_clock(config):
     capture = HangingCapture()
     stamp_ms = time.monotonic_ns() / 1e6 - 80
     capture.get = lambda key: stamp_ms if key == cv2.CAP_PROP_POS_MSEC else 0
-    camera = LiveCamera("dev", lambda: capture, config(), has_sensor_clock=True, way_out="look")
+    camera = LiveCamera("dev", lambda: capture, config(), way_out="look")
     frame = next(camera.frames())
     capture.returns.set()
     camera.close()
