@@ -93,9 +93,14 @@ class FallWatch:
         fall = self._decision.step(window, self._probability)
         if fall is None:
             return None
-        numbers: Numbers = {name: round(number, 2) for name, number in asdict(fall).items()}
-        return FoundFall(fall.probability, numbers | {"lost": 0})
+        return FoundFall(fall.probability, _rounded(asdict(fall)) | {"lost": 0})
 
 
 def _by_rules(fall: Fall) -> FoundFall:
-    return FoundFall(fall.score, {name: round(number, 2) for name, number in asdict(fall).items() if name != "score"})
+    numbers = _rounded(asdict(fall))
+    del numbers["score"]
+    return FoundFall(fall.score, numbers)
+
+
+def _rounded(numbers: dict[str, float]) -> Numbers:
+    return {name: round(number, 2) for name, number in numbers.items()}

@@ -75,7 +75,7 @@ class Monitor:
     def restore(self, snapshot: MonitorSnapshot, ts_ms: int) -> None:
         """Go on from a snapshot on this time line, of which `ts_ms` is now or the next result.
 
-        Everybody counts as seen shortly before, for nobody could see them while nothing tracker.
+        Everybody counts as seen shortly before, for nobody could see them while nothing watched.
         """
         seen_ms = ts_ms - RESTORED_AGO_MS
         self._tracks.restore(snapshot.next_id, {person.id: person.body.body() for person in snapshot.persons}, seen_ms)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.fall_net import FallNet
-from piapp.posture.fall_watch import FallWatch, FoundFall
+from piapp.posture.fall_watch import FallWatch, FoundFall, Numbers
 from piapp.posture.falls import FloorTime
 from piapp.posture.features import Features, measure
 from piapp.posture.geometry import Body
 from piapp.posture.gestures import Hands
-from piapp.posture.lying_places import FloorLying, LyingPlaces
+from piapp.posture.lying_places import FloorLying, LyingPlaces, Place
 from piapp.posture.plausibility import Evidence
 from piapp.posture.postures import PostureFilter, SettledPosture, classify
 from piapp.posture.repetitions import JumpingJackCounter, PushUpCounter, SquatCounter
@@ -30,8 +30,6 @@ from piapp.types import EventType, Person, Posture, PostureEvent
 UP_AT_ONCE_S = 5.0
 
 _BENT: tuple[Posture, ...] = ("sitting", "squatting")
-_Place = tuple[float, float]
-_Numbers = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,9 @@ class Reading:
     body: Body
     features: Features
     tilt_deg: float
-    feet: _Place
-    hips: _Place
-    shoulders: _Place
+    feet: Place
+    hips: Place
+    shoulders: Place
 
 
 def read_track(track: Track, raw: Body, size: tuple[int, int], tilt: Tilt, ts_ms: int) -> Reading:
@@ -54,7 +52,7 @@ def read_track(track: Track, raw: Body, size: tuple[int, int], tilt: Tilt, ts_ms
     features = measure(track.body, tilt.deg)
     width, height = max(size[0], 1), max(size[1], 1)
 
-    def place(point: _Place) -> _Place:
+    def place(point: Place) -> Place:
         return point[0] / width, point[1] / height
 
     return Reading(
@@ -103,7 +101,7 @@ class PersonTracker:
         self._config = config
         self._zones = zones
         self._seen_ms = ts_ms
-        self._places: tuple[_Place, ...] = ()
+        self._places: tuple[Place, ...] = ()
         self._evidence = Evidence(config)
         self._filter = PostureFilter(config)
         self._rest = SettledPosture(config)
@@ -258,7 +256,7 @@ class PersonTracker:
         where = reading.feet if stands else reading.hips
         self._places = (where, reading.hips, reading.shoulders)
         for zone, entered in self._presence.step(where, reading.ts_ms):
-            numbers: _Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
+            numbers: Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
             yield self._event("zone_entered" if entered else "zone_left", reading.ts_ms, numbers, zones=(zone,))
 
     def _fall_events(self, fall: FoundFall | None, ts_ms: int) -> Iterator[PostureEvent]:
@@ -294,7 +292,7 @@ class PersonTracker:
         stands = self.posture == "standing"
         down_s = self._down.over(reading.features, judged, stands=stands, ts_ms=reading.ts_ms)
         if down_s is not None:
-            numbers: _Numbers = {"down_s": round(down_s, 1)}
+            numbers: Numbers = {"down_s": round(down_s, 1)}
             yield self._event(
                 "recovered", reading.ts_ms, numbers | ({"up_at_once": 1} if down_s < UP_AT_ONCE_S else {})
             )
@@ -315,7 +313,7 @@ class PersonTracker:
             if self._down.since_ms is not None:
                 counter.interrupt()
             elif (done := counter.step(reading.features, judged, reading.ts_ms)) is not None:
-                numbers: _Numbers = {
+                numbers: Numbers = {
                     "kind": done.kind,
                     "count": done.count,
                     "duration_s": round(done.duration_s, 2),
@@ -331,7 +329,7 @@ class PersonTracker:
         self,
         kind: EventType,
         ts_ms: int,
-        evidence: _Numbers,
+        evidence: Numbers,
         *,
         previous: Posture | None = None,
         score: float = 1.0,
@@ -341,7 +339,7 @@ class PersonTracker:
         return PostureEvent(kind, ts_ms, self.id, self.posture, previous or self.posture, score, where, evidence)
 
 
-def _numbers(features: Features) -> _Numbers:
+def _numbers(features: Features) -> Numbers:
     return {
         "trunk_deg": round(features.trunk_deg),
         "thigh_deg": round(features.thigh_deg),
