@@ -24,6 +24,8 @@ _BONES = (
     (11, 12, 0.319), (23, 24, 0.207), (11, 23, 0.485), (12, 24, 0.485), (23, 25, 0.360), (24, 26, 0.360),
     (25, 27, 0.378), (26, 28, 0.378), (11, 13, 0.237), (12, 14, 0.237),
 )  # fmt: skip
+# The `bone_deviation` where bodies end and things begin: what a search finds may have no more.
+MAX_BODY_DEVIATION = 0.21
 _STARTS = np.array([bone[0] for bone in _BONES])
 _ENDS = np.array([bone[1] for bone in _BONES])
 _SQUARED_M2 = np.array([bone[2] ** 2 for bone in _BONES])
@@ -32,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 
 def bone_deviation(world: npt.NDArray[Any]) -> float:
-    """Mean |log(length / usual length)| of ten bones: 0 for the usual body, 0.21 where bodies end and things begin.
+    """Mean |log(length / usual length)| of ten bones: 0 for the usual body, up to `MAX_BODY_DEVIATION` for a body.
 
     Args:
         world: (33, 3 or more) x, y, z in metres.

@@ -12,12 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from piapp.anatomy import FRAME, bone_deviation
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, bone_deviation
 from piapp.types import FloatArray, ImageArray, Pose
 
-# Largest `bone_deviation` of a find, as in a video's search.
-MAX_DEVIATION = 0.21
-# The same of what the upright picture shows: people measure up to 0.3, a kitchen that counted as one 0.46.
+# Largest `bone_deviation` in the upright picture: people measure up to 0.3, a kitchen that counted as one 0.46.
 MAX_UPRIGHT_DEVIATION = 0.4
 # Largest distance of two views' finds that are one person, on average over the joints, in shares of the longer side of
 # the box around them. Views of one person differed by 0.02 to 0.05, furniture was never found twice (measured).
@@ -68,7 +66,7 @@ class StillSearch:
         for quarters in (1, 2, 3):
             poses = self._landmarker.detect(turned(image, quarters), ts_ms)
             upright = (turned_back(pose, quarters, image.shape) for pose in poses)
-            views.append([pose for pose in upright if bone_deviation(pose.world_landmarks) <= MAX_DEVIATION])
+            views.append([pose for pose in upright if bone_deviation(pose.world_landmarks) <= MAX_BODY_DEVIATION])
         return _seen_twice(views, (image.shape[1], image.shape[0]))
 
     def _detect_behind(self, image: ImageArray, poses: tuple[Pose, ...], ts_ms: int) -> tuple[Pose, ...]:
@@ -78,7 +76,7 @@ class StillSearch:
         return tuple(
             pose
             for pose in further
-            if bone_deviation(pose.world_landmarks) <= MAX_DEVIATION
+            if bone_deviation(pose.world_landmarks) <= MAX_BODY_DEVIATION
             and all(_distance(pose, other, size) > MAX_DISTANCE for other in poses)
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.anatomy import FRAME, Placement
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, Placement
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
 from piapp.landmarker.changes import RecentPictures
@@ -22,7 +22,6 @@ from piapp.landmarker.litert.region import Region, associate
 from piapp.landmarker.litert.search import (
     DETECTION_SHARE,
     IMPLAUSIBLE_DEVIATION,
-    MAX_DEVIATION,
     MIN_CHANGED,
     SAME_PLACE_COST,
     Person,
@@ -218,7 +217,7 @@ class PosePipeline:
         return None
 
     def _passes(self, reading: Reading, person: Person, ts_ms: int, size: tuple[int, int]) -> bool:
-        return deviation(reading) <= MAX_DEVIATION and person.fits(placement_of(reading, ts_ms, size))
+        return deviation(reading) <= MAX_BODY_DEVIATION and person.fits(placement_of(reading, ts_ms, size))
 
     def _changed(self, image: ImageArray, reading: Reading) -> bool:
         return self._recent.changed_share(image, reading.points[FRAME, :2]) >= MIN_CHANGED

@@ -23,8 +23,6 @@ SEARCH_S = 1.0
 AWAIT_S = 0.5
 # The detector's least score in a search, as a share of the configured one: somebody was there a moment ago.
 DETECTION_SHARE = 0.8
-# Largest `bone_deviation` of a find.
-MAX_DEVIATION = 0.21
 # From here on a tracked pose is no body, and is replaced when a search finds a better one.
 IMPLAUSIBLE_DEVIATION = 0.28
 # Least share of a find's joints around which the picture changed in the last seconds: a person came there, a chair was
