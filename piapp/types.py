@@ -127,6 +127,9 @@ EventType = Literal[
     "repetition", "camera_lost", "camera_back",
 ]  # fmt: skip
 
+# An alarm's events, from its beginning to its end.
+ALARM_EVENTS: tuple[EventType, ...] = ("fall", "fallen", "recovered")
+
 
 @dataclass(frozen=True, slots=True)
 class PoseLabel:

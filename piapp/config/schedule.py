@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
@@ -42,6 +43,7 @@ class Span:
         return minute < self.end_min and (today - 1) % len(DAYS) in self.days
 
 
+@lru_cache(maxsize=4)  # the node asks several times a second
 def parse_spans(text: str) -> tuple[Span, ...]:
     """Read any number of times.
 

@@ -14,7 +14,7 @@ from piapp.errors import ConfigError
 from piapp.mqtt.payload import EventPayload
 from piapp.node.alarm_file import AlarmFile, OpenAlarm
 from piapp.posture.monitor import Monitor
-from piapp.types import EventType, PoseResult, PostureEvent
+from piapp.types import ALARM_EVENTS, EventType, PoseResult, PostureEvent
 
 # What changes who is there, who is down, or how somebody has settled. Other events leave nothing to restore.
 KEPT_EVENTS: frozenset[EventType] = frozenset(
@@ -23,7 +23,6 @@ KEPT_EVENTS: frozenset[EventType] = frozenset(
         "zone_entered", "zone_left", "inactive", "active",
     }
 )  # fmt: skip
-ALARM_EVENTS: frozenset[EventType] = frozenset({"fall", "fallen", "recovered"})
 
 # Without results for so long, what the clock alone makes due is reported without them.
 OVERDUE_AFTER_MS = 500

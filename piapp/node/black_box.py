@@ -21,7 +21,7 @@ from piapp.mqtt.payload import EventPayload
 from piapp.offline.cases import Case, CaseFolder, Kind
 from piapp.offline.recording import Recorded
 from piapp.posture.snapshot import MonitorSnapshot
-from piapp.types import PoseResult
+from piapp.types import ALARM_EVENTS, PoseResult
 
 # What stays in memory: some 4 MB with one person at 15 results a second.
 MEMORY_MS = 180_000
@@ -124,7 +124,7 @@ class BlackBox:
     def note(self, payloads: Sequence[EventPayload]) -> None:
         """Begin, extend or end a recording by the alarm events among these."""
         for payload in payloads:
-            if payload.event_type in ("fall", "fallen", "recovered"):
+            if payload.event_type in ALARM_EVENTS:
                 self._note(payload)
 
     def missed(self, now_ms: int) -> Case | None:

@@ -21,7 +21,7 @@ from piapp.node.control import Control
 from piapp.node.outlets import Outlet
 from piapp.posture.monitor import Monitor
 from piapp.service.camera_loss import CameraLoss
-from piapp.types import PoseResult, PostureEvent, State
+from piapp.types import ALARM_EVENTS, PoseResult, PostureEvent, State
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class Reporter:
         """Carry out `request/test`: send an alarm the real way, marked as a test; nobody is counted as fallen."""
         now_ms = self._now_ms()
         self.report(
-            tuple(PostureEvent(kind, now_ms, evidence={"text": "test"}) for kind in ("fall", "fallen", "recovered")),
+            tuple(PostureEvent(kind, now_ms, evidence={"text": "test"}) for kind in ALARM_EVENTS),
             test=True,
         )
         return {"test": True}

@@ -20,9 +20,7 @@ from piapp.offline.cases import Case, CaseFolder
 from piapp.offline.evaluate.labels import SEGMENTS_FILE
 from piapp.offline.recording import iterate_recording
 from piapp.offline.replay import Step
-from piapp.types import EventType
-
-ALARM: tuple[EventType, ...] = ("fall", "fallen", "recovered")
+from piapp.types import ALARM_EVENTS
 
 # Of a film; the results between are those that were kept.
 FILM_FPS = 10.0
@@ -81,7 +79,7 @@ def compare(folder: CaseFolder, case: Case, config: Config) -> Comparison:
     """
     kept = Counter(event.event_type for event in case.events if "repeat" not in event.evidence)
     found = (event.event_type for step in replay_case(folder, case, config) for event in step.events)
-    return Comparison(case, Counter(kept), Counter(kind for kind in found if kind in ALARM))
+    return Comparison(case, Counter(kept), Counter(kind for kind in found if kind in ALARM_EVENTS))
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:
@@ -185,4 +183,7 @@ def _at_rate(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 def _words(counts: Counter[str]) -> str:
-    return " ".join(f"{kind}{f' x{counts[kind]}' if counts[kind] > 1 else ''}" for kind in ALARM if counts[kind]) or "-"
+    return (
+        " ".join(f"{kind}{f' x{counts[kind]}' if counts[kind] > 1 else ''}" for kind in ALARM_EVENTS if counts[kind])
+        or "-"
+    )
