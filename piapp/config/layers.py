@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,13 +21,17 @@ _SectionT = typing.TypeVar("_SectionT", bound=Section)
 
 
 class Layers:
-    """Tables laid over each other, with the origin of every leaf, and its text if it was given as one."""
+    """Tables laid over each other, with the origin of every leaf, and its text if it was given as one.
 
-    def __init__(self, errors: list[str]) -> None:
+    Attributes:
+        errors: The problems found so far.
+    """
+
+    def __init__(self) -> None:
         self.tree: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
         self.texts: dict[str, str] = {}
-        self._errors = errors
+        self.errors: list[str] = []
 
     def add_table(self, table: dict[str, Any], origin: str) -> None:
         """Lay a table over what is there."""
@@ -36,7 +40,7 @@ class Layers:
     def add_value(self, key: str, text: str, origin: str) -> None:
         """Lay one value over what is there, given as text: TOML, else a plain string."""
         if not _is_text(key + text):
-            self._errors.append(f"{key!a} ({origin!a}): is not UTF-8 text")
+            self.errors.append(f"{key!a} ({origin!a}): is not UTF-8 text")
         elif self.add_plain(key, _read_value(text), origin):
             self.texts[key] = text
 
@@ -44,7 +48,7 @@ class Layers:
         """Lay one plain value over what is there; False, and a problem noted, when the key is none."""
         parts = key.split(".")
         if len(parts) < 2 or not all(parts):  # noqa: PLR2004 - a section and a key
-            self._errors.append(f"{key!r} ({origin}): is not SECTION.KEY, such as mqtt.url")
+            self.errors.append(f"{key!r} ({origin}): is not SECTION.KEY, such as mqtt.url")
             return False
         table: dict[str, Any] = {parts[-1]: value}
         for part in reversed(parts[:-1]):
@@ -63,9 +67,10 @@ class Layers:
             self.origins[key] = origin
 
 
-def checked(layers: Layers, errors: list[str], defaults: Mapping[str, Any]) -> Config:
+def checked(layers: Layers, defaults: Mapping[str, Any]) -> Config:
     """Convert what was layered; every problem found is raised together."""
-    config = _build(Config, layers.tree, _Place("", layers, errors), defaults)
+    config = _build(Config, layers.tree, _Place("", layers), defaults)
+    errors = layers.errors
     if errors or config is None:
         count = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
         raise ConfigError(f"configuration: {count}\n" + "\n".join(f"  {error}" for error in errors))
@@ -78,10 +83,9 @@ class _Place:
 
     prefix: str
     layers: Layers
-    errors: list[str] = field(repr=False)
 
     def inside(self, name: str) -> _Place:
-        return _Place(f"{self.prefix}{name}.", self.layers, self.errors)
+        return _Place(f"{self.prefix}{name}.", self.layers)
 
     def text(self, name: str) -> str | None:
         """The value as the command line or environment gave it, None when it comes from elsewhere."""
@@ -93,7 +97,7 @@ class _Place:
         origins = self.layers.origins
         whole_list = key.partition("[")[0]
         origin = origins.get(key) or origins.get(self.prefix.rstrip(".")) or origins.get(whole_list, "default")
-        self.errors.append(f"{key}{given} ({origin}): {what}")
+        self.layers.errors.append(f"{key}{given} ({origin}): {what}")
 
 
 def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults: Mapping[str, Any]) -> _SectionT | None:

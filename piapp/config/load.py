@@ -88,8 +88,7 @@ def load_config(
 
 
 def _loaded(path: Path | None, overrides: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> LoadedConfig:
-    errors: list[str] = []
-    layers = Layers(errors)
+    layers = Layers()
     defaults = tomllib.loads(defaults_text())
     layers.add_table(copy.deepcopy(defaults), "default")
     file = _find_file(path, environ)
@@ -102,7 +101,7 @@ def _loaded(path: Path | None, overrides: Sequence[tuple[str, str]], environ: Ma
     for key, text in overrides:
         layers.add_value(key, text, "command line")
     _add_credentials(layers, environ)
-    return LoadedConfig(checked(layers, errors, defaults), layers.origins, file)
+    return LoadedConfig(checked(layers, defaults), layers.origins, file)
 
 
 def changed(config: Config, values: Mapping[str, Any], origin: str) -> Config:
@@ -116,12 +115,10 @@ def changed(config: Config, values: Mapping[str, Any], origin: str) -> Config:
     Raises:
         ConfigError: Naming every problem at once.
     """
-    errors: list[str] = []
-    layers = Layers(errors)
-    layers.add_table(msgspec.to_builtins(config), "in force")
+    layers = _in_force(config)
     for key, value in values.items():
         layers.add_plain(key, value, origin)
-    return checked(layers, errors, {})
+    return checked(layers, {})
 
 
 def with_zones(config: Config, zones: Any, origin: str) -> Config:
@@ -135,11 +132,9 @@ def with_zones(config: Config, zones: Any, origin: str) -> Config:
     Raises:
         ConfigError: Naming every problem at once.
     """
-    errors: list[str] = []
-    layers = Layers(errors)
-    layers.add_table(msgspec.to_builtins(config), "in force")
+    layers = _in_force(config)
     layers.add_table({"zones": zones}, origin)
-    return checked(layers, errors, {})
+    return checked(layers, {})
 
 
 def default_config() -> Config:
@@ -169,6 +164,12 @@ def public_tree(config: Config) -> dict[str, Any]:
     """
     tree: dict[str, Any] = without_secrets(msgspec.to_builtins(config))
     return tree
+
+
+def _in_force(config: Config) -> Layers:
+    layers = Layers()
+    layers.add_table(msgspec.to_builtins(config), "in force")
+    return layers
 
 
 def _add_credentials(layers: Layers, environ: Mapping[str, str]) -> None:

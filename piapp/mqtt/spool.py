@@ -205,7 +205,7 @@ class Spool:
         """Move into the journal what processes wrote that could not have it; those that still run keep theirs."""
         journal, rows = opened
         moved: Rows = {}
-        last = max(self.last, journal.last, *rows) if rows else max(self.last, journal.last)
+        last = max(self.last, journal.last, *rows)
         for file in _stand_ins(journal.file):
             if not file.exists():
                 continue
@@ -224,7 +224,7 @@ class Spool:
 
     def _take_over(self, rows: Rows) -> None:
         assert self._journal is not None
-        self.last = max(self.last, self._journal.last, *rows) if rows else max(self.last, self._journal.last)
+        self.last = max(self.last, self._journal.last, *rows)
         for number, payload in sorted(rows.items()):
             self._hold(number, payload)
             if not _is_event(payload):
