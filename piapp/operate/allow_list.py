@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,9 @@ LOCAL_NETWORKS = tuple(
     )
 )  # fmt: skip
 
+# What the unit forbids: everything that it does not allow.
+EVERYWHERE = "0.0.0.0/0 ::/0"
+
 RESOLVER_FILE = Path("/etc/resolv.conf")
 
 
@@ -38,7 +42,8 @@ def outside(addresses: Iterable[str]) -> list[str]:
 
 def peers(config: Config) -> list[str]:
     """The hosts that a node must reach: its broker, and its camera if that is one of the network."""
-    hosts = [broker_address(config.mqtt.url).host]
+    broker = broker_address(config.mqtt.url)
+    hosts = [broker.host] if broker.transport != "unix" else []
     if (source := parse_source(config.camera.source)).kind == "rtsp":
         hosts.append(urlsplit(source.target).hostname or "")
     return list(dict.fromkeys(host for host in hosts if host))
@@ -55,11 +60,8 @@ def drop_in(hosts: Iterable[str], *, resolve: Callable[[str], list[str]], name_s
     Raises:
         OSError: A host has no address.
     """
-    hosts, servers, addresses = list(hosts), list(name_servers), []
-    for host in hosts:
-        found = resolve(host)
-        addresses += [*found, *(() if host == "localhost" or host in found else servers)]
-    allowed = outside(addresses)
+    hosts, servers = list(hosts), list(name_servers)
+    allowed = outside(chain.from_iterable(addresses_for(host, resolve=resolve, name_servers=servers) for host in hosts))
     if not allowed:
         return ""
     return (
@@ -67,6 +69,32 @@ def drop_in(hosts: Iterable[str], *, resolve: Callable[[str], list[str]], name_s
         "# Written by deploy/install.sh from mqtt.url and camera.source; run that again when one of them changes.\n"
         f"[Service]\nIPAddressAllow={' '.join(allowed)}\n"
     )
+
+
+def addresses_for(host: str, *, resolve: Callable[[str], list[str]], name_servers: Iterable[str]) -> list[str]:
+    """What must be reached for a host: its addresses, and the name servers where it is a name.
+
+    Raises:
+        OSError: The host has no address.
+    """
+    found = resolve(host)
+    return [*found, *(() if host == "localhost" or host in found else name_servers)]
+
+
+def forbidden(addresses: Iterable[str], *, allow: str, deny: str) -> list[str]:
+    """Those addresses that a unit's firewall blocks, as systemd.resource-control(5) has it: what is allowed wins.
+
+    Args:
+        addresses: Of hosts.
+        allow: The unit's `IPAddressAllow`, as `systemctl show` prints it: networks with blanks between.
+        deny: Its `IPAddressDeny`.
+    """
+
+    def listed(text: str, networks: str) -> bool:
+        address = ipaddress.ip_address(text.partition("%")[0])
+        return any(address in ipaddress.ip_network(network) for network in networks.split())
+
+    return [text for text in addresses if listed(text, deny) and not listed(text, allow)]
 
 
 def resolve(host: str) -> list[str]:

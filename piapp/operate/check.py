@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +31,16 @@ from piapp.mqtt.outbox import Message
 from piapp.mqtt.topics import Topics
 from piapp.node.assembly import node_id
 from piapp.node.state_folder import STATE_FOLDER
+from piapp.operate import allow_list
 from piapp.service import hardware
 
 Verdict = Literal["OK", "NOTE", "FAIL"]
 
 CAMERA_TIMEOUT_S = 20.0
 BROKER_TIMEOUT_S = 10.0
-UNIT_PROPERTIES = ("LoadState", "UnitFileState", "ActiveState", "StatusText", "NRestarts")
+UNIT_PROPERTIES = (
+    "LoadState", "UnitFileState", "ActiveState", "StatusText", "NRestarts", "IPAddressAllow", "IPAddressDeny",
+)  # fmt: skip
 LEAST_FREE_MB = 100
 
 # A Pi without a clock chip that has not asked a time server yet lives in the past.
@@ -92,6 +96,7 @@ def check(config: Config) -> Iterator[Finding]:
         "temperature": check_temperature,
         "disk": lambda _config: check_disk(),
         "service": lambda _config: check_unit(unit),
+        "firewall": lambda config: check_firewall(config, unit),
         "egress": check_egress,
     }
     if config.preview.enabled:
@@ -238,6 +243,33 @@ def check_unit(unit: Unit) -> Finding:
     if unit.properties.get("UnitFileState") != "enabled":
         return Finding("service", "FAIL", "runs and will not at the next boot; sudo systemctl enable piapp")
     return Finding("service", "OK", f"{told}; restarted {restarts} times by itself since boot")
+
+
+def check_firewall(config: Config, unit: Unit, resolve: Callable[[str], list[str]] = allow_list.resolve) -> Finding:
+    """May the service reach its broker, its camera and who knows their addresses?"""
+    allow, deny = (unit.properties.get(name, "") for name in ("IPAddressAllow", "IPAddressDeny"))
+    if not unit.installed:
+        allow, deny = " ".join(map(str, allow_list.LOCAL_NETWORKS)), allow_list.EVERYWHERE
+    blocked: dict[str, list[str]] = {}
+    for host in allow_list.peers(config):
+        try:
+            addresses = allow_list.addresses_for(host, resolve=resolve, name_servers=allow_list.name_servers())
+        except OSError as error:
+            return Finding("firewall", "NOTE", f"{host} has no address that could be compared: {error}")
+        if found := allow_list.forbidden(addresses, allow=allow, deny=deny):
+            blocked[host] = found
+    if not blocked:
+        return Finding("firewall", "OK", "the service may reach its broker and camera")
+    named = "; ".join(f"{host} ({', '.join(found)})" if found != [host] else host for host, found in blocked.items())
+    if not unit.installed:
+        words = f"outside local networks: {named}; sudo deploy/install.sh lets the service reach that"
+        return Finding("firewall", "NOTE", words)
+    line = f"IPAddressAllow={' '.join(dict.fromkeys(chain(*blocked.values())))}"
+    return Finding(
+        "firewall", "FAIL",
+        f"the service may not reach {named}; run sudo deploy/install.sh again, which allows it, "
+        f"or write [Service] and {line} with: sudo systemctl edit piapp",
+    )  # fmt: skip
 
 
 def check_egress(config: Config) -> Finding:

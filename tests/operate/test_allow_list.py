@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import os
 from pathlib import Path
 
 import pytest
 
 from piapp.config.load import load_config
-from piapp.operate.allow_list import LOCAL_NETWORKS, drop_in, main, name_servers, outside, peers
+from piapp.operate.allow_list import LOCAL_NETWORKS, drop_in, forbidden, main, name_servers, outside, peers
 
 UNIT = Path(__file__).parents[2] / "systemd" / "piapp.service"
 
@@ -86,3 +87,18 @@ def test_a_camera_elsewhere_is_allowed_too(tmp_path: Path) -> None:
     assert "cam.example" in text
     config.write_text('[camera]\nsource = "v4l2:/dev/video0"\n')
     assert peers(load_config(config, environ={}).config) == ["localhost"]
+
+
+def test_a_broker_on_a_socket_of_this_machine_needs_no_address() -> None:
+    """A Unix socket is reached without any network."""
+    broker = [("mqtt.url", "unix:///run/mosquitto/mqtt.sock")]
+    assert peers(load_config(Path(os.devnull), overrides=broker, environ={}).config) == []
+
+
+def test_what_is_allowed_wins_over_what_is_denied() -> None:
+    """As systemd decides: the list of allowed networks first, then that of denied ones, then yes."""
+    addresses = ["192.168.1.9", "203.0.113.9", "2001:db8::7", "fe80::1%eth0"]
+    denied = forbidden(addresses, allow="192.168.0.0/16 fe80::/10", deny="0.0.0.0/0 ::/0")
+    assert denied == ["203.0.113.9", "2001:db8::7"]
+    assert forbidden(addresses, allow="", deny="203.0.113.0/24") == ["203.0.113.9"]
+    assert forbidden(addresses, allow="", deny="") == []

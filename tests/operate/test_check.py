@@ -13,8 +13,18 @@ import pytest
 from piapp.config.load import load_config
 from piapp.config.sections import Config
 from piapp.errors import PiappError
+from piapp.operate import allow_list
 from piapp.operate import check as doctor
-from piapp.operate.check import Finding, Unit, check_broker, check_camera, check_clock, check_temperature, check_unit
+from piapp.operate.check import (
+    Finding,
+    Unit,
+    check_broker,
+    check_camera,
+    check_clock,
+    check_firewall,
+    check_temperature,
+    check_unit,
+)
 from piapp.service import hardware
 from tests.mosquitto import Mosquitto, Subscriber, free_port
 
@@ -133,6 +143,82 @@ def test_service(state: Unit, verdict: str, words: str) -> None:
     assert words in finding.words
 
 
+# Of systemd/piapp.service, as `systemctl show` prints it.
+LOCAL_ONLY = {
+    "IPAddressAllow": "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 fe80::/10 fc00::/7",
+    "IPAddressDeny": "0.0.0.0/0 ::/0",
+}
+ELSEWHERE = {"mqtt__url": "mqtt://broker.example", "camera__source": "rtsp://cam.example:8554/live"}
+ADDRESSES = {
+    "localhost": ["127.0.0.1"],
+    "broker.example": ["198.51.100.7"],
+    "cam.example": ["192.168.1.9", "2001:db8::9"],
+    "192.168.1.9": ["192.168.1.9"],
+    "203.0.113.5": ["203.0.113.5"],
+}
+
+
+def firewall(state: Unit, **settings: str) -> Finding:
+    """What the doctor says of a firewall, with no name server outside."""
+    return check_firewall(config(**settings), state, ADDRESSES.__getitem__)
+
+
+@pytest.fixture(autouse=True)
+def _no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allow_list, "name_servers", list)
+
+
+def test_addresses_that_the_service_may_not_reach_are_named() -> None:
+    """Broker and camera, each by name and by the addresses that are blocked, with the line that allows them."""
+    finding = firewall(unit("active", **LOCAL_ONLY), **ELSEWHERE)
+    assert finding.verdict == "FAIL"
+    assert "broker.example (198.51.100.7)" in finding.words
+    assert "cam.example (2001:db8::9)" in finding.words
+    assert "IPAddressAllow=198.51.100.7 2001:db8::9" in finding.words
+    assert "deploy/install.sh" in finding.words
+
+
+def test_a_drop_in_lets_addresses_through() -> None:
+    """What the installer's drop-in allows is in the unit's list, as systemd has read it."""
+    allowed = LOCAL_ONLY | {"IPAddressAllow": f"{LOCAL_ONLY['IPAddressAllow']} 198.51.100.7/32 2001:db8::9/128"}
+    assert firewall(unit("active", **allowed), **ELSEWHERE).verdict == "OK"
+    assert firewall(unit("active", **allowed), camera__source="rtsp://203.0.113.5/live").verdict == "FAIL"
+
+
+def test_local_addresses_pass_every_firewall() -> None:
+    """With the shipped unit, and with one that forbids nothing."""
+    local = {"mqtt__url": "mqtt://localhost", "camera__source": "rtsp://192.168.1.9/live"}
+    assert firewall(unit("active", **LOCAL_ONLY), **local).verdict == "OK"
+    assert firewall(unit("active"), **ELSEWHERE).verdict == "OK"
+
+
+def test_a_name_server_that_the_service_may_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is worth nothing when who knows its address is blocked; an address needs nobody."""
+    monkeypatch.setattr(allow_list, "name_servers", lambda: ["203.0.113.53"])
+    finding = firewall(unit("active", **LOCAL_ONLY), camera__source="rtsp://cam.example/live")
+    assert "cam.example (2001:db8::9, 203.0.113.53)" in finding.words
+    assert firewall(unit("active", **LOCAL_ONLY), camera__source="rtsp://192.168.1.9/live").verdict == "OK"
+
+
+def test_a_name_without_an_address_is_named() -> None:
+    """The firewall cannot be judged; the looks at camera and broker fail by themselves."""
+
+    def unknown(_host: str) -> list[str]:
+        raise OSError(-2, "Name or service not known")
+
+    finding = check_firewall(config(mqtt__url="mqtt://broker.example"), unit("active", **LOCAL_ONLY), unknown)
+    assert finding.verdict == "NOTE"
+    assert "broker.example" in finding.words
+
+
+def test_before_the_installation_an_address_elsewhere_is_a_note() -> None:
+    """Nothing is blocked yet, and the installer allows it."""
+    finding = firewall(NOT_INSTALLED, camera__source="rtsp://203.0.113.5/live")
+    assert finding.verdict == "NOTE"
+    assert "203.0.113.5" in finding.words
+    assert "install.sh" in finding.words
+
+
 def test_clock_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that was never set fails: TLS would, too."""
     monkeypatch.setattr(doctor, "FIRST_YEAR", 9999)
@@ -158,7 +244,7 @@ def test_command_goes_on_after_a_failure_and_ends_with_one(mosquitto: Mosquitto)
     ill = subprocess.run(
         [*command, "--set", "camera.source=v4l2:/dev/video99"], capture_output=True, text=True, check=False, env=environ
     )
-    parts = ["config", "camera", "model", "broker", "clock", "temperature", "disk", "service", "egress"]
+    parts = ["config", "camera", "model", "broker", "clock", "temperature", "disk", "service", "firewall", "egress"]
     assert [line.split()[1] for line in ill.stdout.splitlines()] == parts
     assert ill.returncode == 1
     assert "FAIL  camera" in ill.stdout

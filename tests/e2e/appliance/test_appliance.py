@@ -181,6 +181,14 @@ def test_the_doctor_finds_nothing_wrong(guest: Guest) -> None:
     assert "service" in verdicts
 
 
+def test_the_doctor_names_what_the_firewall_blocks(guest: Guest) -> None:
+    """The unit's own list, as systemd has read it, against the address of a camera on another network."""
+    done = guest.run("piapp", "check", "--set", "camera.source=rtsp://203.0.113.5/live", check=False)
+    (line,) = (line for line in done.stdout.splitlines() if line.split()[1] == "firewall")
+    assert line.startswith("FAIL"), line
+    assert "IPAddressAllow=203.0.113.5" in line
+
+
 def test_installing_again_changes_nothing(guest: Guest) -> None:
     """A second run finds everything in place."""
     folder = guest.output("readlink", "/opt/piapp/current")
