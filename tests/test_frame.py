@@ -40,11 +40,17 @@ TESTED_BY = {
     "mqtt/entities_node": "mqtt/test_discovery",
     "mqtt/entities_seen": "mqtt/test_discovery",
     "mqtt/event_queue": "mqtt/test_outbox",
+    "mqtt/event_sender": "mqtt/test_outbox",
     "mqtt/failures": "mqtt/test_connection_failures",
     "mqtt/frame_limiter": "mqtt/test_outbox",
+    "mqtt/frame_queue": "mqtt/test_outbox",
     "mqtt/journal": "mqtt/test_spool",
     "mqtt/leaf_pages": "mqtt/test_spool",  # files with damaged first pages
+    "mqtt/message": "mqtt/test_outbox",
+    "mqtt/message_queue": "mqtt/test_outbox",
     "mqtt/salvage": "mqtt/test_spool",
+    "mqtt/spool_file": "mqtt/test_spool",  # every way in which a disk can fail
+    "mqtt/waiting_events": "mqtt/test_spool",
     "mqtt/wake": "mqtt/test_publisher",
     "node/cases_outlet": "e2e/test_alarm_chain",  # with the requests about what it has kept
     "node/announcer": "node/test_app",

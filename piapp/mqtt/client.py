@@ -31,7 +31,7 @@ from piapp.mqtt.failures import (
     failure_from_reason,
     no_connack,
 )
-from piapp.mqtt.outbox import FIRST_FAILURE_CODE, Message
+from piapp.mqtt.message import FIRST_FAILURE_CODE, Message
 from piapp.mqtt.payload import OFFLINE
 from piapp.mqtt.wake import Wake
 

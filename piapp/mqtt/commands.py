@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from piapp.mqtt.client import Incoming
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.topics import Topics, is_topic_name
 
 # A `set` of every posture key is half of it.

@@ -13,7 +13,7 @@ from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.client import Incoming
 from piapp.mqtt.device import Device
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Publisher
 
 # So that a fleet does not answer Home Assistant's birth all at once.

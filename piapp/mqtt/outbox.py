@@ -1,7 +1,7 @@
 """What waits to leave: the only place that remembers messages while the broker is away.
 
-Owns bounds, order, and what is dropped and counted. Knows no client and no socket: the publisher thread asks it for the
-next message. Four kinds wait side by side, and leave in this order:
+Owns the order in which messages leave, and the lock. Knows no client and no socket: the publisher thread asks it for
+the next message. Four kinds wait side by side, and leave in this order:
 
 1. retained topics: the latest value of each, all of them again after every (re)connect;
 2. events: first in, first out, kept until the broker has acknowledged them; the oldest is dropped when full;
@@ -13,50 +13,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from piapp.mqtt.event_queue import EventQueue, MemoryEventQueue
+from piapp.mqtt.event_sender import EventSender
 from piapp.mqtt.frame_limiter import FrameLimiter
+from piapp.mqtt.frame_queue import MAX_FRAMES, FrameQueue, OnSent, WaitingFrame, notify
+from piapp.mqtt.message import FIRST_FAILURE_CODE, Message
+from piapp.mqtt.message_queue import MessageQueue
 from piapp.mqtt.payload import EventPayload
 from piapp.mqtt.retained import RetainedTopics
 from piapp.mqtt.topics import Topics
-
-# A few are enough to ride out a hiccup of the network; more would only make frames late (a guess).
-MAX_FRAMES = 8
-# Answers to requests and pictures.
-MAX_MESSAGES = 32
-
-# Reason codes at or above this one are failures (MQTT 5, section 2.4).
-FIRST_FAILURE_CODE = 0x80
-
-OnSent = Callable[[int | None], None]
-"""Told once for each frame: the `CLOCK_MONOTONIC` ns at which its PUBLISH was written, or None when it was dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One PUBLISH to make.
-
-    Attributes:
-        content_type: Sent where the protocol can (MQTT 5).
-        correlation_data: Likewise; what the asker gave along with a request.
-        newest_only: One of the same topic that still waits is dropped for it.
-        is_frame: Sent with a topic alias and a short expiry, and only while the socket takes data.
-        on_done: Called once on the publisher thread with the reason code (0 when written, for QoS 0), or None when
-            the connection was lost before.
-    """
-
-    topic: str
-    payload: bytes
-    qos: int = 0
-    retain: bool = False
-    content_type: str = ""
-    correlation_data: bytes = b""
-    newest_only: bool = False
-    is_frame: bool = False
-    on_done: Callable[[int | None], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,134 +50,126 @@ class OutboxCounts:
     messages_dropped: int = 0
 
 
-@dataclass(slots=True)
-class _Frame:
-    payload: bytes
-    on_sent: OnSent | None
-
-
-@dataclass(slots=True)
 class Outbox:
     """Messages that wait, for any number of writers and one publisher thread. No call blocks.
 
-    Attributes:
+    Args:
+        topics: Where events and frames go.
         wake: Called after something was added; must not block.
-        events: Where events wait.
+        events: Where events wait; None keeps them in memory.
+        limiter: Leaves frames out that come too often; None lets all through.
+        frame_content_type: Of frames.
+        max_frames: Most frames that wait.
+        monotonic_ns: The clock of the limiter and of `on_sent`.
     """
 
-    topics: Topics
-    wake: Callable[[], None]
-    events: EventQueue = field(default_factory=MemoryEventQueue)
-    limiter: FrameLimiter = field(default_factory=lambda: FrameLimiter(0.0))
-    frame_content_type: str = "application/json"
-    max_frames: int = MAX_FRAMES
-    monotonic_ns: Callable[[], int] = time.monotonic_ns
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _connected: bool = False
-    _retained: RetainedTopics = field(default_factory=RetainedTopics)
-    _messages: deque[Message] = field(default_factory=deque)  # bounded in add_message: the oldest is dropped
-    _frames: deque[_Frame] = field(default_factory=deque)  # bounded in add_frame: the oldest is dropped
-    _triggers: deque[Message] = field(default_factory=deque)  # at most one: next() empties it before the next event
-    _sent_up_to: int = 0
-    _historical_up_to: int = 0
-    _counts: Counter[str] = field(default_factory=Counter)  # names of OutboxCounts
+    def __init__(
+        self,
+        topics: Topics,
+        wake: Callable[[], None],
+        *,
+        events: EventQueue | None = None,
+        limiter: FrameLimiter | None = None,
+        frame_content_type: str = "application/json",
+        max_frames: int = MAX_FRAMES,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._wake = wake
+        self._monotonic_ns = monotonic_ns
+        self._lock = threading.Lock()
+        self._connected = False
+        self._retained = RetainedTopics()
+        self._events = EventSender(topics, MemoryEventQueue() if events is None else events)
+        self._messages = MessageQueue()
+        limiter = FrameLimiter(0.0) if limiter is None else limiter
+        self._frames = FrameQueue(topics.frame, frame_content_type, limiter, max_frames)
+        self._rejected = 0
 
     def add_frame(self, encode: Callable[[], bytes], on_sent: OnSent | None = None) -> bool:
         """Queue a frame; `encode` is called here, and only when the frame will be queued.
 
         Returns:
             False when the frame was dropped at once (broker away) or left out by the rate limit; `on_sent` has then
-            been called with None. Frames dropped later are told by `on_sent`, too.
+            been called with None. It is also called for frames that are dropped later.
         """
         with self._lock:
-            accepted = self._accepts_frame()
+            accepted = self._frames.accepts(self._monotonic_ns())
         if not accepted:
-            _tell(on_sent, None)
+            notify(on_sent, None)
             return False
-        frame = _Frame(encode(), on_sent)
+        frame = WaitingFrame(encode(), on_sent)
         with self._lock:
-            self._frames.append(frame)
-            # The connection may have ended while the frame was encoded: then nothing would ever take it.
-            kept = self.max_frames if self._connected else 0
-            dropped = self._frames.popleft() if len(self._frames) > kept else None
-            self._counts["frames_dropped"] += dropped is not None
+            dropped = self._frames.add(frame)
         if dropped:
-            _tell(dropped.on_sent, None)
-        self.wake()
+            dropped.notify(None)
+        self._wake()
         return dropped is not frame
+
+    def limit_frames(self, max_hz: float) -> None:
+        """Let at most so many frames a second through from now on; 0 for all."""
+        with self._lock:
+            self._frames.limiter = FrameLimiter(max_hz)
 
     def add_event(self, event: EventPayload) -> None:
         """Queue an event until the broker has acknowledged it."""
         with self._lock:
-            number = self.events.append(event)
-            if not self._connected:
-                self._historical_up_to = number
-        self.wake()
+            self._events.add(event, connected=self._connected)
+        self._wake()
 
     def retain(self, topic: str, payload: bytes, qos: int = 1) -> None:
         """Set a retained topic's value, to be sent now and after every reconnect; the same value is sent once."""
         with self._lock:
             changed = self._retained.set(topic, payload, qos)
         if changed:
-            self.wake()
+            self._wake()
 
     def announce(self) -> None:
         """Send every retained topic again."""
         with self._lock:
             self._retained.renew()
-        self.wake()
+        self._wake()
 
     def add_message(self, message: Message) -> bool:
         """Queue any other message; False, and counted, when the broker is away."""
         with self._lock:
-            if not self._connected:
-                self._counts["messages_dropped"] += 1
-                return False
-            before = len(self._messages)
-            if message.newest_only:
-                self._messages = deque(other for other in self._messages if other.topic != message.topic)
-            if len(self._messages) >= MAX_MESSAGES:
-                self._messages.popleft()
-            self._counts["messages_dropped"] += before - len(self._messages)
-            self._messages.append(message)
-        self.wake()
-        return True
+            added = self._messages.add(message)
+        if added:
+            self._wake()
+        return added
 
     def begin_connection(self) -> None:
         """A connection is there: everything retained is due again, and events that wait are late by now."""
         with self._lock:
             self._connected = True
-            self._sent_up_to = 0
-            self._historical_up_to = self.events.last
             self._retained.renew()
+            self._events.begin_connection()
+            self._messages.begin_connection()
+            self._frames.begin_connection()
 
     def end_connection(self) -> None:
         """The connection is gone: frames and messages are dropped; events and retained topics stay."""
         with self._lock:
             self._connected = False
             self._retained.lost()
-            frames = list(self._frames)
-            self._frames.clear()
-            self._counts["frames_dropped"] += len(frames)
-            self._counts["messages_dropped"] += len(self._messages)
-            self._messages.clear()
-            self._triggers.clear()
+            self._events.end_connection()
+            self._messages.end_connection()
+            frames = self._frames.end_connection()
         for frame in frames:
-            _tell(frame.on_sent, None)
+            frame.notify(None)
 
     def sync_events(self) -> None:
         """Have events that wait reach the disk; blocks for it, and nobody else."""
-        self.events.sync()
+        self._events.queue.sync()
 
     def doubt_events(self) -> None:
         """The connection broke: send again what was acknowledged a moment before."""
         with self._lock:
-            self.events.doubt()
+            self._events.queue.doubt()
 
     def close_events(self) -> None:
         """Let go of the disk that holds events."""
         with self._lock:
-            self.events.close()
+            self._events.queue.close()
 
     def next(self, *, acknowledged_too: bool) -> Message | None:
         """Take the message that should leave now; publisher thread only.
@@ -218,33 +178,30 @@ class Outbox:
             acknowledged_too: False while no more acknowledgements may be outstanding: then only QoS 0 is taken.
         """
         with self._lock:
-            message = self._next_retained(acknowledged_too=acknowledged_too)
-            if not message and acknowledged_too:
-                message = self._next_event()
-            if not message and self._messages and (acknowledged_too or self._messages[0].qos == 0):
-                message = self._messages.popleft()
-            if not message and self._frames:
-                message = self._next_frame()
-        return message
+            return (
+                self._next_retained(acknowledged_too=acknowledged_too)
+                or (self._events.next(self._event_done) if acknowledged_too else None)
+                or self._messages.next(acknowledged_too=acknowledged_too)
+                or self._frames.next(self._frame_done)
+            )
 
     @property
     def idle(self) -> bool:
         """Nothing waits, neither to be sent nor to be acknowledged."""
         with self._lock:
-            waiting = self._frames or self._messages or self._triggers or self.events.depth
-            return not waiting and not self._retained.waiting
+            return not (self._frames or self._messages or self._events.waiting or self._retained.waiting)
 
     @property
     def event_depth(self) -> int:
         """Events that wait for the broker."""
         with self._lock:
-            return self.events.depth
+            return self._events.queue.depth
 
     @property
     def event_problem(self) -> str:
         """Why events would not survive the process; empty when all is well."""
         with self._lock:
-            return self.events.problem
+            return self._events.queue.problem
 
     def retained(self) -> Mapping[str, bytes]:
         """The retained topics' present values."""
@@ -253,21 +210,22 @@ class Outbox:
 
     def counts(self) -> OutboxCounts:
         """What was sent, dropped and refused so far."""
+        frames, events = self._frames, self._events
         with self._lock:
-            return OutboxCounts(events_dropped=self.events.dropped, **self._counts)
+            return OutboxCounts(
+                frames_sent=frames.sent,
+                frames_dropped=frames.dropped,
+                frames_limited=frames.limited,
+                events_sent=events.sent,
+                events_dropped=events.queue.dropped,
+                rejected=self._rejected,
+                messages_dropped=self._messages.dropped,
+            )
 
     def count_rejected(self) -> None:
         """Count a message that the broker refused."""
         with self._lock:
-            self._counts["rejected"] += 1
-
-    def _accepts_frame(self) -> bool:
-        if not self._connected:
-            self._counts["frames_dropped"] += 1
-            return False
-        passes = self.limiter.passes(self.monotonic_ns())
-        self._counts["frames_limited"] += not passes
-        return passes
+            self._rejected += 1
 
     def _next_retained(self, *, acknowledged_too: bool) -> Message | None:
         due = self._retained.next(acknowledged_too=acknowledged_too)
@@ -277,50 +235,16 @@ class Outbox:
         def done(code: int | None) -> None:
             with self._lock:
                 due.acknowledged(code)
-            self.wake()  # another may have waited for it
+            self._wake()  # another may have waited for it
 
         return Message(due.topic, due.payload, due.qos, retain=True, on_done=done)
 
-    def _next_event(self) -> Message | None:
-        if self._triggers:
-            return self._triggers.popleft()
-        found = self.events.peek(self._sent_up_to)
-        if found is None:
-            return None
-        number, event = found
-        self._sent_up_to = number
-        historical = number <= self._historical_up_to
-        if not (historical or event.test is True):  # automations that call help must not act on a test
-            self._triggers.append(Message(self.topics.trigger, event.event_type.encode(), qos=1))
-        payload = event.encoded(historical=historical)
-        return Message(self.topics.event, payload, qos=1, on_done=lambda code: self._event_done(number, code))
-
     def _event_done(self, number: int, code: int | None) -> None:
-        """Forget an event that was taken or refused for good; one whose connection was lost is sent again."""
-        if code is None:
-            return
         with self._lock:
-            self.events.ack(number)
-            self._counts["events_sent"] += code < FIRST_FAILURE_CODE
+            self._events.done(number, code)
 
-    def _next_frame(self) -> Message:
-        frame = self._frames.popleft()
-        return Message(
-            self.topics.frame,
-            frame.payload,
-            content_type=self.frame_content_type,
-            is_frame=True,
-            on_done=lambda code: self._frame_done(frame, code),
-        )
-
-    def _frame_done(self, frame: _Frame, code: int | None) -> None:
+    def _frame_done(self, frame: WaitingFrame, code: int | None) -> None:
         written = code is not None and code < FIRST_FAILURE_CODE
         with self._lock:
-            self._counts["frames_sent"] += written
-            self._counts["frames_dropped"] += not written
-        _tell(frame.on_sent, self.monotonic_ns() if written else None)
-
-
-def _tell(on_sent: OnSent | None, sent_ns: int | None) -> None:
-    if on_sent is not None:
-        on_sent(sent_ns)
+            self._frames.count(written=written)
+        frame.notify(self._monotonic_ns() if written else None)

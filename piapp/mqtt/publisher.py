@@ -23,7 +23,9 @@ from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.event_queue import EventQueue, MemoryEventQueue
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.mqtt.frame_limiter import FrameLimiter
-from piapp.mqtt.outbox import Message, OnSent, Outbox, OutboxCounts
+from piapp.mqtt.frame_queue import OnSent
+from piapp.mqtt.message import Message
+from piapp.mqtt.outbox import Outbox, OutboxCounts
 from piapp.mqtt.payload import CONTENT_TYPES, OFFLINE, ONLINE, EventPayload, frame_format
 from piapp.mqtt.topics import Topics, is_topic_name
 from piapp.mqtt.wake import Wake
@@ -176,7 +178,7 @@ class Publisher:
 
     def limit_frames(self, max_hz: float) -> None:
         """Send at most so many frames a second from now on; 0 for all."""
-        self._outbox.limiter = FrameLimiter(max_hz)
+        self._outbox.limit_frames(max_hz)
 
     def publish_event(self, event: EventPayload) -> None:
         """Queue an event until the broker has acknowledged it."""

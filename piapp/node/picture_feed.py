@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from piapp import draw
 from piapp.errors import ConfigError, PiappError
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.types import ImageArray, PoseLabel, PoseResult
 
 # Longer than the 5 s between frames at the slowest idle rate, and no longer than a person waits.

@@ -27,7 +27,7 @@ from piapp.landmarker.runtime import chosen_runtime
 from piapp.mqtt.clock import clock_is_synchronised
 from piapp.mqtt.connecting import connected
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.topics import Topics
 from piapp.node.assembly import node_id
 from piapp.node.state_folder import STATE_FOLDER

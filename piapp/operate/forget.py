@@ -14,7 +14,7 @@ from piapp.mqtt import discovery
 from piapp.mqtt.client import Connection, Incoming
 from piapp.mqtt.connecting import connected
 from piapp.mqtt.connection_options import ConnectionOptions
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.payload import ONLINE
 from piapp.mqtt.topics import Topics
 

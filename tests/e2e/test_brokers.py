@@ -20,7 +20,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.testing.broker import EmbeddedBroker
 from tests.mosquitto import DEADLINE_S, MOSQUITTO, Gate, Mosquitto, free_port, wait_until
 from tests.support.publishers import event, ids, make_publisher, send_frame

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from piapp.mqtt.failures import Peer, failure_from_error
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from tests.mosquitto import DEADLINE_S, Gate, free_port, make_authority, make_certificate, needs_openssl, wait_until
 from tests.support.publishers import make_publisher
 

@@ -12,7 +12,7 @@ from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
 from piapp.mqtt.device import Device
 from piapp.mqtt.homeassistant import MAX_DELAY_S, STEP_S, HomeAssistant
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from tests.mosquitto import DEADLINE_S, Subscriber, wait_until

@@ -10,7 +10,9 @@ import pytest
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.event_queue import MemoryEventQueue
 from piapp.mqtt.frame_limiter import FrameLimiter
-from piapp.mqtt.outbox import MAX_MESSAGES, Message, Outbox
+from piapp.mqtt.message import Message
+from piapp.mqtt.message_queue import MAX_MESSAGES
+from piapp.mqtt.outbox import Outbox
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.types import PostureEvent

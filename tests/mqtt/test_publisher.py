@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from piapp.errors import PiappError
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Backoff, Publisher
 from piapp.testing.broker import EmbeddedBroker
 from tests.mosquitto import DEADLINE_S, Gate, Subscriber, free_port, wait_until

@@ -19,15 +19,8 @@ import pytest
 
 from piapp.config.load import default_config
 from piapp.mqtt.journal import EventJournal
-from piapp.mqtt.spool import (
-    ACKS_PER_WRITE,
-    DOUBT_S,
-    MAX_DOUBTED,
-    QUIET_S,
-    RETRY_S,
-    Spool,
-    open_spool,
-)
+from piapp.mqtt.spool import ACKS_PER_WRITE, QUIET_S, RETRY_S, Spool, open_spool
+from piapp.mqtt.waiting_events import DOUBT_S, MAX_DOUBTED
 from tests.mosquitto import Subscriber, wait_until
 from tests.support.full_disk import file_size_limit
 from tests.support.publishers import event, ids, make_publisher, make_spool
@@ -58,6 +51,13 @@ def waiting(spool: Spool) -> list[str]:
 def named(*numbers: int) -> list[str]:
     """Ids as `event` makes them."""
     return [f"b-{number}" for number in numbers]
+
+
+def as_a_crash_leaves(file: Path) -> Path:
+    """A copy of the spool's files as they are at this moment: what a process that is killed now leaves behind."""
+    left = file.parent.with_name("left")
+    shutil.copytree(file.parent, left)
+    return left / file.name
 
 
 @pytest.fixture
@@ -194,8 +194,7 @@ def test_acknowledgements_of_a_backlog_are_written_together(file):
         spool.ack(number)
     clock.now_s += DOUBT_S
     spool.peek(0)
-    spool._let_go()  # as a crash would: without writing the rest
-    left = make_spool(file)
+    left = make_spool(as_a_crash_leaves(file))
     assert waiting(left)[-1] == f"b-{count}"
     assert left.depth <= ACKS_PER_WRITE + 1
     left.close()
@@ -225,8 +224,7 @@ def test_doubted_events_survive_a_crash_and_give_way_to_new_ones(file):
     spool = make_spool(file, max_events=10)
     for number in range(10):
         spool.ack(spool.append(event(number)))
-    spool._let_go()
-    after = make_spool(file, max_events=10)
+    after = make_spool(as_a_crash_leaves(file), max_events=10)
     assert waiting(after) == named(*range(10))
     for number in range(1, 11):
         after.ack(number)
@@ -299,9 +297,9 @@ def test_a_killed_second_process_loses_nothing(file):
     third = make_spool(file)
     third.append(event(3))
     first.append(event(1))
+    assert waiting(make_spool(as_a_crash_leaves(file))) == named(1, 2, 3)
     for spool in (first, second, third):
-        spool._let_go()  # as the kernel does
-    assert waiting(make_spool(file)) == named(1, 2, 3)
+        spool.close()
 
 
 @pytest.mark.parametrize(
@@ -348,7 +346,10 @@ def test_flipped_bits_cost_the_rows_they_are_in(file, seed):
     spool = make_spool(file)
     for number in range(300):
         spool.append(event(number))
-    spool._let_go() if seed % 2 else spool.close()
+    if seed % 2:
+        file = as_a_crash_leaves(file)
+    else:
+        spool.close()
     victim = chance.choice([path for path in file.parent.iterdir() if path.stat().st_size])
     content = bytearray(victim.read_bytes())
     for _ in range(3):
@@ -420,17 +421,24 @@ def test_a_folder_that_is_removed_meanwhile_costs_nothing(file):
     spool.close()
 
 
-def test_a_file_that_breaks_while_in_use_is_replaced(file, caplog):
+def sqlite_finds_damage(*_arguments: object) -> None:
+    """What a write raises in a file with a damaged page."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    raise error
+
+
+def test_a_file_that_breaks_while_in_use_is_replaced(file, caplog, monkeypatch):
     """What waits is in memory, and goes to the new file."""
     spool = make_spool(file)
     for number in range(300):
         spool.append(event(number))
-    spool._journal.close()
     with file.open("r+b") as raw:
         raw.write(bytes(4096))
-    spool._journal._database = sqlite3.connect(file, isolation_level=None)
+    monkeypatch.setattr(EventJournal, "write", sqlite_finds_damage)
     with caplog.at_level(logging.ERROR):
         spool.append(event(300))
+    monkeypatch.undo()
     assert "set aside" in caplog.text or ".corrupt" in caplog.text
     assert (spool.depth, spool.problem) == (301, "")
     spool.close()
@@ -476,8 +484,7 @@ def test_a_full_disk_is_survived_and_healed(file, caplog):
     clock.now_s += 1
     spool.append(event(502))
     assert spool.problem == ""
-    spool._let_go()
-    after = make_spool(file)
+    after = make_spool(as_a_crash_leaves(file))
     assert waiting(after) == named(*range(100, 503))
     after.close()
 
@@ -578,8 +585,7 @@ DRAIN = """
 import sys, time
 from pathlib import Path
 from tests.support.publishers import make_publisher, make_spool
-publisher = make_publisher(sys.argv[1], node="drain")
-publisher._outbox.events = make_spool(Path(sys.argv[2]))
+publisher = make_publisher(sys.argv[1], node="drain", events=make_spool(Path(sys.argv[2])))
 wall_s, cpu_s, frames = time.monotonic(), time.process_time(), 0
 with publisher:
     while publisher.event_depth:
@@ -612,8 +618,8 @@ def test_events_are_flushed_while_the_broker_is_away(file, monkeypatch):
     """Each one soon after it happened, on the publisher's thread; none while the broker is there."""
     flushed: list[float] = []
     monkeypatch.setattr(os, "fdatasync", lambda _fd: flushed.append(time.monotonic()))
-    publisher = make_publisher("mqtt://broker.invalid", ("mqtt.reconnect_min_s", "60"), ("mqtt.reconnect_max_s", "60"))
-    publisher._outbox.events = make_spool(file)
+    slow = (("mqtt.reconnect_min_s", "60"), ("mqtt.reconnect_max_s", "60"))
+    publisher = make_publisher("mqtt://broker.invalid", *slow, events=make_spool(file))
     with publisher:
         wait_until(lambda: publisher.state.last_error, "a failed attempt")
         for number in range(3):

@@ -19,7 +19,7 @@ from piapp.config.load import load_config
 from piapp.errors import ConfigError, UsageError
 from piapp.mqtt.device import Device
 from piapp.mqtt.discovery import all_topics
-from piapp.mqtt.outbox import Message
+from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from piapp.operate import provision as provisioning

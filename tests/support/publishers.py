@@ -8,6 +8,7 @@ from pathlib import Path
 
 from piapp.config.load import load_config
 from piapp.mqtt.clock import TimeLine, WallClock
+from piapp.mqtt.event_queue import EventQueue
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.spool import Spool
@@ -18,11 +19,13 @@ from tests.mosquitto import DEADLINE_S
 WRITER = PayloadWriter("hall", "9f2c61aa", clock=WallClock(lambda: 0, lambda: 0, lambda: False))
 
 
-def make_publisher(url: str, *settings: tuple[str, str], node: str = "hall") -> Publisher:
+def make_publisher(
+    url: str, *settings: tuple[str, str], node: str = "hall", events: EventQueue | None = None
+) -> Publisher:
     """A publisher with short pauses; settings as on the command line."""
     quick = [("mqtt.url", url), ("mqtt.reconnect_min_s", "0.05"), ("mqtt.reconnect_max_s", "0.2")]
     config = load_config(Path("/dev/null"), overrides=[*quick, *settings], environ={}).config
-    return Publisher(config.mqtt, config.publish, Topics("piapp", node))
+    return Publisher(config.mqtt, config.publish, Topics("piapp", node), events=events)
 
 
 def event(number: int):
