@@ -98,11 +98,17 @@ class LandmarkerConfig(Section, frozen=True):
     min_tracking_confidence: Fraction
     output_segmentation_masks: bool
     runtime: Literal["auto", "mediapipe", "litert"]
+    precision: Literal["full", "half", "auto"]
     reacquire: bool
     further_people_hz: Annotated[float, Meta(ge=0.0, le=240.0)]
     workers: Annotated[int, Meta(ge=0, le=16)]
     threads: Annotated[int, Meta(ge=0, le=16)]
     max_result_age_s: Annotated[float, Meta(ge=0.5, le=600.0)]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Refuse a precision that the runtime does not have."""
+        if self.runtime == "mediapipe" and self.precision == "half":
+            yield "precision", '"half" needs runtime "litert"; MediaPipe computes in full precision only'
 
 
 class PowerConfig(Section, frozen=True):

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from piapp.config.load import default_config
+from piapp.config.load import default_config, load_config
+from piapp.errors import ConfigError
 from piapp.landmarker import runtime
 from piapp.landmarker.model import find_model
-from piapp.landmarker.runtime import chosen_runtime, live_factory, mediapipe_runs_here
+from piapp.landmarker.runtime import (
+    chosen_precision,
+    chosen_runtime,
+    half_precision_runs_here,
+    live_factory,
+    mediapipe_runs_here,
+)
 
 CONFIG = default_config().landmarker
 PI_4 = "Features\t: fp asimd evtstrm crc32 cpuid\n"
@@ -53,6 +62,63 @@ def test_auto_prefers_the_reference(monkeypatch):
     assert chosen_runtime(auto) == "litert"
     for name in ("mediapipe", "litert"):
         assert chosen_runtime(msgspec.structs.replace(CONFIG, runtime=name)) == name
+
+
+@pytest.mark.parametrize(
+    ("machine", "text", "runs"),
+    [
+        ("aarch64", PI_5, True),
+        ("aarch64", PI_4, False),
+        ("x86_64", PI_5, False),
+        ("aarch64", "Model\t: asimdhp\n", False),
+    ],
+)
+def test_where_half_precision_runs(machine, text, runs, tmp_path):
+    """ARMv8.2 brought it; Pi 3 and 4 have ARMv8.0."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(text)
+    assert half_precision_runs_here(machine=machine, cpuinfo=cpuinfo) is runs
+
+
+@pytest.mark.parametrize(
+    ("precision", "runtime_name", "able", "chosen"),
+    [
+        ("full", "litert", True, "full"),
+        ("half", "litert", True, "half"),
+        ("half", "auto", True, "half"),
+        ("auto", "litert", True, "half"),
+        ("auto", "litert", False, "full"),
+        ("auto", "mediapipe", True, "full"),
+        ("auto", "auto", True, "full"),
+    ],
+)
+def test_chosen_precision(precision, runtime_name, able, chosen, monkeypatch):
+    """Half only for LiteRT, and only where the processor has it; "auto" leaves the choice of the runtime as it is."""
+    monkeypatch.setattr(runtime, "half_precision_runs_here", lambda: able)
+    monkeypatch.setattr(runtime, "mediapipe_runs_here", lambda: True)
+    config = msgspec.structs.replace(CONFIG, precision=precision, runtime=runtime_name)
+    assert chosen_precision(config) == chosen
+    assert (chosen == "full") or chosen_runtime(config) == "litert"
+
+
+def test_the_shipped_precision_is_full():
+    """Half waits until somebody has measured it on a Pi 5."""
+    assert CONFIG.precision == "full"
+
+
+def test_half_precision_where_there_is_none(monkeypatch):
+    """The message says what the processor lacks and what to set, before anything is loaded."""
+    monkeypatch.setattr(runtime, "half_precision_runs_here", lambda: False)
+    config = msgspec.structs.replace(CONFIG, precision="half")
+    with pytest.raises(ConfigError, match=r'landmarker\.precision: "half" needs .* set "auto" or "full"'):
+        live_factory(config, Path("never-read.task"))
+
+
+def test_half_precision_of_mediapipe():
+    """What no processor can do is an error of the configuration."""
+    overrides = [("landmarker.precision", '"half"'), ("landmarker.runtime", '"mediapipe"')]
+    with pytest.raises(ConfigError, match=r"landmarker\.precision.*MediaPipe computes in full precision only"):
+        load_config(Path(os.devnull), overrides=overrides, environ={})
 
 
 def test_landmarkers_side_by_side_share_the_models():

@@ -10,6 +10,7 @@ from pathlib import Path
 from ai_edge_litert.interpreter import Interpreter
 
 from piapp.errors import LandmarkerError, ModelError
+from piapp.landmarker.litert.precision import with_half_precision
 from piapp.types import FloatArray
 
 # As in `bundle`, which imports more than an inference needs.
@@ -88,8 +89,12 @@ class Models:
     landmarks: bytes
 
 
-def read_models(path: Path) -> Models:
+def read_models(path: Path, *, half: bool = False) -> Models:
     """Read a bundle.
+
+    Args:
+        path: The bundle.
+        half: Allow half precision, which networks then compute in where the processor can.
 
     Raises:
         ModelError: It cannot be read.
@@ -97,13 +102,19 @@ def read_models(path: Path) -> Models:
     # Not `read_bundle`, which holds the whole file twice.
     try:
         with zipfile.ZipFile(path) as archive:
-            return Models(path, archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY))
+            detector, landmarks = archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY)
     except KeyError as error:
         raise ModelError(f"{path}: {error.args[0]}; expected {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}") from error
     except zipfile.BadZipFile as error:
         raise ModelError(f"{path}: expected a bundle, which is a zip file: {error}") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if not half:
+        return Models(path, detector, landmarks)
+    try:
+        return Models(path, with_half_precision(detector), with_half_precision(landmarks))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def open_networks(models: Models, threads: int) -> tuple[Network, Network]:

@@ -35,6 +35,9 @@ FRAME = 75
 # Share of the torso's length that landmarks may differ by: other vector units round differently.
 TOLERANCE = 0.005
 
+# The same for half precision, on average over one person's landmarks.
+HALF_TOLERANCE = 0.03
+
 
 @pytest.fixture(scope="module")
 def emulated() -> Emulated:
@@ -108,6 +111,27 @@ def test_inference_agrees_with_this_machine(emulated: Emulated, still: Path, pro
     apart = np.linalg.norm(places_px(there.stdout) - expected, axis=1).max() / torso_px(expected)
     print(f"{processor}, {runtime}: {apart:.4f} of the torso apart")  # noqa: T201 - a figure for people
     assert apart < TOLERANCE
+
+
+def test_half_precision_on_the_pi_5(emulated: Emulated, still: Path) -> None:
+    """The whole of `piapp detect` in half precision finds the person, moved by a little: so half was computed."""
+    options = ["-m", "piapp", "detect", still, "--set", "landmarker.runtime=litert", "--set"]
+    full, half = (
+        emulated.run("cortex-a76", *options, f"landmarker.precision={precision}") for precision in ("full", "auto")
+    )
+    assert half.returncode == 0, half.stderr
+    expected = places_px(full.stdout)
+    apart = np.linalg.norm(places_px(half.stdout) - expected, axis=1) / torso_px(expected)
+    print(f"half precision: {apart.mean():.4f} of the torso apart, {apart.max():.4f} at most")  # noqa: T201
+    assert 0.0001 < apart.mean() < HALF_TOLERANCE
+
+
+def test_half_precision_on_the_pi_4(emulated: Emulated, still: Path) -> None:
+    """Where the processor has none, "half" is refused with what to set instead."""
+    options = ["-m", "piapp", "detect", still, "--set", "landmarker.precision=half"]
+    done = emulated.run("cortex-a72", *options)
+    assert done.returncode == 78
+    assert 'set "auto" or "full"' in done.stderr
 
 
 @pytest.mark.parametrize("processor", [name for name, runtime in PROCESSORS.items() if runtime == "litert"])
