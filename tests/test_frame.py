@@ -36,6 +36,9 @@ TESTED_BY = {
     "landmarker/litert/reader": "landmarker/litert/test_parity",
     "landmarker/litert/turn": "landmarker/litert/test_parity",
     "mqtt/client": "mqtt/test_publisher",  # against a real broker
+    "mqtt/client_socket": "mqtt/test_publisher",
+    "mqtt/connection": "mqtt/test_publisher",
+    "mqtt/connection_loop": "mqtt/test_publisher",
     "mqtt/device": "mqtt/test_discovery",
     "mqtt/entities_node": "mqtt/test_discovery",
     "mqtt/entities_seen": "mqtt/test_discovery",
@@ -44,13 +47,15 @@ TESTED_BY = {
     "mqtt/failures": "mqtt/test_connection_failures",
     "mqtt/frame_limiter": "mqtt/test_outbox",
     "mqtt/frame_queue": "mqtt/test_outbox",
+    "mqtt/incoming": "mqtt/test_commands",
     "mqtt/journal": "mqtt/test_spool",
     "mqtt/leaf_pages": "mqtt/test_spool",  # files with damaged first pages
     "mqtt/message": "mqtt/test_outbox",
     "mqtt/message_queue": "mqtt/test_outbox",
+    "mqtt/properties": "mqtt/test_publisher",
     "mqtt/salvage": "mqtt/test_spool",
     "mqtt/spool_file": "mqtt/test_spool",  # every way in which a disk can fail
-    "mqtt/waiting_events": "mqtt/test_spool",
+    "mqtt/subscriptions": "mqtt/test_publisher",
     "mqtt/wake": "mqtt/test_publisher",
     "node/cases_outlet": "e2e/test_alarm_chain",  # with the requests about what it has kept
     "node/announcer": "node/test_app",

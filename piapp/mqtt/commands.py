@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from piapp.mqtt.client import Incoming
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.message import Message
 from piapp.mqtt.topics import Topics, is_topic_name
 

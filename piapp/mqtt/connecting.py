@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Literal
 
-from piapp.mqtt.client import Connection, OnRefused
+from piapp.mqtt.connection import Connection, OnRefused
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.mqtt.wake import Wake

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from piapp.config.sections import HomeAssistantConfig
 from piapp.mqtt import discovery
-from piapp.mqtt.client import Incoming
 from piapp.mqtt.device import Device
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Publisher
 

@@ -31,3 +31,8 @@ class Message:
     newest_only: bool = False
     is_frame: bool = False
     on_done: Callable[[int | None], None] | None = None
+
+    def notify(self, code: int | None) -> None:
+        """Call `on_done`, if there is one."""
+        if self.on_done is not None:
+            self.on_done(code)

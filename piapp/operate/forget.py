@@ -11,9 +11,10 @@ from functools import partial
 from piapp.config.sections import Config, MqttConfig
 from piapp.errors import BrokerError, UsageError
 from piapp.mqtt import discovery
-from piapp.mqtt.client import Connection, Incoming
 from piapp.mqtt.connecting import connected
+from piapp.mqtt.connection import Connection
 from piapp.mqtt.connection_options import ConnectionOptions
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.message import Message
 from piapp.mqtt.payload import ONLINE
 from piapp.mqtt.topics import Topics

@@ -10,9 +10,9 @@ import pytest
 
 from piapp.config.live import LiveSettings
 from piapp.config.load import default_config
-from piapp.mqtt.client import Incoming
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.commands import Commands
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.node.control import Control

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piapp.mqtt.client import Incoming
 from piapp.mqtt.commands import (
     BURST,
     COMMANDS,
@@ -21,6 +20,7 @@ from piapp.mqtt.commands import (
     Set,
     TokenBucket,
 )
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.topics import Topics, is_topic_name
 
 TOPICS = Topics("piapp", "hall")

@@ -19,6 +19,7 @@ from piapp.mqtt.commands import COMMANDS, Commands
 from piapp.mqtt.device import Device
 from piapp.mqtt.entities_node import ALARM_REQUESTS, SENSITIVITIES, SETTING_KEYS
 from piapp.mqtt.entities_seen import EVENT_TYPES
+from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.node.control import Control
@@ -451,8 +452,6 @@ def requests() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("topic", "payload"), requests())
 def test_controls_ask_what_the_node_understands(topic, payload):
     """Each control's message is a valid request."""
-    from piapp.mqtt.client import Incoming  # noqa: PLC0415 - paho, which the rest of this module does without
-
     answers = []
     commands = Commands(TOPICS, answers.append)
     commands.receive(Incoming(topic, payload.encode(), retain=False))

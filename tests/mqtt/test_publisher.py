@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 
 from piapp.errors import PiappError
 from piapp.mqtt.message import Message
-from piapp.mqtt.publisher import Backoff, Publisher
+from piapp.mqtt.publisher import Publisher
 from piapp.testing.broker import EmbeddedBroker
 from tests.mosquitto import DEADLINE_S, Gate, Subscriber, free_port, wait_until
 from tests.support.publishers import event, ids, make_publisher, send_frame
@@ -599,17 +598,6 @@ def test_a_message_beyond_the_brokers_limit_is_given_up(start_mosquitto, subscri
         subscriber.wait_for("frame", payload=b"small")
         assert publisher.state.connects == 1
         assert publisher.counts().rejected == 2
-
-
-def test_pauses_grow_to_a_limit_with_jitter():
-    """Doubled each time, at most half taken off, and short again after a reset."""
-    backoff = Backoff(0.5, 30.0, random.Random(1))
-    full = [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    drawn = [backoff.next_s() for _ in full]
-    assert all(limit / 2 <= pause <= limit for limit, pause in zip(full, drawn, strict=True))
-    assert len({pause / limit for limit, pause in zip(full, drawn, strict=True)}) == len(full)
-    backoff.reset()
-    assert backoff.next_s() <= 0.5
 
 
 def test_over_a_websocket(start_mosquitto):
