@@ -3,6 +3,8 @@
 Written through to SQLite in WAL mode, one small write into the kernel's cache an event, so that what is written
 survives `kill -9`. `sync` flushes it to the card. About every 200 events SQLite folds its log into the file, which
 flushes both.
+
+No number comes twice: when the event with the highest one goes, its row stays, empty, until a higher number is there.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ MAX_NUMBER = 2**53
 
 PAGE_BYTES = 1024
 
+# Not AUTOINCREMENT: its table of the highest number is one more page to write with each event.
 _SCHEMA_VERSION = 1
-_SCHEMA = "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL)"
+_SCHEMA = "CREATE TABLE events (number INTEGER PRIMARY KEY, payload BLOB NOT NULL)"
 
 # sqlite.org/rescode.html; the last means that a table or column is missing.
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -34,6 +37,7 @@ class EventJournal:
 
     Attributes:
         file: Where it is.
+        last: The highest number ever written, 0 before the first; it stays when events go.
 
     Raises:
         CorruptJournalError: The file cannot be used and should be set aside.
@@ -50,6 +54,7 @@ class EventJournal:
         self._database = sqlite3.connect(file, timeout=0.5, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
+            (self.last,) = self._database.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()
         except BaseException:
             self._database.close()
             raise
@@ -60,33 +65,30 @@ class EventJournal:
         Raises:
             CorruptJournalError: A number or payload is of no kind that was ever written.
         """
-        rows = list(self._database.execute("SELECT number, payload FROM events ORDER BY number"))
+        query = "SELECT number, payload FROM events WHERE payload != x'' ORDER BY number"
+        rows = list(self._database.execute(query))
         odd = next((number for number, payload in rows if not is_row(number, payload)), None)
         if odd is not None:
             raise CorruptJournalError(f"row {odd} holds no event's number and bytes")
         return rows
 
-    @property
-    def last(self) -> int:
-        """The highest number ever written, 0 before the first; it stays when events go."""
-        row = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        last = row[0] if row else 0
-        return last if isinstance(last, int) and 0 <= last <= MAX_NUMBER else 0
-
     def write(self, added: Iterable[tuple[int, bytes]], removed: Iterable[int]) -> None:
         """Add and remove events, all or none; they are in the kernel's hands when this returns."""
-        with self._database:  # commits, or rolls back
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in removed))
-            self._database.executemany("INSERT INTO events VALUES (?, ?)", added)
-        self._unsynced = True
+        self._change("DELETE FROM events WHERE number = ?", [(number,) for number in removed], list(added))
 
     def replace(self, events: Iterable[tuple[int, bytes]]) -> None:
         """Hold these events and no others."""
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute("DELETE FROM events")
-            self._database.executemany("INSERT INTO events VALUES (?, ?)", events)
+        self._change("DELETE FROM events WHERE number >= ?", [(0,)], list(events))
+
+    def _change(self, removal: str, removed: list[tuple[int]], added: list[tuple[int, bytes]]) -> None:
+        last = max(self.last, *(number for number, _ in added), 0)
+        with self._database as database:  # commits, or rolls back
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("DELETE FROM events WHERE number = ? AND payload = x''", (self.last,))
+            database.executemany(removal, removed)
+            database.executemany("INSERT INTO events VALUES (?, ?)", added)
+            database.execute("INSERT OR IGNORE INTO events VALUES (?, x'')", (last,))
+        self.last = last
         self._unsynced = True
 
     def sync(self) -> None:
@@ -138,7 +140,7 @@ class EventJournal:
 
 def is_row(number: object, payload: object) -> bool:
     """Whether a row is of the form that `EventJournal.write` gives it."""
-    return isinstance(number, int) and 0 < number <= MAX_NUMBER and isinstance(payload, bytes)
+    return isinstance(number, int) and 0 < number <= MAX_NUMBER and isinstance(payload, bytes) and payload != b""
 
 
 def is_corrupt(error: Exception) -> bool:

@@ -115,7 +115,7 @@ class CaseFolder:
         Raises:
             OSError: It cannot be written.
         """
-        write_whole(self.path / f"{case.id}.json", msgspec.json.format(msgspec.json.encode(case)), mode=0o600)
+        write_whole(self.path / f"{case.id}.json", msgspec.json.encode(case), mode=0o600)
 
     def judge(self, case_id: str | None, verdict: Verdict) -> Case:
         """Note what the owner says of a case; without an id of the newest alarm.
