@@ -7,6 +7,7 @@ Owns the folder's form, its bounds, and reading and changing descriptions. What 
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ class CaseFolder:
             OSError: The description cannot be.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with RecordingWriter(self.recording(case), append=True) as writer:
+        with RecordingWriter(self.recording(case), append=True, compression=zipfile.ZIP_LZMA) as writer:
             for recorded in results:
                 writer.add(recorded)
         self.describe(case)

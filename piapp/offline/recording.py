@@ -6,7 +6,8 @@ grow for days, and a crash costs the archive that was being collected. Each hold
 - `ts_ms` (n,) int64, increasing over all archives; `size` (2,) int32, width and height in pixels;
 - `offsets` (n + 1,) int32: result i has the poses `offsets[i]` to `offsets[i + 1]`;
 - `landmarks` and `world_landmarks` of m poses, as in `piapp.types.Pose`: (m, 33, 5) float16, which is half a pixel at
-  1280 pixels, a millimetre at two metres; or the same as (2, 165, m) uint8, see `_coded`, in half the space;
+  1280 pixels, a millimetre at two metres; or the same as (2, 165, m) uint8, see `_coded`, in half the space.
+  `world_landmarks` may have 99 in place of 165: positions alone, with visibility and presence as in `landmarks`;
 - where they are known, `latency_ms` (n,) float16, and `utc_ms` () int64, the first result's time of day.
 
 Masks are not kept.
@@ -23,7 +24,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isnan, nan, prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,7 +39,7 @@ MAX_RESULTS = 900
 MAX_SPAN_MS = 60_000
 
 _SHAPE = (LANDMARK_COUNT, 5)
-_VALUES = LANDMARK_COUNT * 5
+_POSITION = 3  # the first values of a landmark; visibility and presence follow
 
 # PKWARE's APPNOTE, 4.3.16: the last record of a ZIP archive; at 12 bytes from its start the directory's size and offset
 # and the length of a comment that follows.
@@ -83,6 +84,7 @@ class RecordingWriter:
         path: Where to.
         overwrite: Replace a file that is there.
         append: Go on with a file that is there; what is added is later than all in it.
+        compression: Of `zipfile`: deflate is quick, LZMA takes an eighth less space and ten times as long.
 
     Attributes:
         results: How many were added.
@@ -92,8 +94,16 @@ class RecordingWriter:
         RecordingError: There is such a file, or it cannot be written.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, append: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        append: bool = False,
+        compression: int = zipfile.ZIP_DEFLATED,
+    ) -> None:
         self._path = path
+        self._compression = compression
         self._waiting: list[Recorded] = []  # at most MAX_RESULTS: then they are written
         self.results = 0
         self.written_bytes = 0
@@ -138,7 +148,7 @@ class RecordingWriter:
         return full or result.size != first.size
 
     def _write(self) -> None:
-        archive = _archive(self._waiting)
+        archive = _archive(self._waiting, self._compression)
         self._waiting = []
         try:
             self._file.write(archive)
@@ -211,52 +221,72 @@ def _archives(content: mmap.mmap) -> Iterator[tuple[int, int]]:
             start = search = at + _DIRECTORY.size + comment
 
 
-def _archive(run: Sequence[Recorded]) -> bytes:
+def _archive(run: Sequence[Recorded], compression: int) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", compression) as members:
+        for name, array in _arrays(run).items():
+            with members.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return archive.getvalue()
+
+
+def _arrays(run: Sequence[Recorded]) -> dict[str, npt.NDArray[Any]]:
     results = [recorded.result for recorded in run]
     poses = [pose for result in results for pose in result.poses]
+    landmarks, world = (_half([getattr(pose, kind) for pose in poses]) for kind in ("landmarks", "world_landmarks"))
     arrays: dict[str, Any] = {
         "ts_ms": np.array([result.ts_ms for result in results], np.int64),
         "size": np.array(results[0].size if results else (0, 0), np.int32),
         "offsets": np.cumsum([0, *(len(result.poses) for result in results)], dtype=np.int32),
-        "landmarks": _coded([pose.landmarks for pose in poses]),
-        "world_landmarks": _coded([pose.world_landmarks for pose in poses]),
+        "landmarks": _coded(landmarks),
+        "world_landmarks": _coded(world[..., :_POSITION] if _same_visibility(landmarks, world) else world),
     }
     if any(recorded.latency_ms is not None for recorded in run):
         arrays["latency_ms"] = np.array([recorded.latency_ms for recorded in run], np.float16)
     if run and run[0].utc_ms is not None:
         arrays["utc_ms"] = np.array(run[0].utc_ms, np.int64)
-    archive = io.BytesIO()
-    np.savez_compressed(archive, **arrays)
-    return archive.getvalue()
+    return arrays
 
 
-def _coded(landmarks: list[FloatArray]) -> npt.NDArray[np.uint8]:
-    """Landmarks as (2, 165, m) uint8: what deflate makes least of, without loss against float16.
+def _half(landmarks: list[FloatArray]) -> npt.NDArray[np.float16]:
+    """(m, 33, 5) with every value within float16's limits."""
+    limit = float(np.finfo(np.float16).max)
+    return np.array(landmarks, np.float32).reshape(-1, *_SHAPE).clip(-limit, limit).astype(np.float16)
+
+
+def _same_visibility(landmarks: npt.NDArray[np.float16], world: npt.NDArray[np.float16]) -> bool:
+    return np.array_equal(landmarks[..., _POSITION:], world[..., _POSITION:], equal_nan=True)
+
+
+def _coded(landmarks: npt.NDArray[np.float16]) -> npt.NDArray[np.uint8]:
+    """Landmarks as (2, values of a pose, m) uint8: what compression makes least of, without loss.
 
     People move little from frame to frame, so the differences of the floats' bit patterns to those of the pose before
     are small. Their sign goes to the lowest bit; all low bytes come first, then all high ones, value by value.
     """
-    limit = float(np.finfo(np.float16).max)
-    values = np.array(landmarks, np.float32).reshape(-1, _VALUES).clip(-limit, limit).astype(np.float16)
-    bits = values.view(np.uint16)
-    steps = np.diff(bits, axis=0, prepend=np.zeros((1, _VALUES), np.uint16)).view(np.int16)
+    bits = np.ascontiguousarray(landmarks).reshape(len(landmarks), prod(landmarks.shape[1:])).view(np.uint16)
+    steps = np.diff(bits, axis=0, prepend=np.zeros_like(bits, shape=(1, bits.shape[1]))).view(np.int16)
     folded = ((steps << 1) ^ (steps >> 15)).view(np.uint16)
     planes = np.stack((folded & 0xFF, folded >> 8)).astype(np.uint8)
     return np.ascontiguousarray(planes.transpose(0, 2, 1))
 
 
 def _decoded(array: npt.NDArray[Any]) -> FloatArray:
-    """(m, 33, 5) float32 of either form."""
+    """(m, 33, 5) float32 of either form; (m, 33, 3) where there are positions alone."""
     if array.dtype == np.uint8:
         low, high = array.transpose(0, 2, 1).astype(np.uint16)
         folded = low | (high << 8)
         steps = (folded >> 1) ^ (-(folded & 1).astype(np.int16)).view(np.uint16)
         array = np.cumsum(steps, axis=0, dtype=np.uint16).view(np.float16)
-    return array.astype(np.float32).reshape(-1, *_SHAPE)
+        array = array.reshape(len(array), LANDMARK_COUNT, array.shape[1] // LANDMARK_COUNT)
+    return array.astype(np.float32)
 
 
 def _results(arrays: dict[str, npt.NDArray[Any]]) -> Iterator[Recorded]:
     landmarks, world = _decoded(arrays["landmarks"]), _decoded(arrays["world_landmarks"])
+    world = np.concatenate((world, landmarks[..., world.shape[-1] :]), axis=-1)
+    if landmarks.shape[1:] != _SHAPE or world.shape != landmarks.shape:
+        raise ValueError(f"its landmarks are {landmarks.shape} and {world.shape}, expected (n, 33, 5)")
     width, height = arrays["size"].tolist()
     offsets, times_ms = arrays["offsets"].tolist(), arrays["ts_ms"].tolist()
     latencies = arrays["latency_ms"].tolist() if "latency_ms" in arrays else [nan] * len(times_ms)

@@ -24,8 +24,8 @@ _WRITTEN = re.compile(r"p?write\w*\(\d+<(/(?!dev/|proc/)[^>]*)>.* = (\d+)$")
 
 HEALTH_MESSAGES = 6
 
-# What an alarm may cost a card, with all events around it: 86 kB were measured, of which the spool takes 26.
-ALARM_BYTES = 95_000
+# What an alarm may cost a card, with all events around it: 66 to 72 kB were measured; `pytest -s` shows each file's.
+ALARM_BYTES = 85_000
 
 ROOM = str(Path(__file__).with_name("room.py"))
 
@@ -102,6 +102,7 @@ def test_an_alarm_writes_little(strace: str, start_mosquitto: Callable[..., Mosq
         subscriber.close()
     log = str(tmp_path / "node-")
     written = {path: count for path, count in bytes_written(output.read_text()).items() if not path.startswith(log)}
+    print("one alarm wrote", sum(written.values()), "bytes:", {Path(path).name: n for path, n in written.items()})  # noqa: T201
     assert any("alarms-" in path for path in written), written
     assert sum(written.values()) < ALARM_BYTES, written
 

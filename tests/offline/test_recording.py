@@ -1,3 +1,4 @@
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,34 @@ def test_coding_loses_nothing_of_half_precision(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.landmarks[finite], values[finite])
     np.testing.assert_array_equal(np.isnan(other.landmarks), np.isnan(values))
     assert one.world_landmarks.max() == -other.world_landmarks.min() == np.finfo(np.float16).max
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_what_both_landmarks_share_is_written_once(tmp_path: Path, compression: int) -> None:
+    """The landmarker gives both the same visibility and presence; where they differ, both are kept."""
+    landmarks = np.random.default_rng(0).normal(0, 1, (33, 5)).astype(np.float16).astype(np.float32)
+    other = landmarks.copy()
+    other[:, :3] *= 2
+    unlike = other.copy()
+    unlike[7, 3] += 0.5
+    sizes = []
+    for name, world in (("same", other), ("unlike", unlike)):
+        with RecordingWriter(tmp_path / name, compression=compression) as writer:
+            writer.add(Recorded(PoseResult(0, 0, (1, 1), (Pose(landmarks, world), Pose(-landmarks, -world)))))
+        first, second = read_recording(tmp_path / name)[0].poses
+        np.testing.assert_array_equal(first.world_landmarks, world)
+        np.testing.assert_array_equal(second.world_landmarks, -world)
+        sizes.append((tmp_path / name).stat().st_size)
+    assert sizes[0] < sizes[1] - 100
+
+
+def test_landmarks_of_another_shape_are_no_recording(tmp_path: Path) -> None:
+    """The message names both shapes."""
+    odd = {"landmarks": np.zeros((2, 99, 1), np.uint8), "world_landmarks": np.zeros((2, 165, 1), np.uint8)}
+    times = {"ts_ms": np.array([0]), "offsets": np.array([0, 1]), "size": np.array([640, 480])}
+    np.savez(tmp_path / "a.npz", **odd, **times)
+    with pytest.raises(MediaError, match=r"\(1, 33, 3\) and \(1, 33, 5\)"):
+        read_recording(tmp_path / "a.npz")
 
 
 def test_half_the_space_of_plain_landmarks(tmp_path: Path) -> None:
