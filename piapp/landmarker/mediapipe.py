@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import mediapipe as mp
+import msgspec
 import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError, ModelError
+from piapp.landmarker.video_search import VideoSearch
 from piapp.types import FloatArray, Frame, ImageArray, Pose
 
 # MediaPipe aborts the process when it hands out a mask whose rows are not a multiple of this (upstream issue 6331).
@@ -45,25 +47,28 @@ class LiveLandmarker:
     ) -> None:
         self._on_compute = on_compute
         self._error: BaseException | None = None
+        self._search = _video_search(config, model)
 
         def deliver(result: Any, _image: Any, ts_ms: int) -> None:
             try:
-                on_result(ts_ms, _poses(result, self._widths.pop(ts_ms, None)))
+                image = self._in_flight.pop(ts_ms, None)
+                poses = _poses(result, None if image is None else image.shape[1])
+                if self._search is not None and image is not None:
+                    poses = self._search.follow(image, ts_ms, poses)
+                on_result(ts_ms, poses)
             except BaseException as error:
                 self._error = error
                 raise  # MediaPipe logs it
 
-        self._widths: dict[int, int] = {}
+        self._in_flight: dict[int, ImageArray] = {}  # at most one: the next frame comes after the result
         self._masks = config.output_segmentation_masks
         self._task = _create(config, model, vision.RunningMode.LIVE_STREAM, deliver)
 
     def submit(self, frame: Frame) -> None:
         """Hand over one frame and return; call only when the last result is in."""
-        image = frame.image
-        if self._masks:
-            self._widths[frame.ts_ms] = frame.size[0]
-            image = _padded(image)
-        self._task.detect_async(_image(image), frame.ts_ms)
+        image = _image(_padded(frame.image) if self._masks else frame.image)
+        self._in_flight[frame.ts_ms] = frame.image
+        self._task.detect_async(image, frame.ts_ms)
         self._on_compute()
 
     def raise_if_failed(self) -> None:
@@ -78,6 +83,8 @@ class LiveLandmarker:
     def close(self) -> None:
         """Wait for the frame in flight and release the model."""
         self._task.close()
+        if self._search is not None:
+            self._search.close()
 
 
 class OfflineLandmarker:
@@ -92,6 +99,7 @@ class OfflineLandmarker:
         self._masks = config.output_segmentation_masks
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         self._task = _create(config, model, mode, None)
+        self._search = _video_search(config, model) if video else None
 
     def detect(self, image: ImageArray, ts_ms: int) -> tuple[Pose, ...]:
         """Find the poses in one (height, width, 3) uint8 RGB picture; blocks for the inference.
@@ -103,11 +111,26 @@ class OfflineLandmarker:
         width = image.shape[1]
         mp_image = _image(_padded(image) if self._masks else image)
         result = self._task.detect_for_video(mp_image, ts_ms) if self._video else self._task.detect(mp_image)
-        return _poses(result, width)
+        poses = _poses(result, width)
+        return poses if self._search is None else self._search.follow(image, ts_ms, poses)
 
     def close(self) -> None:
         """Release the model."""
         self._task.close()
+        if self._search is not None:
+            self._search.close()
+
+
+def _video_search(config: LandmarkerConfig, model: Path) -> VideoSearch | None:
+    """The search for people whom VIDEO or LIVE_STREAM mode loses, where it is wanted."""
+    if not config.reacquire:
+        return None
+
+    def make_still(min_detection_confidence: float) -> OfflineLandmarker:
+        less = msgspec.structs.replace(config, min_pose_detection_confidence=min_detection_confidence)
+        return OfflineLandmarker(less, model, video=False)
+
+    return VideoSearch(config, make_still)
 
 
 def _create(config: LandmarkerConfig, model: Path, mode: Any, callback: Callable[..., None] | None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piapp.landmarker.litert.numbers import sigmoid
-from piapp.landmarker.litert.region import Square
+from piapp.landmarker.region import Square
 from piapp.types import FloatArray, ImageArray
 
 # Added to a float64 and taken away again, this rounds it to 1/32: five bits are left for the fraction.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piapp.landmarker.litert.numbers import running_total, sigmoid
-from piapp.landmarker.litert.region import Region
+from piapp.landmarker.region import Region
 from piapp.types import LANDMARK_COUNT, FloatArray
 
 # pose_landmarks_detector_graph.cc: 39 points are modelled, of which 33 are landmarks and the next two span the region

@@ -17,21 +17,19 @@ from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
 from piapp.landmarker.changes import RecentPictures
 from piapp.landmarker.litert.network import Network
-from piapp.landmarker.litert.reader import Reader, Reading
-from piapp.landmarker.litert.region import Region, associate
-from piapp.landmarker.litert.search import (
+from piapp.landmarker.litert.reader import Reader
+from piapp.landmarker.litert.smoothing import PersonSmoothing
+from piapp.landmarker.litert.turn import Turn
+from piapp.landmarker.reading import Reading, deviation, placement_of, readings_agree
+from piapp.landmarker.region import Region, associate
+from piapp.landmarker.search import (
     DETECTION_SHARE,
     IMPLAUSIBLE_DEVIATION,
     MIN_CHANGED,
     SAME_PLACE_COST,
     Person,
     Place,
-    deviation,
-    placement_of,
-    readings_agree,
 )
-from piapp.landmarker.litert.smoothing import PersonSmoothing
-from piapp.landmarker.litert.turn import Turn
 from piapp.types import Found, ImageArray, Pose
 
 

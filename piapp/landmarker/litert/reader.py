@@ -5,36 +5,19 @@ Owns crops and inferences. Keeps nothing from picture to picture; used by one th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.litert import detector, landmarks
 from piapp.landmarker.litert.crop import Cropper, full_mask
 from piapp.landmarker.litert.network import Network
-from piapp.landmarker.litert.region import Region, Square
 from piapp.landmarker.litert.turn import Turn
+from piapp.landmarker.reading import Reading
+from piapp.landmarker.region import Region, Square
 from piapp.types import LANDMARK_COUNT, FloatArray, ImageArray
 
 # Outputs of the two networks.
 _WHOLE_BODY = slice(0, 2)  # of the detector's four points
 _BOXES, _SCORES = 0, 1
 _LANDMARKS, _PRESENCE, _MASK, _HEATMAP, _WORLD = 0, 1, 2, 3, 4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """One person as read from a region.
-
-    Attributes:
-        points: (33, 5) float32: x, y, z as fractions of the picture, visibility, presence.
-        world: (33, 3) float32 in metres.
-        following: Where to look in the next frame.
-    """
-
-    points: FloatArray
-    world: FloatArray
-    mask: FloatArray | None
-    following: Region
 
 
 class Reader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from piapp.landmarker.litert.region import Region
+from piapp.landmarker.region import Region
 from piapp.types import FloatArray
 
 _Array = npt.NDArray[np.float64]

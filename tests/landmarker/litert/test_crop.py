@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from piapp.landmarker.litert.crop import Cropper, full_mask
-from piapp.landmarker.litert.region import Square
+from piapp.landmarker.region import Square
 
 
 def square(*values: float) -> Square:

@@ -9,7 +9,7 @@ import pytest
 
 from piapp.landmarker.litert.landmarks import decode, project, refine, world_landmarks
 from piapp.landmarker.litert.numbers import running_total, sigmoid
-from piapp.landmarker.litert.region import Region
+from piapp.landmarker.region import Region
 
 
 def points_at(x: float, y: float) -> np.ndarray:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from piapp.landmarker.litert.region import Region
 from piapp.landmarker.litert.smoothing import OneEuroFilter, OneEuroOptions, PersonSmoothing
+from piapp.landmarker.region import Region
 
 SIZE = (100, 200)
 FOLLOWING = Region(*(np.float32(value) for value in (0.5, 0.5, 0.8, 0.4, 0.0)))

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from piapp.anatomy import Placement
-from piapp.landmarker.litert.reader import Reading
-from piapp.landmarker.litert.region import Region
-from piapp.landmarker.litert.search import PLACES, Person, Place, placement_of, readings_agree
+from piapp.landmarker.region import Region
+from piapp.landmarker.search import PLACES, Person, Place
 
 REGION = Region(*(np.float32(value) for value in (0.5, 0.25, 0.4, 0.8, 1.0)))
 
@@ -18,13 +17,6 @@ REGION = Region(*(np.float32(value) for value in (0.5, 0.25, 0.4, 0.8, 1.0)))
 def placement(ts_ms: int, x_px: float = 0.0) -> Placement:
     """Somebody of 100 pixels a metre."""
     return Placement(ts_ms, (x_px, 0.0), 100.0, np.zeros((11, 3)))
-
-
-def reading(shift: float = 0.0) -> Reading:
-    """All landmarks at places of their own, shifted by a share of the picture's width."""
-    points = np.random.default_rng(1).random((33, 5)).astype(np.float32)
-    points[:, 0] += np.float32(shift)
-    return Reading(points, points[:, :3] / 2, None, REGION)
 
 
 def test_a_place_is_a_turned_square_around_the_last_region():
@@ -79,16 +71,3 @@ def test_a_person_is_headed_where_they_moved():
     for ts_ms in range(50, 1000, 50):
         person.follow(REGION, placement(ts_ms, ts_ms * 0.2))
     assert person.velocity_px_s[0] == pytest.approx(200, rel=0.1)
-
-
-def test_two_readings_of_one_body():
-    """Shifted by a fifth of the region they are not the same."""
-    assert readings_agree(reading(), reading(0.01))
-    assert not readings_agree(reading(), reading(0.08))
-
-
-def test_where_a_reading_is():
-    """In pixels of its picture."""
-    found = reading()
-    torso = found.points[[11, 12, 23, 24], :2].mean(axis=0)
-    assert placement_of(found, 7, (640, 320)).centre_px == pytest.approx((torso[0] * 640, torso[1] * 320))

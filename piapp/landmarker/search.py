@@ -8,14 +8,13 @@ unchecked search are furniture: so a search is short, and each find has to pass.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.anatomy import Placement, bone_deviation, mismatch
-from piapp.landmarker.litert.reader import Reading
-from piapp.landmarker.litert.region import Region, Square
-from piapp.types import FloatArray
+from piapp.anatomy import Placement, mismatch
+from piapp.landmarker.region import Region, Square
 
 # How long a person is searched for after tracking lost them.
 SEARCH_S = 1.0
@@ -31,8 +30,6 @@ MIN_CHANGED = 0.5
 # Largest cost at which a detection is somebody lost who is where they were, as after a moment behind something: then
 # nothing need have changed. Guess: a quarter of a metre.
 SAME_PLACE_COST = 0.35
-# Largest distance of two readings of one find, on average over its landmarks, in shares of its region's side.
-MAX_READING_DISTANCE = 0.06
 # How far from where somebody was lost they may be found again: defaults of posture.match_radius_m and match_speed_m_s.
 MATCH_RADIUS_M, MATCH_SPEED_M_S = 0.7, 1.5
 
@@ -72,6 +69,10 @@ PLACES = (
     Place(2, 1.2),
     Place(1, 2.2),
 )
+# For a landmarker that always detects before it reads.
+DETECTOR_PLACES = tuple(place for place in PLACES if place.scale is not None)
+# Side of the square in which such a landmarker looks for somebody again whom a search found, in sides of their region.
+FOLLOW_SCALE = 1.2
 
 
 @dataclass(slots=True, eq=False)
@@ -98,13 +99,13 @@ class Person:
         """Somebody who was not there before."""
         return cls(region, region, placement)
 
-    def next_place(self, ts_ms: int) -> Place | None:
-        """Where to search in this frame; None when the search is over."""
+    def next_place(self, ts_ms: int, places: Sequence[Place] = PLACES) -> Place | None:
+        """Where to search in this frame, of these places in their order; None when the search is over."""
         self.fail(ts_ms)
         if not self.searchable(ts_ms):
             return None
         self.tried += 1
-        return PLACES[(self.tried - 1) % len(PLACES)]
+        return places[(self.tried - 1) % len(places)]
 
     def searchable(self, ts_ms: int) -> bool:
         """Whether a search for this person is still on, or has yet to begin."""
@@ -150,27 +151,6 @@ class Person:
         """Note that tracking gave no plausible pose."""
         if self.failed_ms is None:
             self.failed_ms, self.tried = ts_ms, 0
-
-
-def placement_of(reading: Reading, ts_ms: int, size: tuple[int, int]) -> Placement:
-    """Where a person is in a picture of this (width, height)."""
-    points = np.empty((len(reading.points), 5))
-    points[:, 0] = reading.points[:, 0] * size[0]
-    points[:, 1] = reading.points[:, 1] * size[1]
-    points[:, 2:] = reading.world
-    return Placement.of(points, reading.points[:, 3], ts_ms)
-
-
-def deviation(reading: Reading) -> float:
-    """`bone_deviation` of a reading."""
-    return bone_deviation(reading.world)
-
-
-def readings_agree(first: Reading, second: Reading) -> bool:
-    """Whether a find, read again in the region that its own pose gives, is the same body."""
-    apart: FloatArray = np.abs(first.points[:, :2] - second.points[:, :2]).mean(axis=0)
-    region = second.following
-    return math.hypot(apart[0] / region.width, apart[1] / region.height) <= MAX_READING_DISTANCE
 
 
 def _radians(quarters: int) -> np.float32:

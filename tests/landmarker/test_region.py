@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from piapp.landmarker.litert.region import Region, Square, associate
+from piapp.landmarker.region import Region, Square, associate
 
 
 def region(x: float, y: float, size: float = 0.2) -> Region:
