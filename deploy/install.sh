@@ -218,6 +218,9 @@ requirements() { # the lock, without what this processor cannot run
 without() { awk -v name="$1==" '/^[^ #]/ {skip = index($0, name) == 1} !skip' "$2"; }
 only() { awk -v name="$1==" '/^[^ #]/ {take = index($0, name) == 1} take' "$2"; }
 
+# The service reports it, so that Home Assistant shows an update that is here and does not run.
+note_version() { echo "$version" | write "$prefix/newest" 644; }
+
 install_program() {
   if [[ $target == "$before" ]]; then
     say "program: $version is there and intact"
@@ -400,6 +403,7 @@ configure
 run install -d -m 755 "$units"
 install_units "$target"
 allow_broker
+note_version
 switch_to "$target"
 start_service
 remove_older_versions

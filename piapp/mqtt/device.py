@@ -30,6 +30,7 @@ class Device:
         serial: The board's serial number; empty where it has none.
         page_url: Address of the live page for other machines; empty where there is none.
         project_url: Where the program comes from; empty where that is unknown.
+        knows_newest_version: `health` names the newest version on the machine.
         zones: Names of the zones.
         requests: The commands that the node answers.
         live_keys: The settings that `request/set` can change.
@@ -48,6 +49,7 @@ class Device:
     serial: str = ""
     page_url: str = ""
     project_url: str = ""
+    knows_newest_version: bool = False
     zones: tuple[str, ...] = ()
     requests: frozenset[str] = frozenset()
     live_keys: frozenset[str] = frozenset()

@@ -88,6 +88,7 @@ def whole_device(topics: Topics) -> Device:
     return Device(
         topics, topics.node, area="", version="", board="",
         sends_pictures=True, picture_period_s=1.0, requests=ALARM_REQUESTS, live_keys=SETTING_KEYS,
+        knows_newest_version=True,
     )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ _REASONS = "[" + ", ".join(f"'{words}' if {condition} else ''" for condition, wo
 
 def node(device: Device) -> dict[str, Component]:
     """All of these entities, by a name that never changes."""
-    return _diagnostics(device) | _machine(device) | _controls(device) | _alarm_buttons(device) | _settings(device)
+    parts = _diagnostics(device) | _machine(device) | _controls(device) | _alarm_buttons(device) | _settings(device)
+    return parts | ({"update": _update(device)} if device.knows_newest_version else {})
 
 
 def _diagnostics(device: Device) -> dict[str, Component]:
@@ -65,6 +66,20 @@ def _diagnostics(device: Device) -> dict[str, Component]:
             "value_template": "{{ value_json.restarts }}",
         },
     }  # fmt: skip
+
+
+def _update(device: Device) -> Component:
+    """Whether a newer version is on the machine than the one that runs; nothing can be installed from afar."""
+    return {
+        "platform": "update",
+        "name": "Update",
+        "entity_category": "diagnostic",
+        "title": "piapp",
+        "state_topic": device.topics.info,
+        "value_template": "{{ value_json.versions.piapp }}",
+        "latest_version_topic": device.topics.health,
+        "latest_version_template": "{{ value_json.newest_version }}",
+    } | ({"release_url": device.project_url} if device.project_url else {})
 
 
 def _machine(device: Device) -> dict[str, Component]:

@@ -350,6 +350,13 @@ class HealthPayload(Struct, frozen=True):
         int | UnsetType,
         Meta(extra_json_schema=unit("MiB"), description="Room on the disk of the state. Absent on simulated nodes."),
     ] = UNSET
+    newest_version: Annotated[
+        str | UnsetType | None,
+        Meta(
+            description="The newest version that the installer has put on the machine; null where it was not installed "
+            "by it. Absent on simulated nodes."
+        ),
+    ] = UNSET
 
 
 class AnswerPayload(Struct, frozen=True):

@@ -18,6 +18,7 @@ from piapp.mqtt.publisher import Publisher
 from piapp.result_source import ResultSource
 from piapp.service import hardware
 from piapp.service.health import Counters, Health
+from piapp.service.installation import newest_version
 from piapp.service.power import Power
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ class HealthReporter:
             "time_synced": clock_is_synchronised(),
             "camera": {"age_ms": status.age_ms, "stale": status.stale, "reconnects": status.reconnects},
             "disk_free_mb": hardware.disk_free_mb(self._folder or Path("/")),
+            "newest_version": newest_version(),
         }
 
     def _counters(self) -> Counters:

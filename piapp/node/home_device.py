@@ -15,6 +15,7 @@ from piapp.mqtt.device import Device
 from piapp.mqtt.topics import Topics
 from piapp.service import hardware
 from piapp.service.identity import serial_number
+from piapp.service.installation import newest_version
 
 
 def home_device(config: Config, topics: Topics, live_keys: Collection[str], *, keeps_settings: bool) -> Device:
@@ -38,6 +39,7 @@ def home_device(config: Config, topics: Topics, live_keys: Collection[str], *, k
         serial=serial_number(),
         page_url=page_url(config.preview, socket.gethostname()),
         project_url=project_url(),
+        knows_newest_version=newest_version() is not None,
         zones=tuple(zone.name for zone in config.zones),
         requests=frozenset(COMMANDS),
         live_keys=frozenset(live_keys),

@@ -71,6 +71,10 @@ def test_a_pi_5_gets_everything(pi: Machine) -> None:
     assert "camera: picamera2:" in done.stderr
     assert "python3-picamera2" in done.stderr
     assert "'systemctl' 'enable' '--quiet' 'piapp.service'" in done.stderr
+    steps = done.stderr.splitlines()
+    note = steps.index("+ write /opt/piapp/newest")  # while the version before still runs, or once it runs again
+    assert "'/opt/piapp/current'" in "".join(steps[note:])
+    assert "'/opt/piapp/current'" not in "".join(steps[:note])
     assert "WARNING" not in done.stderr
 
 

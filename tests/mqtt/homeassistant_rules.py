@@ -162,6 +162,14 @@ PLATFORMS: dict[str, Schema] = {
         "select", ["command_topic", "options"], READING, WRITING, SETTING,
         options={"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
     ),
+    "update": _platform(
+        "update", ["state_topic"], READING,
+        title=TEXT,
+        release_url=WEB,
+        latest_version_topic=TOPIC,
+        latest_version_template=TEMPLATE,
+        device_class={"const": "firmware"},
+    ),
     "camera": _platform("camera", ["topic"], topic=TOPIC, image_encoding={"const": "b64"})
     | {"not": {"required": ["qos"]}},
     "device_automation": {

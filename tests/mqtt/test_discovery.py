@@ -34,7 +34,7 @@ DEVICE = Device(
     TOPICS, "Living room", "Living room", "0.1.0", "Raspberry Pi 5 Model B Rev 1.0",
     sends_pictures=True, picture_period_s=10.0, serial="10000000abcdef", page_url="http://pi.local:8088/",
     project_url="https://example.org/piapp", zones=("Bed", 'Küche "2"'), requests=frozenset(COMMANDS) | ALARM_REQUESTS,
-    live_keys=SETTING_KEYS,
+    live_keys=SETTING_KEYS, knows_newest_version=True,
 )  # fmt: skip
 ON_REQUEST = replace(DEVICE, picture_period_s=0.0)
 WITHOUT_PICTURES = replace(DEVICE, sends_pictures=False)
@@ -83,7 +83,12 @@ def health(*, latency_ms: float | None = None, spool_problem: str = "", **measur
         frames_in=0, frames_dropped={}, frames_published=0, messages_dropped={}, queue_depth=0,
         spool_depth=0, spool_problem=spool_problem, mqtt_reconnects=0,
     )  # fmt: skip
-    report = service.report(counters) | {"restarts": 0, "slowed": False, "camera": {"stale": False}}
+    report = service.report(counters) | {
+        "newest_version": "0.2.0",
+        "restarts": 0,
+        "slowed": False,
+        "camera": {"stale": False},
+    }
     assert measured.keys() <= report.keys()
     return WRITER.document(**(report | measured))
 
@@ -103,6 +108,8 @@ NOBODY = state()
 SITTING = state(Person(3, "sitting", 0, zones=("Bed",)), Person(4, "standing", 0))
 FALLEN = state(Person(3, "lying", 0, fallen=True), alarm=True)
 STILL = state(Person(3, "sitting", 0, still_s=DEVICE.inactive_after_s))
+
+INFO = json.dumps({"versions": {"piapp": "0.1.0"}}).encode()
 
 LIVE = {kind: event(kind).decode() for kind in EVENT_TYPES}
 
@@ -156,6 +163,7 @@ RENDERED = [
     ("temperature", health(temperature_c=61.2), "61.2"),
     ("temperature", health(temperature_c=None), "None"),
     ("restarts", health(restarts=3), "3"),
+    ("update", INFO, "0.1.0"),
     ("restarts", health(restarts=None), "None"),
     ("uptime", health(uptime_s=5400.0), "1.5"),
     ("problem", health(throttled_now=None), "OFF"),
@@ -401,6 +409,17 @@ def test_nothing_is_unknown_for_ever(name, payload, available):
     status, known = components()[name]["availability"]
     assert status == {"topic": TOPICS.status}
     assert render(known["value_template"], payload) == available
+
+
+def test_an_update_is_shown_where_the_installer_knows_of_one():
+    """What runs comes from `info`, what is newest from `health`; without an installer there is no such entity."""
+    update = components()["update"]
+    assert (update["state_topic"], render(update["value_template"], INFO)) == (TOPICS.info, "0.1.0")
+    newest = render(update["latest_version_template"], health(newest_version="0.2.0"))
+    assert (update["latest_version_topic"], newest) == (TOPICS.health, "0.2.0")
+    assert update["release_url"] == DEVICE.project_url
+    assert "release_url" not in components(replace(DEVICE, project_url=""))["update"]
+    assert "update" not in components(replace(DEVICE, knows_newest_version=False))
 
 
 def test_every_event_type_has_one_entity_and_one_trigger():

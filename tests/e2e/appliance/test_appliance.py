@@ -420,7 +420,7 @@ def test_a_password_is_a_credential(guest: Guest, hardened: dict[str, str], chan
 
 @slow
 def test_an_upgrade_that_fails_goes_back(guest: Guest) -> None:
-    """A new version that does not come up is removed, and the old one runs again."""
+    """A new version that does not come up is removed; the old one runs again, and can report the newer one."""
     folder = guest.output("readlink", "/opt/piapp/current")
     make_broken_bundle(guest.root / "root/broken", guest.bundle)
     done = guest.run("/root/broken/deploy/install.sh", check=False, timeout_s=400)
@@ -428,8 +428,9 @@ def test_an_upgrade_that_fails_goes_back(guest: Guest) -> None:
     assert "broken on purpose" in done.stderr
     assert f"version {folder} runs again" in done.stderr
     assert guest.output("readlink", "/opt/piapp/current") == folder
-    assert guest.output("ls", "/opt/piapp").split() == sorted([folder, "current", "packages"])
+    assert guest.output("ls", "/opt/piapp").split() == sorted([folder, "current", "newest", "packages"])
     guest.wait_for_state("active")
+    assert guest.output("cat", "/opt/piapp/newest").strip() == "99.0.0"
 
 
 def make_broken_bundle(target: Path, source: Path) -> None:
