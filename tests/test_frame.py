@@ -64,7 +64,11 @@ TESTED_BY = {
     "node/health_report": "node/test_app",
     "node/info": "node/test_app",
     "node/reporter": "node/test_app",
+    "posture/down_watch": "posture/test_monitor",  # what a person's parts make together
+    "posture/exercises": "posture/test_repetitions",
+    "posture/finding": "posture/test_monitor",
     "posture/person": "posture/test_monitor",
+    "posture/reading": "posture/test_monitor",
     "preview/gate": "preview/test_access",
     "preview/messages": "preview/test_server",
     "preview/pages": "preview/test_server",
@@ -113,6 +117,24 @@ def test_each_module_has_its_test_file():
     assert [
         by for by in (*TESTED_BY.values(), *ROOMS_TESTED_BY.values()) if not (ROOT / "tests" / f"{by}.py").exists()
     ] == []
+
+
+MAX_MODULE_LINES = 400
+MAX_CLASS_LINES = 200
+
+
+def test_modules_and_classes_stay_small():
+    """What grows beyond these does more than one thing: it comes apart by what it owns."""
+    large = []
+    for path in tracked("piapp/*.py"):
+        text = (ROOT / path).read_text()
+        if len(text.splitlines()) > MAX_MODULE_LINES:
+            large.append(f"{path}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            lines = node.end_lineno - node.lineno + 1 if isinstance(node, ast.ClassDef) else 0
+            if lines > MAX_CLASS_LINES:
+                large.append(f"{path}: class {node.name} has {lines} lines")
+    assert large == []
 
 
 def test_no_test_reaches_into_another():

@@ -14,14 +14,13 @@ from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow
 from piapp.posture.falls import Fall, FallDetector
 from piapp.posture.features import Features
+from piapp.posture.finding import Numbers
 from piapp.posture.geometry import Body
 from piapp.types import Posture
 
 # How likely a fall the network must have thought, at least, when somebody was last seen who is lost on the way down.
 # Measured on development films: two of 478 calm ones are no longer taken for falls, and no fall is missed for it.
 LEAST_WHEN_LOST = 0.18
-
-Numbers = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from piapp.config.sections import PostureConfig, ZoneConfig
+from piapp.posture.down_watch import Room
 from piapp.posture.fall_net import FallNet
 from piapp.posture.geometry import Body, read_body
 from piapp.posture.lying_places import LyingPlace, LyingPlaces
-from piapp.posture.person import PersonTracker, Room, read_track
+from piapp.posture.person import PersonTracker
+from piapp.posture.reading import read_track
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.posture.tilt import Tilt
 from piapp.posture.tracks import Track, Tracks

@@ -38,6 +38,12 @@ class ZonePresence:
         """Go on in these zones, as far as they are still there."""
         self.inside = tuple(zone.name for zone in self._zones if zone.name in inside)
 
+    def ignores_fall(self, places: Sequence[tuple[float, float]]) -> bool:
+        """Whether any of the places lies in a zone that ignores falls."""
+        return any(
+            "fall" in zone.ignore and any(inside(place, zone.polygon) for place in places) for zone in self._zones
+        )
+
     def step(self, point: tuple[float, float], ts_ms: int) -> list[tuple[str, bool]]:
         """Take a place (normalised picture coordinates); return (zone, entered) for each change."""
         changes = [(name, False) for name in self._gone]
@@ -52,8 +58,3 @@ class ZonePresence:
             changed = dict(changes)
             self.inside = tuple(zone.name for zone in self._zones if changed.get(zone.name, zone.name in self.inside))
         return changes
-
-
-def fall_ignored(zones: Sequence[ZoneConfig], points: Sequence[tuple[float, float]]) -> bool:
-    """Whether any of the places lies in a zone that ignores falls."""
-    return any("fall" in zone.ignore and any(inside(point, zone.polygon) for point in points) for zone in zones)

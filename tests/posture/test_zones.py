@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.monitor import Monitor
-from piapp.posture.zones import ZonePresence, fall_ignored
+from piapp.posture.zones import ZonePresence
 from piapp.types import PostureEvent
 from tests.support import stick
 from tests.support.stick import Stance, film
@@ -54,11 +54,12 @@ def test_a_leaving_person_leaves_the_zones(watch: Watch) -> None:
     assert [event.event_type for event in events][-2:] == ["zone_left", "person_left"]
 
 
-def test_falls_are_ignored_where_the_zone_says_so() -> None:
+def test_falls_are_ignored_where_the_zone_says_so(config: PostureConfig) -> None:
     """Only in zones that ignore them."""
-    assert fall_ignored((LEFT, RIGHT), [(0.8, 0.5)])
-    assert not fall_ignored((LEFT, RIGHT), [(0.2, 0.5)])
-    assert not fall_ignored((), [(0.8, 0.5)])
+    presence = ZonePresence(config, (LEFT, RIGHT))
+    assert presence.ignores_fall([(0.8, 0.5)])
+    assert not presence.ignores_fall([(0.2, 0.5)])
+    assert not ZonePresence(config, ()).ignores_fall([(0.8, 0.5)])
 
 
 def test_zones_change_under_people(config: PostureConfig) -> None:
