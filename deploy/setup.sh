@@ -35,6 +35,10 @@ lock=deploy/requirements.txt
 if [[ $what == test ]]; then
   lock=tests/requirements.txt
   need mosquitto test -x /usr/sbin/mosquitto # the broker that tests run against
+  # What deploy/ntfy/alarm.sh runs, and the README's examples.
+  need mosquitto-clients command -v mosquitto_sub
+  need jq command -v jq
+  need curl command -v curl
   # systemd-python and two dependencies of picamera2 have no wheels: they compile.
   need gcc command -v cc
   need libc6-dev header stdio.h

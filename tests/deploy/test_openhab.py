@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,25 +16,13 @@ from piapp.mqtt.topics import Topics
 from piapp.node.control import Control
 from piapp.service.health import Counters, Health
 from piapp.types import Person, PostureEvent, State
+from tests.support.openhab import FOLDER, channels, json_path
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "openhab"
 TOPICS = Topics("piapp", "hall")
 
 # https://www.openhab.org/addons/bindings/mqtt.generic/
 TYPES = {"string", "number", "switch", "trigger"}
 KEYS = {"stateTopic", "commandTopic", "transformationPattern", "formatBeforePublish", "on", "off", "min", "max", "unit"}
-
-CHANNEL = re.compile(r'^\s*Type (\w+) : (\w+)\s+"([^"]+)"\s+\[ (.*) \]$', re.MULTILINE)
-SETTING = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\d+))')
-
-
-def channels() -> dict[str, tuple[str, dict[str, str]]]:
-    """Name to type and settings."""
-    found = CHANNEL.findall((FOLDER / "piapp.things").read_text())
-    return {
-        name: (kind, {key: (text or number).replace('\\"', '"') for key, text, number in SETTING.findall(settings)})
-        for kind, name, _, settings in found
-    }
 
 
 def said() -> dict[str, bytes]:
@@ -52,14 +38,6 @@ def said() -> dict[str, bytes]:
         TOPICS.health: writer.document(**Health().report(counters)),
         TOPICS.settings: writer.document(**control.state()),
     }
-
-
-def json_path(pattern: str, payload: bytes) -> object:
-    """What `JSONPATH:$.a` or `JSONPATH:$.a['b']` finds."""
-    match = re.fullmatch(r"JSONPATH:\$\.(\w+)(?:\['([^']+)'\])?", pattern)
-    assert match, pattern
-    value = json.loads(payload)[match[1]]
-    return value[match[2]] if match[2] else value
 
 
 def test_every_channel_is_read():
