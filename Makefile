@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -34,6 +34,12 @@ test-fresh: setup-test  ## both commands in a minimal Debian root with nothing b
 
 test-appliance: setup-test  ## install, supervise, lock in and uninstall on a booted Debian, all of it (root, 4 min; SUITE=bookworm)
 	PIAPP_TEST_APPLIANCE=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest tests/e2e/appliance
+
+package: setup-test  ## wheel, sdist, locked requirements, constraints and overrides in dist/
+	$(BIN)/python deploy/python/build.py dist
+
+test-packages: setup-test  ## README's commands for pip, pipx and uv, each in an empty home (200 MB each)
+	PIAPP_TEST_PACKAGES=1 $(BIN)/pytest -rs tests/deploy/test_python_package.py
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
 	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from piapp.errors import BrokerError
+from piapp.extras import DISTRIBUTION
 
 START_S = 15.0
 
@@ -69,7 +70,7 @@ def _embedded(process: subprocess.Popen[bytes]) -> Broker:
     line = process.stdout.readline()
     if not line:
         raise BrokerError(
-            "the embedded broker did not start; install mosquitto, or piapp with its `demo` extra, which brings amqtt"
+            f"the embedded broker did not start; install mosquitto, or {DISTRIBUTION}[demo], which brings amqtt"
         )
     return Broker("embedded amqtt", f"mqtt://127.0.0.1:{int(line)}", "3.1.1")
 

@@ -78,7 +78,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "check": Entry(
         "operate",
-        "Check camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails.",
+        "Check camera, model, broker, clock, temperature, disk, service, egress, OpenCV; exit 1 if one fails.",
     ),
     "test-alert": Entry(
         "operate",

@@ -11,6 +11,7 @@ import typer
 from piapp.cli.options import ConfigOption, SetOption, load
 from piapp.config.load import LoadedConfig
 from piapp.errors import UsageError
+from piapp.extras import extra
 from piapp.node.state_folder import state_folder
 from piapp.service.identity import default_node_id
 
@@ -120,13 +121,8 @@ def _chosen(folder: CaseFolder, ids: Sequence[str] | None) -> list[Case]:
 
 
 def _draw(folder: CaseFolder, case: Case, loaded: LoadedConfig, picture: Path) -> None:
-    try:
+    with extra("plot", "cases show --picture"):
         from piapp.offline import timeline  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            f"cases show --picture needs matplotlib, which is not installed: {error}; "
-            "install piapp with its extra 'plot'"
-        ) from error
     from piapp.offline.case_replay import replay_case  # noqa: PLC0415
     from piapp.offline.history import collect  # noqa: PLC0415
 

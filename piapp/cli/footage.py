@@ -12,6 +12,7 @@ import typer
 
 from piapp.config.sections import Config
 from piapp.errors import MediaError, UsageError
+from piapp.extras import extra
 from piapp.landmarker.model import find_model
 from piapp.offline.evaluate.degrade import DEGRADATIONS
 from piapp.offline.evaluate.figures import report, tables
@@ -89,10 +90,6 @@ def _degradation(text: str) -> Callable[[ImageArray], ImageArray]:
 
 def _drawing() -> Callable[[Path, dict[str, Any]], None]:
     """What draws the trade-off; its library is an extra."""
-    try:
+    with extra("plot", "evaluate --picture"):
         from piapp.offline.evaluate.curve import draw_trade_off  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            f"evaluate --picture needs matplotlib, which is not installed: {error}; install piapp with its extra 'plot'"
-        ) from error
     return draw_trade_off

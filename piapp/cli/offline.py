@@ -13,6 +13,7 @@ import typer
 from piapp.cli.options import ConfigOption, LogOption, SetOption, begin
 from piapp.cli.process import EXIT_SOME_FAILED, LogLevel, stop_on_signals, write_line
 from piapp.errors import PiappError, UsageError
+from piapp.extras import extra
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -234,10 +235,6 @@ def _timeline(command: str) -> Any:
     Raises:
         UsageError: The library is not installed.
     """
-    try:
+    with extra("plot", command):
         from piapp.offline import timeline  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            f"{command} needs matplotlib, which is not installed: {error}; install piapp with its extra 'plot'"
-        ) from error
     return timeline

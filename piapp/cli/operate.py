@@ -15,14 +15,20 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command(epilog="Example: sudo piapp check")
-def check(config: ConfigOption = None, set_: SetOption = None, log_level: LogOption = LogLevel.ERROR) -> None:
-    """Check camera, model, broker, clock, temperature, disk, service and egress; a line each, exit 1 if one fails."""
+def check(
+    parts: Annotated[list[str] | None, typer.Argument(metavar="[PART]...", help="Only these; default: all.")] = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Remove a second OpenCV.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    log_level: LogOption = LogLevel.ERROR,
+) -> None:
+    """Check camera, model, broker, clock, temperature, disk, service, egress, OpenCV; exit 1 if one fails."""
     loaded = begin(config, set_, {}, log_level)
     from piapp.operate import check as doctor  # noqa: PLC0415
 
     typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
     failed = False
-    for finding in doctor.check(loaded.config):
+    for finding in doctor.check(loaded.config, parts or (), mend=mend):
         typer.echo(finding.line())
         failed = failed or finding.verdict == "FAIL"
     if failed:

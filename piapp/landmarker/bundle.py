@@ -20,6 +20,7 @@ import flatbuffers
 import numpy as np
 import numpy.typing as npt
 
+from piapp import extras
 from piapp.errors import ModelError
 
 DETECTOR_ENTRY = "pose_detector.tflite"
@@ -136,7 +137,9 @@ def _describe(model: bytes, value_range: tuple[float, float]) -> bytes:
 
 
 def _metadata(mean: float, std: float) -> bytes:
-    from mediapipe.tasks.metadata import metadata_schema_py_generated as schema  # noqa: PLC0415 - imports all of it
+    with extras.mediapipe("building a model bundle"):
+        # It imports all of MediaPipe.
+        from mediapipe.tasks.metadata import metadata_schema_py_generated as schema  # noqa: PLC0415
 
     options = _table(schema.NormalizationOptionsT, mean=[mean], std=[std])
     unit = _table(schema.ProcessUnitT, optionsType=schema.ProcessUnitOptions.NormalizationOptions, options=options)
@@ -231,7 +234,8 @@ def _empty_unread_buffers(net: Any) -> None:
 
 def _schema() -> Any:
     """The TFLite schema's generated classes; MediaPipe carries them, and importing them imports all of it."""
-    from mediapipe.tasks.metadata import schema_py_generated  # noqa: PLC0415
+    with extras.mediapipe("building a model bundle"):
+        from mediapipe.tasks.metadata import schema_py_generated  # noqa: PLC0415
 
     return schema_py_generated
 

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from piapp import extras
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import ConfigError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Runtime = Literal["mediapipe", "litert"]
 Precision = Literal["full", "half"]
 
+_WANTS_MEDIAPIPE = 'landmarker.runtime = "mediapipe"'
 _CPUINFO = Path("/proc/cpuinfo")
 _LSE = "atomics"  # Linux' name for ARMv8.1's atomic instructions, without which MediaPipe's wheels abort
 _HALF = "asimdhp"  # its name for arithmetic on vectors of half precision, which came with ARMv8.2
@@ -102,7 +104,8 @@ def live_factory(config: LandmarkerConfig, model: Path) -> LandmarkerFactory:
     def create(on_result: OnResult, on_compute: OnCompute) -> Landmarker:
         nonlocal models
         if runtime == "mediapipe":
-            from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
+            with extras.mediapipe(_WANTS_MEDIAPIPE):
+                from piapp.landmarker.mediapipe import LiveLandmarker  # noqa: PLC0415 - takes seconds
 
             return LiveLandmarker(config, model, on_result, on_compute)
         from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries
@@ -127,7 +130,8 @@ def offline_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) ->
 
 def _runtime_landmarker(config: LandmarkerConfig, model: Path, *, video: bool) -> SyncLandmarker:
     if chosen_runtime(config) == "mediapipe":
-        from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
+        with extras.mediapipe(_WANTS_MEDIAPIPE):
+            from piapp.landmarker.mediapipe import OfflineLandmarker  # noqa: PLC0415 - takes seconds
 
         return OfflineLandmarker(config, model, video=video)
     from piapp.landmarker import litert  # noqa: PLC0415 - opens libraries

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from piapp import __version__
 from piapp.config.sections import Config
 from piapp.errors import ConfigError
+from piapp.extras import extra
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import EventPayload, PayloadWriter
 from piapp.mqtt.publisher import Publisher
@@ -308,13 +309,8 @@ def metrics_endpoint(config: Config, node: str) -> MetricsEndpoint | None:
     bind = config.health.prometheus_bind
     if not bind:
         return None
-    try:
+    with extra("metrics", f"health.prometheus_bind = {bind!r}", error=ConfigError):
         from piapp.service.metrics import MetricsEndpoint  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            f"health.prometheus_bind = {bind!r} needs prometheus-client, which is not installed: {error}; "
-            "install piapp with its extra 'metrics', or leave the key empty"
-        ) from error
     return MetricsEndpoint(bind, node, __version__)
 
 
@@ -344,11 +340,6 @@ def live_page(
     """
     if not config.preview.enabled:
         return None
-    try:
+    with extra("preview", "preview.enabled = true", error=ConfigError):
         from piapp.preview.server import Preview  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            f"preview.enabled = true needs starlette and uvicorn, which are not installed: {error}; "
-            "install piapp with its extra 'preview', or set it to false"
-        ) from error
     return Preview(config.preview, status, change_zones, pictures=config.publish.image == "photo")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from typing import Literal
 
 from piapp.camera import open_camera
 from piapp.config.sections import Config
-from piapp.errors import PiappError
+from piapp.errors import PiappError, UsageError
+from piapp.extras import extra
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import chosen_precision, chosen_runtime
@@ -31,7 +32,7 @@ from piapp.mqtt.message import Message
 from piapp.mqtt.topics import Topics
 from piapp.node.assembly import node_id
 from piapp.node.state_folder import STATE_FOLDER
-from piapp.operate import allow_list
+from piapp.operate import allow_list, opencv
 from piapp.service import hardware
 
 Verdict = Literal["OK", "NOTE", "FAIL"]
@@ -85,8 +86,17 @@ class Unit:
 Look = Callable[[Config], Finding]
 
 
-def check(config: Config) -> Iterator[Finding]:
-    """Look at one part after another; none keeps the next from being looked at."""
+def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False) -> Iterator[Finding]:
+    """Check one part after another; a failure of one does not keep the next from being checked.
+
+    Args:
+        config: What is in force.
+        parts: Only these; empty for all.
+        mend: Whether to mend what a program can mend, which is a second OpenCV.
+
+    Raises:
+        UsageError: There is no such part.
+    """
     unit = read_unit()
     looks: dict[str, Look] = {
         "camera": lambda config: check_camera(config, unit),
@@ -98,12 +108,15 @@ def check(config: Config) -> Iterator[Finding]:
         "service": lambda _config: check_unit(unit),
         "firewall": lambda config: check_firewall(config, unit),
         "egress": check_egress,
+        "opencv": lambda _config: check_opencv(mend=mend),
     }
     if config.preview.enabled:
         looks["live page"] = lambda config: check_page(config, unit)
-    for part, look in looks.items():
+    if unknown := [part for part in parts if part not in looks]:
+        raise UsageError(f"check {unknown[0]}: there is no such part; expected {', '.join(looks)}")
+    for part in parts or looks:
         try:
-            yield look(config)
+            yield looks[part](config)
         except (PiappError, OSError) as error:
             yield Finding(part, "FAIL", str(error))
 
@@ -186,11 +199,8 @@ def check_clock(_config: Config) -> Finding:
 def check_page(config: Config, unit: Unit) -> Finding:
     """Can the live page be served at its address, and who may open it?"""
     page = config.preview
-    try:
-        from piapp.preview.server import listen  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        words = f"starlette or uvicorn is missing: {error}; install piapp with its extra 'preview'"
-        return Finding("live page", "FAIL", words)
+    with extra("preview", "preview.enabled = true"):
+        from piapp.preview.server import listen  # noqa: PLC0415
     if unit.state != "active":
         listen(page).close()
     where = f"http://{page.bind}:{page.port}/"
@@ -283,6 +293,17 @@ def check_egress(config: Config) -> Finding:
         return Finding("egress", "OK", "nothing to refuse: LiteRT opens no socket")
     words = "sockets cannot be refused here, and MediaPipe reports usage to its vendor: apt-get install libseccomp2"
     return Finding("egress", "FAIL", words)
+
+
+def check_opencv(*, mend: bool = False) -> Finding:
+    """Is there exactly one OpenCV?"""
+    versions = opencv.installed()
+    if mend and opencv.problem(versions):
+        opencv.mend(versions)
+        return Finding("opencv", "OK", f"{opencv.OURS} {versions[opencv.OURS]} was installed again, the other removed")
+    if problem := opencv.problem(versions):
+        return Finding("opencv", "FAIL", problem)
+    return Finding("opencv", "OK", f"one, {' '.join(*versions.items())}" if versions else "of the system")
 
 
 def _socket_is_refused() -> bool:

@@ -8,9 +8,11 @@ import threading
 from concurrent.futures import Future
 from typing import Self
 
-from amqtt.broker import Broker
-
 from piapp.errors import BrokerError
+from piapp.extras import extra
+
+with extra("demo", "the embedded broker"):
+    from amqtt.broker import Broker
 
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0

@@ -244,7 +244,19 @@ def test_command_goes_on_after_a_failure_and_ends_with_one(mosquitto: Mosquitto)
     ill = subprocess.run(
         [*command, "--set", "camera.source=v4l2:/dev/video99"], capture_output=True, text=True, check=False, env=environ
     )
-    parts = ["config", "camera", "model", "broker", "clock", "temperature", "disk", "service", "firewall", "egress"]
+    parts = [
+        "config",
+        "camera",
+        "model",
+        "broker",
+        "clock",
+        "temperature",
+        "disk",
+        "service",
+        "firewall",
+        "egress",
+        "opencv",
+    ]
     assert [line.split()[1] for line in ill.stdout.splitlines()] == parts
     assert ill.returncode == 1
     assert "FAIL  camera" in ill.stdout

@@ -454,11 +454,13 @@ def test_a_failure_of_the_thread_is_surfaced(serve, monkeypatch):
 
 def test_without_the_libraries(monkeypatch):
     """The way out is named, and nobody needs them who does not want the page."""
-    monkeypatch.setitem(sys.modules, "piapp.preview.server", None)
+    for name in [name for name in sys.modules if name.startswith("piapp.preview.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     config = default_config()
     assert outlets.live_page(config, dict, bool) is None
     wanted = msgspec.structs.replace(config, preview=msgspec.structs.replace(config.preview, enabled=True))
-    with pytest.raises(ConfigError, match="extra 'preview'"):
+    with pytest.raises(ConfigError, match=r"install piapp-node\[preview\]"):
         outlets.live_page(wanted, dict, bool)
 
 
