@@ -65,6 +65,7 @@ copy_project() {
   find "$root" -name __pycache__ -prune -exec rm -rf {} +
   cp "$here"/deploy/{install.sh,uninstall.sh,requirements.txt} "$root/deploy/"
   cp "$here/tests/requirements.txt" "$root/tests/"
+  cp -r "$here/deploy/python" "$root/deploy/"
 }
 
 # fetch KEY FOLDER COMMAND: COMMAND fills FOLDER, or what it did last time for this KEY is taken.

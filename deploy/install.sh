@@ -236,7 +236,7 @@ install_program() {
   requirements >"$scratch/requirements.txt"
   run "${pip[@]}" --require-hashes --requirement "$scratch/requirements.txt"
   local wheel
-  wheel=$(compgen -G "$here/wheels/piapp-$version-*.whl" || true)
+  wheel=$(compgen -G "$here/wheels/piapp_node-$version-*.whl" || true)
   run "${pip[@]}" --no-build-isolation "${wheel:-$here}"
   run mkdir -p "$venv/share/piapp"
   run cp -r "$here/systemd" "$here/deploy/uninstall.sh" "$venv/share/piapp/"
