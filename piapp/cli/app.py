@@ -90,6 +90,13 @@ ENTRIES: Mapping[str, Entry] = {
         "Alarms that this node has kept: landmarks around each, and what you say of it.",
         "cases_app",
     ),
+    "backup": Entry(
+        "backup",
+        "Write configuration, zones, learnt places and kept cases into one file; secrets only when asked, encrypted.",
+    ),
+    "restore": Entry(
+        "backup", "Give this board what a backup holds, or nothing when it does not fit; stop the service before."
+    ),
     "schema": Entry("config", "Print the JSON Schema of a payload; without NAME those of all payloads, by name."),
     "config": Entry("config", "Show and check the configuration.", "config_app"),
     "model": Entry("model", "List, verify and fetch model bundles.", "model_app"),

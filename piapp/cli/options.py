@@ -37,13 +37,23 @@ def begin(
 
 def load(path: Path | None, sets: list[str] | None, shortcuts: dict[str, str | None]) -> LoadedConfig:
     """Load the configuration with the command line's values on top."""
+    overrides = overrides_of(sets)
+    overrides += [(key, msgspec.json.encode(value).decode()) for key, value in shortcuts.items() if value is not None]
+    if path is not None and not path.exists():
+        raise ConfigError(f"{path}: there is no such file")
+    return load_config(path, overrides=overrides)
+
+
+def overrides_of(sets: list[str] | None) -> list[tuple[str, str]]:
+    """Keys and values of `--set`.
+
+    Raises:
+        UsageError: One is not KEY=VALUE.
+    """
     overrides = []
     for text in sets or []:
         key, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set {text}: expected KEY=VALUE, such as --set camera.fps=10")
         overrides.append((key.strip(), value.strip()))
-    overrides += [(key, msgspec.json.encode(value).decode()) for key, value in shortcuts.items() if value is not None]
-    if path is not None and not path.exists():
-        raise ConfigError(f"{path}: there is no such file")
-    return load_config(path, overrides=overrides)
+    return overrides

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +100,7 @@ class AlarmFile:
     """
 
     def __init__(self, folder: Path | None, node: str, clocks: Clocks) -> None:
-        self._file = None if folder is None else folder / f"alarms-{node}.json"
+        self._file = None if folder is None else _file(folder, node)
         self._clocks = clocks
         self._failed = False
 
@@ -137,3 +137,27 @@ class AlarmFile:
             self._failed = True
         else:
             self._failed = False
+
+
+def learnt(folder: Path, node: str) -> MonitorSnapshot | None:
+    """What a node has learnt of its room, without who is in it; None when nothing is kept."""
+    file = _file(folder, node)
+    try:
+        kept = msgspec.json.decode(file.read_bytes(), type=KeptAlarms)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return replace(kept.monitor, next_id=1, persons=())
+
+
+def keep_learnt(folder: Path, node: str, monitor: MonitorSnapshot, *, owner: tuple[int, int]) -> None:
+    """Have a node that does not run begin with what another has learnt.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    kept = KeptAlarms("", 0, time.time_ns(), 0, replace(monitor, next_id=1, persons=()))
+    write_whole(_file(folder, node), msgspec.json.encode(kept), mode=0o600, owner=owner)
+
+
+def _file(folder: Path, node: str) -> Path:
+    return folder / f"alarms-{node}.json"
