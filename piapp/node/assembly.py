@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,12 @@ from piapp.mqtt.commands import Commands
 from piapp.mqtt.homeassistant import HomeAssistant
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
-from piapp.mqtt.spool import open_spool
+from piapp.mqtt.spool import Spool, open_spool
 from piapp.mqtt.topics import Topics
 from piapp.node import outlets
 from piapp.node.alarm_file import AlarmFile, Clocks
 from piapp.node.alarms import Alarms
-from piapp.node.announcer import Announcer
+from piapp.node.announcer import Announcer, DescribeDevice
 from piapp.node.cases_outlet import cases_outlet
 from piapp.node.control import Control
 from piapp.node.health_report import HealthReporter, HeatMonitor
@@ -48,6 +48,7 @@ from piapp.service.systemd import Supervisor
 from piapp.types import PoseResult
 
 if TYPE_CHECKING:
+    from piapp.node.picture_feed import PictureFeed
     from piapp.preview.server import Preview
 
 
@@ -111,124 +112,181 @@ def assemble(config: Config, parts: NodeParts, config_file: Path | None, observe
     Raises:
         ConfigError: A library that the configuration needs is not installed.
     """
-    boot = boot_id()
-
-    def announce() -> None:
-        announcer.announce()
-
-    def frame_sent(result: PoseResult, sent_ns: int | None) -> None:
-        if sent_ns is not None:
-            health.add_latency(sent_ns - result.captured_ns)
-        source.frame_done()
-        group.frame_sent(result, sent_ns)
-
-    topics = Topics(config.mqtt.base_topic, node_id(config))
-    folder = state_folder(config.spool)
-    kept_file = settings_file(folder, topics.node)
-    settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file))
-    config = settings.config
-    writer = PayloadWriter.configured(config.publish, topics.node, boot)
-    spool = open_spool(config.spool, folder, topics.node, first=first_event_number())
-    monitor = monitor_of(config)
-    power = Power(config.power, config.camera.fps, time.monotonic())
-    heat = HeatMonitor(power)
-    health = Health()
-    supervisor = Supervisor.of_this_process()
-    publisher = Publisher(config.mqtt, config.publish, topics, events=spool)
-    commands = Commands(topics, publisher.publish, response_prefix=config.mqtt.response_prefix)
-    pictures = outlets.picture_feed(config, publisher, writer)
-    control = Control(commands, settings, announce, pictures.ask if pictures else None)
-    camera = PausableCamera(parts.open_camera)
-    source = ResultSource(
-        camera.open,
-        parts.factory,
-        config,
-        keep_images=config.publish.image == "photo",
-        enabled=control.watching,
-    )
-    device = partial(home_device, topics=topics, keeps_settings=folder is not None)
-    home = HomeAssistant(config.homeassistant, device(config, live_keys=settings.values()), publisher)
-    announcer = Announcer(
-        settings,
-        control=control,
-        monitor=monitor,
-        power=power,
-        publisher=publisher,
-        writer=writer,
-        home=home,
-        device=device,
-        describe=lambda changed: info(changed, parts.model, source.description),
-        set_status=supervisor.say,
-    )
-    page = Page(
-        settings,
-        node=topics.node,
-        control=control,
-        heat=heat,
-        people=lambda: reporter.people,
-        announce=announcer.announce,
-    )
-    preview = outlets.live_page(config, page.status, page.change_zones)
-    metrics = outlets.metrics_endpoint(config, topics.node)
-    cases = cases_outlet(folder, topics.node, monitor, control, lambda: settings.config)
-    # In the order in which they start.
-    group = OutletGroup(
-        outlets.LogOutlet(),
-        outlets.MetricsOutlet(metrics) if metrics else None,
-        outlets.PageOutlet(preview) if preview else None,
-        outlets.HomeAssistantOutlet(home),
-        outlets.BrokerOutlet(publisher, writer, frame_sent),
-        outlets.PictureOutlet(pictures) if pictures else None,
-        cases,
-        *observers,
-    )
-    alarm_file = AlarmFile(folder, topics.node, Clocks(boot))
-    reporter = Reporter(
-        monitor=monitor,
-        alarms=Alarms(alarm_file, monitor, lambda: settings.config.posture.repeat_alarm_s),
-        camera_loss=CameraLoss(folder, topics.node),
-        control=control,
-        writer=writer,
-        publisher=publisher,
-        outlets=group,
-        # In step with the spool's own numbers, which go on from run to run: each id is given to one event.
-        event_ids=event_ids(boot, first=spool.last + 1),
-    )
-    control.add("acknowledge", reporter.acknowledge)
-    control.add("test", reporter.send_test)
-    pausing = Pausing(
-        pauses=Pauses(pause_file(folder, topics.node)),
-        camera=camera,
-        control=control,
-        watcher=reporter,
-        schedule=lambda: settings.config.schedule,
-        discard=source.discard,
-    )
-    health_reporter = HealthReporter(
-        health,
-        source,
-        publisher,
-        commands,
-        power,
-        folder=folder,
-        restarts=count_start(folder, topics.node, boot),
-        send=group.health,
-    )
+    made = _Made(config, parts, config_file, observers)
+    made.control.add("acknowledge", made.reporter.acknowledge)
+    made.control.add("test", made.reporter.send_test)
     return Assembly(
-        settings,
+        made.settings,
         parts.model.name,
-        supervisor,
-        publisher,
-        commands,
-        control,
-        source,
-        preview,
-        group,
-        reporter,
-        announcer,
-        pausing,
-        health,
-        health_reporter,
-        heat,
-        power,
+        made.supervisor,
+        made.publisher,
+        made.commands,
+        made.control,
+        made.source,
+        made.preview,
+        made.all_outlets,
+        made.reporter,
+        made.announcer,
+        made.pausing,
+        made.health,
+        made.health_reporter,
+        made.heat,
+        made.power,
     )
+
+
+class _Made:
+    """The parts, each made when another one asks for it first.
+
+    What parts only need while the node runs they get as a function, so that no two wait for each other here.
+    """
+
+    def __init__(
+        self, config: Config, parts: NodeParts, config_file: Path | None, observers: tuple[Outlet, ...]
+    ) -> None:
+        self._parts = parts
+        self._observers = observers
+        self._topics = Topics(config.mqtt.base_topic, node_id(config))
+        self._node = self._topics.node
+        self._folder = state_folder(config.spool)
+        kept_file = settings_file(self._folder, self._node)
+        self.settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file))
+        self._config = self.settings.config
+        self._boot = boot_id()
+        self._monitor = monitor_of(self._config)
+        self._writer = PayloadWriter.configured(self._config.publish, self._node, self._boot)
+        self._camera = PausableCamera(parts.open_camera)
+        self.power = Power(self._config.power, self._config.camera.fps, time.monotonic())
+        self.heat = HeatMonitor(self.power)
+        self.health = Health()
+        self.supervisor = Supervisor.of_this_process()
+
+    @cached_property
+    def _spool(self) -> Spool:
+        return open_spool(self._config.spool, self._folder, self._node, first=first_event_number())
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        return Publisher(self._config.mqtt, self._config.publish, self._topics, events=self._spool)
+
+    @cached_property
+    def commands(self) -> Commands:
+        return Commands(self._topics, self.publisher.publish, response_prefix=self._config.mqtt.response_prefix)
+
+    @cached_property
+    def control(self) -> Control:
+        ask_picture = self._pictures.ask if self._pictures else None
+        return Control(self.commands, self.settings, self._announce, ask_picture)
+
+    @cached_property
+    def source(self) -> ResultSource:
+        return ResultSource(
+            self._camera.open,
+            self._parts.factory,
+            self._config,
+            keep_images=self._config.publish.image == "photo",
+            enabled=self.control.watching,
+        )
+
+    @cached_property
+    def _pictures(self) -> PictureFeed | None:
+        return outlets.picture_feed(self._config, self.publisher, self._writer)
+
+    @cached_property
+    def preview(self) -> Preview | None:
+        page = Page(
+            self.settings,
+            node=self._node,
+            control=self.control,
+            heat=self.heat,
+            people=lambda: self.reporter.people,
+            announce=self.announcer.announce,
+        )
+        return outlets.live_page(self._config, page.status, page.change_zones)
+
+    @cached_property
+    def _home(self) -> HomeAssistant:
+        device = self._device(self._config, live_keys=self.settings.values())
+        return HomeAssistant(self._config.homeassistant, device, self.publisher)
+
+    @cached_property
+    def _device(self) -> DescribeDevice:
+        return partial(home_device, topics=self._topics, keeps_settings=self._folder is not None)
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        return Announcer(
+            self.settings,
+            control=self.control,
+            monitor=self._monitor,
+            power=self.power,
+            publisher=self.publisher,
+            writer=self._writer,
+            home=self._home,
+            device=self._device,
+            describe=lambda config: info(config, self._parts.model, self.source.description),
+            set_status=self.supervisor.say,
+        )
+
+    @cached_property
+    def all_outlets(self) -> OutletGroup:
+        """In the order in which they start."""
+        metrics = outlets.metrics_endpoint(self._config, self._node)
+        return OutletGroup(
+            outlets.LogOutlet(),
+            outlets.MetricsOutlet(metrics) if metrics else None,
+            outlets.PageOutlet(self.preview) if self.preview else None,
+            outlets.HomeAssistantOutlet(self._home),
+            outlets.BrokerOutlet(self.publisher, self._writer, self._frame_sent),
+            outlets.PictureOutlet(self._pictures) if self._pictures else None,
+            cases_outlet(self._folder, self._node, self._monitor, self.control, lambda: self.settings.config),
+            *self._observers,
+        )
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        alarm_file = AlarmFile(self._folder, self._node, Clocks(self._boot))
+        return Reporter(
+            monitor=self._monitor,
+            alarms=Alarms(alarm_file, self._monitor, lambda: self.settings.config.posture.repeat_alarm_s),
+            camera_loss=CameraLoss(self._folder, self._node),
+            control=self.control,
+            writer=self._writer,
+            publisher=self.publisher,
+            outlets=self.all_outlets,
+            # In step with the spool's own numbers, which go on from run to run: each id is given to one event.
+            event_ids=event_ids(self._boot, first=self._spool.last + 1),
+        )
+
+    @cached_property
+    def pausing(self) -> Pausing:
+        return Pausing(
+            pauses=Pauses(pause_file(self._folder, self._node)),
+            camera=self._camera,
+            control=self.control,
+            watcher=self.reporter,
+            schedule=lambda: self.settings.config.schedule,
+            discard=self.source.discard,
+        )
+
+    @cached_property
+    def health_reporter(self) -> HealthReporter:
+        return HealthReporter(
+            self.health,
+            self.source,
+            self.publisher,
+            self.commands,
+            self.power,
+            folder=self._folder,
+            restarts=count_start(self._folder, self._node, self._boot),
+            send=self.all_outlets.health,
+        )
+
+    def _announce(self) -> None:
+        self.announcer.announce()
+
+    def _frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
+        if sent_ns is not None:
+            self.health.add_latency(sent_ns - result.captured_ns)
+        self.source.frame_done()
+        self.all_outlets.frame_sent(result, sent_ns)
