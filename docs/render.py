@@ -1,10 +1,10 @@
-"""Writes the parts of `docs/mqtt.md` that follow from the payload structs, and `docs/asyncapi.json`.
+"""Writes the parts of `docs/mqtt.md` and of the README that follow from the code, and `docs/asyncapi.json`.
 
 usage: docs/render.py [--check] [--capture]
 
 `--check` changes nothing and exits 1 where a file is out of date. `--capture` first runs the demo and keeps one message
-of each topic in `docs/examples`. A part of the page lies between `<!-- fields StructName -->`, `<!-- topics -->`,
-`<!-- requests -->` or `<!-- example NAME -->` and the next `<!-- end -->`.
+of each topic in `docs/examples`. A part of a page lies between `<!-- fields StructName -->`, `<!-- topics -->`,
+`<!-- requests -->`, `<!-- example NAME -->` or `<!-- blueprints -->` and the next `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,30 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from piapp.mqtt.asyncapi import asyncapi
 from piapp.mqtt.commands import COMMANDS
 from piapp.mqtt.schema import CHANNELS, definitions
 
 DOCS = Path(__file__).parent
-PAGE = DOCS / "mqtt.md"
+ROOT = DOCS.parent
+PAGES = (DOCS / "mqtt.md", ROOT / "README.md")
+BLUEPRINTS = ROOT / "deploy" / "homeassistant"
 EXAMPLES = DOCS / "examples"
 ASYNCAPI = DOCS / "asyncapi.json"
 
-_PART = re.compile(r"<!-- (fields|example|topics|requests) ?([\w-]*) -->\n.*?<!-- end -->", re.DOTALL)
+_PART = re.compile(r"<!-- (fields|example|topics|requests|blueprints) ?([\w-]*) -->\n.*?<!-- end -->", re.DOTALL)
 _TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
 _LIMITS = {"minimum": "≥ {}", "maximum": "≤ {}", "minLength": "≥ {} characters", "maxLength": "≤ {} characters"}
+
+_BY_HAND = """\
+To import one, serve the folder (`python3 -m http.server --directory deploy/homeassistant 8000`) and give
+`http://THIS-MACHINE:8000/fall_alert.yaml` to "Import blueprint" under Settings, Automations, Blueprints; or copy the
+files to `blueprints/automation/piapp` of Home Assistant's configuration."""
 
 # How much of an example is shown: rows of landmarks and sections of the configuration beyond that are cut.
 _ROW_LENGTH = 5
@@ -49,6 +58,8 @@ def _part(kind: str, name: str) -> str:
         return _fields(definitions("#{name}")[name])
     if kind == "example":
         return _example(name)
+    if kind == "blueprints":
+        return blueprint_buttons(homepage())
     return _topics() if kind == "topics" else _requests()
 
 
@@ -135,6 +146,27 @@ def _example(name: str) -> str:
     return f"```json\n{shortened(message)}\n```"
 
 
+def homepage() -> str:
+    """The project's public address, on a forge such as https://github.com/OWNER/NAME; empty while it has none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(project.get("urls", {}).get("Homepage", "")).rstrip("/")
+
+
+def blueprint_buttons(address: str) -> str:
+    """Buttons that open Home Assistant's import of each blueprint; without an address, how to import them by hand."""
+    names = [path.name for path in sorted(BLUEPRINTS.glob("*.yaml"))]
+    if not address:
+        return _BY_HAND
+    return "\n".join(["| blueprint | import |", "|---|---|", *(_button(address, name) for name in names)])
+
+
+def _button(address: str, name: str) -> str:
+    """A row of the table; Home Assistant turns a forge's page of a file into the file itself."""
+    file = quote(f"{address}/blob/main/deploy/homeassistant/{name}", safe="")
+    link = f"https://my.home-assistant.io/redirect/blueprint_import/?blueprint_url={file}"
+    return f"| `{name}` | [![Import](https://my.home-assistant.io/badges/blueprint_import.svg)]({link}) |"
+
+
 def shortened(message: dict[str, Any]) -> str:
     """A message with long lists and long objects cut, marked by an ellipsis."""
     text = json.dumps(_cut(message), indent=1, ensure_ascii=False)
@@ -178,7 +210,7 @@ def main(arguments: list[str]) -> int:
     if "--capture" in arguments:
         capture()
     document = json.dumps(asyncapi(), indent=1, ensure_ascii=False) + "\n"
-    wanted = {PAGE: rendered(PAGE.read_text()), ASYNCAPI: document}
+    wanted = {page: rendered(page.read_text()) for page in PAGES} | {ASYNCAPI: document}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         sys.stderr.writelines(f"{path}: out of date; run `make docs-tables`\n" for path in stale)

@@ -25,6 +25,21 @@ BLUEPRINTS = Path(__file__).parents[2] / "deploy" / "homeassistant"
 START_S = 300.0  # the first start prepares what the integrations need
 NOW = "2026-01-01T00:00:00+00:00"
 
+# Imports a blueprint as the user interface does; runs on Home Assistant's own Python, which has a WebSocket client.
+IMPORT = """
+import asyncio, json, sys, aiohttp
+
+async def main(server, token, url):
+    async with aiohttp.ClientSession() as session, session.ws_connect(server) as socket:
+        await socket.receive_json()
+        await socket.send_json({"type": "auth", "access_token": token})
+        await socket.receive_json()
+        await socket.send_json({"id": 1, "type": "blueprint/import", "url": url})
+        print(json.dumps(await socket.receive_json()))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
 
 class Phone:
     """The push service of the Home Assistant app; keeps what a phone would show."""
@@ -168,6 +183,14 @@ class Assistant:
         with suppress(HTTPError):
             return self._ask(f"api/image_proxy/{entity}", headers=self._authorised())
         return b""
+
+    def imported_blueprint(self, url: str) -> dict:
+        """What it finds where a blueprint is to be imported from."""
+        server = f"http://127.0.0.1:{self.port}/api/websocket"
+        command = ["chroot", self._root, "/opt/homeassistant/bin/python", "-c", IMPORT, server, self._token, url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def logbook(self, since: datetime) -> list[dict]:
         """The rows that its logbook shows."""
