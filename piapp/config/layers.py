@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from piapp.config.display import shown
+from piapp.config.former import former_key
 from piapp.config.sections import Config, Section
 from piapp.errors import ConfigError
 from piapp.wording import MASK, did_you_mean, is_secret_key
@@ -109,7 +110,8 @@ def _build(cls: type[_SectionT], table: dict[str, Any], place: _Place, defaults:
     hints = typing.get_type_hints(cls, include_extras=True)
     for name, value in table.items():
         if name not in hints:
-            place.report(name, f"is not a known key{_instead(name, hints)}", MASK if is_secret_key(name) else value)
+            what = former_key(f"{place.prefix}{name}") or f"is not a known key{_instead(name, hints)}"
+            place.report(name, what, MASK if is_secret_key(name) else value)
     values: dict[str, Any] = {}
     for name, hint in hints.items():
         if name not in table:

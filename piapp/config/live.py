@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from piapp.config.former import former_key
 from piapp.config.load import changed, with_zones
 from piapp.config.sections import Config, ZoneConfig
 from piapp.config.settings_trial import SettingsTrial
@@ -142,6 +143,8 @@ class LiveSettings:
     def _apply(self, values: Mapping[str, Any], origin: str) -> None:
         live = _live_keys(self.config)
         for key in values:
+            if (what := former_key(key)) is not None:
+                raise ConfigError(f"{key} ({origin}): {what}")
             if key not in live:
                 known = ", ".join((*(f"{section}.*" for section in LIVE_SECTIONS), *LIVE_KEYS))
                 raise ConfigError(f"{key}: cannot change while the node runs; these can: {known}")

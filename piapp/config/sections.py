@@ -134,83 +134,19 @@ class PostureConfig(Section, frozen=True):
     fall_sensitivity: Literal["low", "normal", "high"]
     found_lying_s: Seconds
     min_visibility: Fraction
-    min_presence: Fraction
-    min_scale_px: Annotated[float, Meta(ge=1.0, le=1000.0)]
     enter_after_s: Seconds
-    enter_whole: Fraction
-    enter_leg_share: Annotated[float, Meta(ge=0.0, le=3.0)]
-    enter_move_m: Metres
-    enter_arms: Fraction
     gap_s: Seconds
     lying_gap_s: Seconds
     fallen_gap_s: Seconds
-    match_radius_m: Annotated[float, Meta(ge=0.05, le=10.0)]
-    match_speed_m_s: Metres
     smooth_cutoff_hz: Annotated[float, Meta(ge=MIN_HZ, le=100.0)]
     smooth_beta: Annotated[float, Meta(ge=0.0, le=1000.0)]
-    tilt_max_deg: Degrees
-    tilt_bias_deg: Degrees
     dwell_s: Seconds
     settle_s: Seconds
-    hysteresis_deg: Degrees
-    lying_trunk_deg: Degrees
-    lying_thigh_deg: Degrees
-    lying_hips_m: Metres
-    lying_extension: Fraction
-    lying_balance_m: Metres
-    propped_reach_m: Metres
-    propped_arms_down: Fraction
-    bending_trunk_deg: Degrees
-    bending_knee_deg: Degrees
-    kneeling_knee_deg: Degrees
-    seated_thigh_deg: Degrees
-    half_thigh_deg: Degrees
-    passing_m_s: Metres
-    floor_hips_m: Metres
-    squat_shank_deg: Degrees
-    squat_balance_m: Metres
-    squat_fold_deg: Annotated[float, Meta(ge=0.0, le=360.0)]
-    fall_top_hips_m: Metres
-    fall_rest_m: Metres
-    fall_drop_m: Metres
-    fall_hips_drop_m: Metres
-    fall_descent_s: PositiveSeconds
-    fall_speed_m_s: Metres
-    fall_shoulders_m: Metres
-    fall_hips_m: Metres
-    fall_confirm_s: Seconds
-    fall_level_deg: Degrees
-    fall_folded_s: Seconds
-    fall_settle_s: Seconds
-    fall_up_m: Metres
-    fall_lost_s: Seconds
-    fall_lost_shoulders_m: Metres
-    fall_lost_speed_m_s: Metres
     fallen_after_s: Seconds
     repeat_alarm_s: Seconds
-    recover_hips_m: Metres
     recover_dwell_s: Seconds
-    recover_sitting_s: Seconds
-    hand_enter_m: Annotated[float, Meta(ge=-1.0, le=1.0)]
-    hand_exit_m: Annotated[float, Meta(ge=-1.0, le=1.0)]
     hand_dwell_s: Seconds
-    wave_lift_m: Metres
-    wave_swing_m: Metres
-    wave_swings: Annotated[int, Meta(ge=2, le=8)]
-    wave_window_s: PositiveSeconds
-    wave_pause_s: Seconds
-    still_move_m: Metres
-    still_reach_m: Metres
     inactive_after_s: PositiveSeconds
-    push_up_trunk_deg: Degrees
-    push_up_hip_deg: Degrees
-    push_up_hands_m: Metres
-    push_up_hold_s: Seconds
-    repetition_start: Fraction
-    repetition_far: Fraction
-    repetition_min_s: Seconds
-    repetition_max_s: Seconds
-    repetition_pause_s: Seconds
     zone_dwell_s: Seconds
 
 

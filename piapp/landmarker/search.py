@@ -30,7 +30,7 @@ MIN_CHANGED = 0.5
 # Largest cost at which a detection is somebody lost who is where they were, as after a moment behind something: then
 # nothing need have changed. Guess: a quarter of a metre.
 SAME_PLACE_COST = 0.35
-# How far from where somebody was lost they may be found again: defaults of posture.match_radius_m and match_speed_m_s.
+# How far from where somebody was lost they may be found again: as in `piapp.posture.tracks`.
 MATCH_RADIUS_M, MATCH_SPEED_M_S = 0.7, 1.5
 
 

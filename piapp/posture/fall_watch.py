@@ -46,7 +46,7 @@ class FallWatch:
     __slots__ = ("_decision", "_net", "_probability", "_window", "rules")
 
     def __init__(self, config: PostureConfig, net: FallNet | None) -> None:
-        self.rules = FallDetector(config)
+        self.rules = FallDetector()
         self._net = net
         self._window = FallWindow()
         self._probability = 0.0
@@ -54,7 +54,6 @@ class FallWatch:
 
     def use(self, config: PostureConfig) -> None:
         """Take other values from the next result on."""
-        self.rules.use(config)
         self._decision.use(FALL_THRESHOLDS[config.fall_sensitivity])
 
     def see(

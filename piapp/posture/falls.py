@@ -17,6 +17,45 @@ from piapp.posture.features import Features
 from piapp.posture.tuned import Tuned
 from piapp.types import Posture
 
+# Height of the hips from which a fall begins, at least. Measured: falls from a chair 0.45, squats 0.25 to 0.4.
+_FALL_TOP_HIPS_M = 0.42
+# Metres that the shoulders may have been higher in the 2 s before it: more, and it is the end of going down with care,
+# by way of a squat. Guess: a stoop.
+_FALL_REST_M = 0.15
+# Metres that shoulders come down in a fall, at least. Measured: 0.51 to 1.9; sitting down 0.3 to 0.45, but higher up.
+_FALL_DROP_M = 0.45
+# Metres that hips come down in a fall, at least. Measured: 0.34 (from a chair) to 0.9; lying back on a bed 0.
+_FALL_HIPS_DROP_M = 0.25
+# Seconds that a fall may take, at most, from a tenth to four fifths of the way. Measured: 0.2 to 0.8; lying down on
+# purpose 1.3 and more.
+_FALL_DESCENT_S = 1.0
+# Speed of the shoulders downwards, metres a second over 0.2 s, at least. Measured: 0.9 to 2.5.
+_FALL_SPEED_M_S = 0.9
+# Height of the shoulders below which somebody is low. Measured: after falls 0 to 0.4, sitting on the floor 0.45 to 0.5.
+_FALL_SHOULDERS_M = 0.45
+# Height of the hips below which somebody is low. Measured: after falls -0.1 to 0.3, squats 0.25 to 0.5.
+_FALL_HIPS_M = 0.33
+# Seconds low before it is a fall. Guess: longer than a glitch, shorter than a rest.
+_FALL_CONFIRM_S = 0.3
+# Inclination of the trunk from which that is enough. Measured: level trunks 68 to 115.
+_FALL_LEVEL_DEG = 65.0
+# Seconds low when the trunk is not level: the model sometimes folds people who pick things up. Measured: 0.75.
+_FALL_FOLDED_S = 1.0
+# Seconds that somebody may be low before a fall is told: the model may see little of them at first. Guess.
+_FALL_SETTLE_S = 2.5
+# Height of the shoulders from which somebody is up again and may fall anew. Guess: kneeling.
+_FALL_UP_M = 0.7
+# Seconds after which somebody lost while falling has fallen. Measured: blurred falls are lost for up to 0.5.
+_FALL_LOST_S = 0.8
+# Height of the shoulders, where lost, below which that may be a fall. Guess: half of standing.
+_FALL_LOST_SHOULDERS_M = 0.75
+# Speed of the shoulders where lost, metres a second. Guess: faster than any sitting down.
+_FALL_LOST_SPEED_M_S = 1.2
+# Height of the hips from which somebody may be up again. Guess: a low seat.
+RECOVER_HIPS_M = 0.35
+# Seconds sitting or bent before a fall is over. Guess: people sit up and fall back.
+_RECOVER_SITTING_S = 3.0
+
 _LOW_LATE_S = 1.0  # how long after most of the descent somebody may be seen to be low
 _AWAY_M = 1.5  # farther than anybody falls
 _BEFORE_S = 2.0  # how far before a descent is looked at, for what it is a part of
@@ -93,13 +132,12 @@ class Floor:
         return Height(ts_ms, (shoulders + features.shoulders_m) / 2, (hips + features.hips_m) / 2)
 
 
-class FallDetector(Tuned):
+class FallDetector:
     """Watches one person come down."""
 
     __slots__ = ("_floor", "_heights", "_lost_reported", "_low_ms")
 
-    def __init__(self, config: PostureConfig) -> None:
-        super().__init__(config)
+    def __init__(self) -> None:
         self._floor = Floor()
         self._heights: deque[Height] = deque()
         self._low_ms: int | None = None
@@ -110,11 +148,11 @@ class FallDetector(Tuned):
         self._floor.step(features, posture)
         self._lost_reported = False
         height = self._floor.height(features, ts_ms)
-        oldest = ts_ms - (self._config.fall_descent_s + self._config.fall_settle_s + _BEFORE_S) * 1000
+        oldest = ts_ms - (_FALL_DESCENT_S + _FALL_SETTLE_S + _BEFORE_S) * 1000
         while self._heights and self._heights[0].ts_ms < oldest:
             self._heights.popleft()
         self._heights.append(height)
-        if height.shoulders_m > self._config.fall_up_m:
+        if height.shoulders_m > _FALL_UP_M:
             self._low_ms = None
         low = self._is_low(height, posture)
         if self._low_ms is None and low:
@@ -122,13 +160,13 @@ class FallDetector(Tuned):
         if self._low_ms is None or not low:
             return None
         low_s = (ts_ms - self._low_ms) / 1000
-        level = posture == "lying" and features.trunk_deg > self._config.fall_level_deg
-        confirm_s = self._config.fall_confirm_s if level else self._config.fall_folded_s
-        if not confirm_s <= low_s <= self._config.fall_settle_s:
+        level = posture == "lying" and features.trunk_deg > _FALL_LEVEL_DEG
+        confirm_s = _FALL_CONFIRM_S if level else _FALL_FOLDED_S
+        if not confirm_s <= low_s <= _FALL_SETTLE_S:
             return None
         fall = self._judge(height, self._low_ms, lost=False)
         if fall is not None:
-            self._low_ms = ts_ms - round(self._config.fall_settle_s * 1000)  # told once
+            self._low_ms = ts_ms - round(_FALL_SETTLE_S * 1000)  # told once
         return fall
 
     def missing(self, ts_ms: int) -> Fall | None:
@@ -136,7 +174,7 @@ class FallDetector(Tuned):
         if self._lost_reported or not self._heights:
             return None
         last = self._heights[-1]
-        if ts_ms - last.ts_ms < self._config.fall_lost_s * 1000:
+        if ts_ms - last.ts_ms < _FALL_LOST_S * 1000:
             return None
         self._lost_reported = True
         return self._judge(last, last.ts_ms, lost=True)
@@ -160,13 +198,12 @@ class FallDetector(Tuned):
     def _is_low(self, height: Height, posture: Posture) -> bool:
         if posture == "bending":  # over legs that stand, or propped up on the arms
             return False
-        low = height.hips_m < self._config.fall_hips_m and height.shoulders_m < self._config.fall_shoulders_m
+        low = height.hips_m < _FALL_HIPS_M and height.shoulders_m < _FALL_SHOULDERS_M
         return low or posture == "lying"
 
     def _judge(self, end: Height, low_ms: int, *, lost: bool) -> Fall | None:
         """Look back from being low to when the person was still high."""
-        config = self._config
-        first_ms = low_ms - (config.fall_descent_s + _LOW_LATE_S) * 1000
+        first_ms = low_ms - (_FALL_DESCENT_S + _LOW_LATE_S) * 1000
         before = [height for height in self._heights if first_ms <= height.ts_ms <= low_ms]
         top = max(before or [end], key=lambda height: height.shoulders_m)
         drop = top.shoulders_m - end.shoulders_m
@@ -178,12 +215,10 @@ class FallDetector(Tuned):
         speed = _speed(self._heights)
         if self._was_higher(top, start_ms):
             return None
-        enough = (
-            drop >= config.fall_drop_m and hips_drop >= config.fall_hips_drop_m and top.hips_m >= config.fall_top_hips_m
-        )
-        if not enough or descent_s > config.fall_descent_s or speed < config.fall_speed_m_s:
+        enough = drop >= _FALL_DROP_M and hips_drop >= _FALL_HIPS_DROP_M and top.hips_m >= _FALL_TOP_HIPS_M
+        if not enough or descent_s > _FALL_DESCENT_S or speed < _FALL_SPEED_M_S:
             return None
-        if lost and (end.shoulders_m > config.fall_lost_shoulders_m or speed < config.fall_lost_speed_m_s):
+        if lost and (end.shoulders_m > _FALL_LOST_SHOULDERS_M or speed < _FALL_LOST_SPEED_M_S):
             return None
         score = min(1.0, 0.4 + 0.3 * drop + 0.2 * speed - (0.2 if lost else 0.0))
         return Fall(drop, hips_drop, descent_s, speed, end.shoulders_m, end.hips_m, lost, score)
@@ -191,7 +226,7 @@ class FallDetector(Tuned):
     def _was_higher(self, top: Height, start_ms: int) -> bool:
         """Whether the person came from higher up just before: then this is the last part of going down with care."""
         since_ms = start_ms - _BEFORE_S * 1000
-        limit_m = top.shoulders_m + self._config.fall_rest_m
+        limit_m = top.shoulders_m + _FALL_REST_M
         return any(since_ms <= h.ts_ms <= start_ms and h.shoulders_m > limit_m for h in self._heights)
 
 
@@ -258,13 +293,13 @@ class FloorTime(Tuned):
         """Seconds on the floor when the person is up again; `stands` says that standing is the kept posture."""
         if self.since_ms is None:
             return None
-        raised = features.hips_m > self._config.recover_hips_m
+        raised = features.hips_m > RECOVER_HIPS_M
         if posture in ("lying", "unknown") or (posture != "standing" and not raised):
             self._up_ms = None
             return None
         if self._up_ms is None:
             self._up_ms = ts_ms
-        wait_s = self._config.recover_dwell_s if stands else self._config.recover_sitting_s
+        wait_s = self._config.recover_dwell_s if stands else _RECOVER_SITTING_S
         if ts_ms - self._up_ms < wait_s * 1000:
             return None
         down_s = (ts_ms - self.since_ms) / 1000

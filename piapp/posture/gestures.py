@@ -14,6 +14,21 @@ from piapp.posture.geometry import EARS, ELBOWS, EYES, NOSE, SHOULDERS, WRISTS, 
 from piapp.posture.tuned import Tuned
 from piapp.types import EventType
 
+# Metres above the eyes from which a hand is raised. Measured: raised and waving hands 0.05 and more, a telephone below.
+_HAND_ENTER_M = 0.0
+# Metres above the eyes below which it is no more. Guess: a hand's breadth.
+_HAND_EXIT_M = -0.1
+# Metres that a waving hand is above its elbow, at least. Guess.
+_WAVE_LIFT_M = 0.05
+# Metres that a waving hand swings, at least. Guess: a quarter of a forearm.
+_WAVE_SWING_M = 0.1
+# Swings to one side that make a wave. Guess: twice to and fro.
+_WAVE_SWINGS = 4
+# Seconds in which they happen. Guess: 1 Hz and faster.
+_WAVE_WINDOW_S = 2.5
+# Seconds until the next wave can be told.
+_WAVE_PAUSE_S = 3.0
+
 SIDES = ("left", "right")
 _LOW_M = 0.1  # a waving hand is not further below its shoulder than this
 
@@ -81,7 +96,7 @@ class _Hand(Tuned):
     def step_raised(self, points: list[list[float]], ts_ms: int, *, visible: bool, up: bool) -> float | None:
         """The height above the eyes in metres when `raised` has just changed."""
         height_m = points[WRISTS[self.index]][1] - max(points[NOSE][1], points[EYES[0]][1], points[EYES[1]][1])
-        limit_m = self._config.hand_exit_m if self.raised else self._config.hand_enter_m
+        limit_m = _HAND_EXIT_M if self.raised else _HAND_ENTER_M
         if not visible or (up and height_m > limit_m) == self.raised:
             self._since_ms = None
             return None
@@ -95,14 +110,14 @@ class _Hand(Tuned):
     def step_wave(self, points: list[list[float]], ts_ms: int, *, visible: bool) -> int:
         """The number of swings when they have just made a wave, else 0."""
         wrist, elbow, shoulder = (points[pair[self.index]] for pair in (WRISTS, ELBOWS, SHOULDERS))
-        if not visible or wrist[1] < elbow[1] + self._config.wave_lift_m or wrist[1] < shoulder[1] - _LOW_M:
+        if not visible or wrist[1] < elbow[1] + _WAVE_LIFT_M or wrist[1] < shoulder[1] - _LOW_M:
             self._turn_m, self._way = None, 0
             self._swings.clear()
             return 0
         self._follow(wrist[0] - elbow[0], ts_ms)
-        first_ms = ts_ms - self._config.wave_window_s * 1000
+        first_ms = ts_ms - _WAVE_WINDOW_S * 1000
         swings = sum(when >= first_ms for when in self._swings)
-        if swings < self._config.wave_swings or ts_ms - self._wave_ms < self._config.wave_pause_s * 1000:
+        if swings < _WAVE_SWINGS or ts_ms - self._wave_ms < _WAVE_PAUSE_S * 1000:
             return 0
         self._wave_ms = ts_ms
         return swings
@@ -114,6 +129,6 @@ class _Hand(Tuned):
         moved = across_m - self._turn_m
         if moved * self._way > 0:
             self._turn_m = across_m
-        elif abs(moved) >= self._config.wave_swing_m:
+        elif abs(moved) >= _WAVE_SWING_M:
             self._way, self._turn_m = (1 if moved > 0 else -1), across_m
             self._swings.append(ts_ms)

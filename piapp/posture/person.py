@@ -11,19 +11,23 @@ from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.down_watch import DownWatch, Room
 from piapp.posture.exercises import Exercises
 from piapp.posture.fall_watch import FoundFall
+from piapp.posture.falls import RECOVER_HIPS_M
 from piapp.posture.features import Features
 from piapp.posture.finding import Finding, Numbers
 from piapp.posture.geometry import Body
 from piapp.posture.gestures import Hands
 from piapp.posture.lying_places import Place
 from piapp.posture.plausibility import Evidence
-from piapp.posture.postures import PostureFilter, SettledPosture, classify
+from piapp.posture.postures import HALF_THIGH_DEG, LYING_TRUNK_DEG, PostureFilter, SettledPosture, classify
 from piapp.posture.reading import Reading
 from piapp.posture.snapshot import BodySnapshot, PersonSnapshot
 from piapp.posture.stillness import Stillness
 from piapp.posture.zones import ZonePresence
 from piapp.types import Person, Posture, PostureEvent
 
+# Speed of the hips up or down, metres a second, from which legs bent half-way are on their way to a posture. Guess:
+# half of sitting down slowly.
+_PASSING_M_S = 0.35
 _BENT: tuple[Posture, ...] = ("sitting", "squatting")
 
 
@@ -183,8 +187,8 @@ class PersonTracker:
 
     def _arrived(self, judged: Posture, features: Features) -> Posture:
         """The judgement, unless legs bent half-way are on their way up or down: then still what it was."""
-        half = judged in _BENT and features.thigh_deg < self._config.half_thigh_deg
-        passing = half and abs(self._down.vertical_m_s) > self._config.passing_m_s
+        half = judged in _BENT and features.thigh_deg < HALF_THIGH_DEG
+        passing = half and abs(self._down.vertical_m_s) > _PASSING_M_S
         return self.posture if passing and self.posture not in (*_BENT, "unknown") else judged
 
     def _zone_changes(self, reading: Reading) -> Iterator[Finding]:
@@ -202,7 +206,7 @@ class PersonTracker:
         yield from self._down.overdue(ts_ms)
 
     def _settled(self, reading: Reading) -> Iterator[Finding]:
-        on_floor = reading.features.hips_m < self._config.recover_hips_m
+        on_floor = reading.features.hips_m < RECOVER_HIPS_M
         held_s = (reading.ts_ms - self._filter.since_ms) / 1000
         kind, previous = self._rest.step(self.posture, held_s, on_floor=on_floor)
         if self._rest.posture != "lying" and self.posture == self._rest.posture:
@@ -211,7 +215,7 @@ class PersonTracker:
             yield Finding(kind, _numbers(reading.features), previous)
 
     def _gestures(self, reading: Reading) -> Iterator[Finding]:
-        steep = reading.features.trunk_deg < self._config.lying_trunk_deg
+        steep = reading.features.trunk_deg < LYING_TRUNK_DEG
         upright = steep and self._down.since_ms is None and self.posture != "lying"
         found = self._hands.step(reading.body, reading.tilt_deg, upright_body=upright, ts_ms=reading.ts_ms)
         for kind, numbers in found:

@@ -13,6 +13,45 @@ from piapp.posture.features import Features
 from piapp.posture.tuned import Tuned
 from piapp.types import EventType, Posture
 
+# Degrees by which limits of angles move in favour of the posture held. Measured: flicker is 2 to 5.
+_HYSTERESIS_DEG = 6.0
+# Inclination of the trunk from which one may lie. Measured: lying 60 to 115, sitting and squatting below 50.
+LYING_TRUNK_DEG = 58.0
+# Inclination of the thighs from which one lies when the trunk does. Measured: lying 50 to 115, bending 15 to 40.
+_LYING_THIGH_DEG = 45.0
+# Height of the hips above the feet below which one lies when the trunk does. Measured: -0.1 to 0.25.
+_LYING_HIPS_M = 0.35
+# Height of the hips as a share of the legs' length below which one lies. Measured: bending from a chair 0.7.
+_LYING_EXTENSION = 0.62
+# Metres from the feet to where the weight acts beyond which nobody stands, so a leaning trunk lies. Measured: bending
+# 0.16 to 0.28, lying 0.6 to 0.9.
+_LYING_BALANCE_M = 0.45
+# Height of the shoulders above the hands, and the floor, from which arms prop a level trunk up. Guess: half an arm.
+_PROPPED_REACH_M = 0.35
+# Height of the shoulders above the hands in the picture, as a share of the arms, from which arms stand straight.
+# Measured: push-ups 0.89 to 0.97, lying 0.8 and less.
+_PROPPED_ARMS_DOWN = 0.85
+# Inclination of the trunk from which standing is bending. Guess between a stoop and picking up.
+_BENDING_TRUNK_DEG = 45.0
+# Angle of the knees below which a bent trunk belongs to a squat. Measured: bending 120 to 150, squats 55 to 100.
+_BENDING_KNEE_DEG = 103.0
+# Angle of the knees below which an upright trunk on upright thighs kneels, which counts as squatting. Guess.
+_KNEELING_KNEE_DEG = 110.0
+# Inclination of the thighs from which one sits or squats. Measured: standing and walking 0 to 32, chairs 46 to 90.
+_SEATED_THIGH_DEG = 42.0
+# Inclination of the thighs up to which a squat is only half-way. Measured: bottoms 62 to 98.
+HALF_THIGH_DEG = 57.0
+# Height of the hips below which one sits on the floor and does not squat. Measured: squats 0.25 and more.
+_FLOOR_HIPS_M = 0.17
+# Lean of the shanks between sitting (less) and squatting. Measured: chairs -14 to 14, squats 22 to 37.
+_SQUAT_SHANK_DEG = 18.0
+# Distance of the weight from the feet between squatting (less) and sitting. Measured: squats 0.01 to 0.15, chairs 0.06
+# to 0.4.
+_SQUAT_BALANCE_M = 0.12
+# Sum of the angles of knees and hips between squatting (less) and sitting. Measured: squats 118 to 165, chairs 188 to
+# 240.
+_SQUAT_FOLD_DEG = 172.0
+
 _ALL: tuple[Posture, ...] = ("standing", "sitting", "lying", "bending", "squatting", "unknown")
 
 
@@ -20,27 +59,26 @@ def classify(features: Features, config: PostureConfig, held: Posture = "unknown
     """Judge one body; limits move by the hysteresis in favour of the posture that is `held`."""
     if features.trunk_seen < config.min_visibility:
         return "unknown"
-    slack = config.hysteresis_deg
     legs_seen = features.legs_seen >= config.min_visibility
-    if features.sunk_deg > config.lying_trunk_deg - (slack if held == "lying" else 0) and (
-        _level(features, config) if legs_seen else features.trunk_picture_deg > config.lying_trunk_deg
+    if features.sunk_deg > LYING_TRUNK_DEG - (_HYSTERESIS_DEG if held == "lying" else 0) and (
+        _level(features) if legs_seen else features.trunk_picture_deg > LYING_TRUNK_DEG
     ):
         return "bending" if propped(features, config) else "lying"
     if not legs_seen:
         return "unknown"
-    if features.trunk_deg > config.bending_trunk_deg - (slack if held == "bending" else 0):
-        return "squatting" if features.knee_deg < config.bending_knee_deg else "bending"
-    if features.thigh_deg > config.seated_thigh_deg - (slack if held in ("sitting", "squatting") else 0):
-        return _seated(features, config, held)
-    return "standing" if features.knee_deg > config.kneeling_knee_deg else "squatting"
+    if features.trunk_deg > _BENDING_TRUNK_DEG - (_HYSTERESIS_DEG if held == "bending" else 0):
+        return "squatting" if features.knee_deg < _BENDING_KNEE_DEG else "bending"
+    if features.thigh_deg > _SEATED_THIGH_DEG - (_HYSTERESIS_DEG if held in ("sitting", "squatting") else 0):
+        return _seated(features, held)
+    return "standing" if features.knee_deg > _KNEELING_KNEE_DEG else "squatting"
 
 
-def _level(features: Features, config: PostureConfig) -> bool:
+def _level(features: Features) -> bool:
     """Whether the legs do not carry the leaning trunk: hips low, legs level, or the weight far from the feet."""
     return (
-        features.hips_m < config.lying_hips_m
-        or (features.thigh_deg > config.lying_thigh_deg and features.extension < config.lying_extension)
-        or features.balance_m > config.lying_balance_m
+        features.hips_m < _LYING_HIPS_M
+        or (features.thigh_deg > _LYING_THIGH_DEG and features.extension < _LYING_EXTENSION)
+        or features.balance_m > _LYING_BALANCE_M
     )
 
 
@@ -50,24 +88,22 @@ def propped(features: Features, config: PostureConfig) -> bool:
     They do when the shoulders are well above hands and feet, or well above hands on arms that stand straight in the
     picture: the feet's height is unsure for bodies that point at the camera.
     """
-    if features.arms_seen < config.min_visibility or features.reach_m < config.propped_reach_m:
+    if features.arms_seen < config.min_visibility or features.reach_m < _PROPPED_REACH_M:
         return False
-    above_feet = features.shoulders_m > config.propped_reach_m and features.hips_m > config.floor_hips_m
-    return above_feet or features.arms_down > config.propped_arms_down
+    above_feet = features.shoulders_m > _PROPPED_REACH_M and features.hips_m > _FLOOR_HIPS_M
+    return above_feet or features.arms_down > _PROPPED_ARMS_DOWN
 
 
-def _seated(features: Features, config: PostureConfig, held: Posture) -> Posture:
-    if features.hips_m < config.floor_hips_m:
+def _seated(features: Features, held: Posture) -> Posture:
+    if features.hips_m < _FLOOR_HIPS_M:
         return "sitting"
     # In doubt people sit, the more so half-way down, where nobody stays without a seat; and nobody slips from a seat
     # into a squat, or back, without a clear sign.
-    favour = {"sitting": 1.2, "squatting": 0.0}.get(held, 0.6) + (
-        0.6 if features.thigh_deg < config.half_thigh_deg else 0
-    )
-    shanks = (config.squat_shank_deg - features.shank_deg) / 10.0
-    weight = (features.balance_m - config.squat_balance_m) / 0.1
-    folded = (features.knee_deg + features.hip_deg - config.squat_fold_deg) / 15.0
-    level = (features.thigh_deg - config.half_thigh_deg + 5.0) / 20.0  # half-way down every squat is still unfolded
+    favour = {"sitting": 1.2, "squatting": 0.0}.get(held, 0.6) + (0.6 if features.thigh_deg < HALF_THIGH_DEG else 0)
+    shanks = (_SQUAT_SHANK_DEG - features.shank_deg) / 10.0
+    weight = (features.balance_m - _SQUAT_BALANCE_M) / 0.1
+    folded = (features.knee_deg + features.hip_deg - _SQUAT_FOLD_DEG) / 15.0
+    level = (features.thigh_deg - HALF_THIGH_DEG + 5.0) / 20.0  # half-way down every squat is still unfolded
     signs = _clip(shanks, 1.0) + _clip(weight, 1.0) + min(1.0, max(0.0, level)) * _clip(folded, 2.0)
     return "sitting" if signs + favour > 0 else "squatting"
 

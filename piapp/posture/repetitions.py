@@ -16,6 +16,26 @@ from piapp.posture.postures import propped
 from piapp.posture.tuned import Tuned
 from piapp.types import Posture
 
+# Inclination of the trunk, to either side, from which a push-up is possible. Measured: 55 and more.
+_PUSH_UP_TRUNK_DEG = 55.0
+# Angle of the hips from which the body is straight enough for one. Measured: 115 and more in 98 %.
+_PUSH_UP_HIP_DEG = 110.0
+# Metres that hands may move in one, at most: they stand on the floor. Guess: half a hand's noise on each side.
+_PUSH_UP_HANDS_M = 0.25
+# Seconds that stretched arms must have held the body before the first. Guess: longer than getting up takes to pass it.
+_PUSH_UP_HOLD_S = 0.25
+# Depth of an exercise, 0 (standing, arms stretched, closed) to 1, below which a repetition may begin and end. Measured:
+# labelled squats and push-ups part at 0.5.
+_REPETITION_START = 0.38
+# Depth that it must reach: half ones do not count.
+_REPETITION_FAR = 0.58
+# Seconds that a repetition takes, at least. Guess: faster is noise.
+_REPETITION_MIN_S = 0.25
+# Seconds that it takes, at most. Guess: slower is sitting down and getting up.
+_REPETITION_MAX_S = 8.0
+# Seconds of pause after which counting begins anew. Guess.
+_REPETITION_PAUSE_S = 10.0
+
 Kind = Literal["squat", "push_up", "jumping_jack"]
 
 # Measured on 812 labelled poses: these put 0.5 where up and down part best, right in 99 % of squats and push-ups.
@@ -86,9 +106,9 @@ class RepetitionCounter(Tuned):
             return None
         self._possible_ms = ts_ms
         depth = self._depth(features)
-        if depth > self._config.repetition_far:
+        if depth > _REPETITION_FAR:
             self._at_far(features, posture, elapsed_ms)
-        elif depth < self._config.repetition_start and self._may_start(features, elapsed_ms):
+        elif depth < _REPETITION_START and self._may_start(features, elapsed_ms):
             return self._at_start(features, ts_ms)
         return None
 
@@ -128,9 +148,9 @@ class RepetitionCounter(Tuned):
         if start_ms is None or not whole:
             return None
         duration_s = (ts_ms - start_ms) / 1000
-        if not self._config.repetition_min_s <= duration_s <= self._config.repetition_max_s:
+        if not _REPETITION_MIN_S <= duration_s <= _REPETITION_MAX_S:
             return None
-        paused = start_ms - self._counted_ms > self._config.repetition_pause_s * 1000
+        paused = start_ms - self._counted_ms > _REPETITION_PAUSE_S * 1000
         self._count = 1 if paused else self._count + 1
         self._counted_ms = ts_ms
         return Repetition(self.kind, self._count, duration_s)
@@ -177,13 +197,13 @@ class PushUpCounter(RepetitionCounter):
 
     def under_way(self, features: Features, ts_ms: int) -> bool:
         """Whether a push-up has begun and not been given up."""
-        if self._start_ms is None or ts_ms - self._start_ms > self._config.repetition_max_s * 1000:
+        if self._start_ms is None or ts_ms - self._start_ms > _REPETITION_MAX_S * 1000:
             return False
-        return self._hands_moved_m(features) < 2 * self._config.push_up_hands_m
+        return self._hands_moved_m(features) < 2 * _PUSH_UP_HANDS_M
 
     def _possible(self, features: Features) -> bool:
-        level = self._config.push_up_trunk_deg < features.trunk_deg < 180 - self._config.push_up_trunk_deg
-        straight = features.hip_deg > self._config.push_up_hip_deg
+        level = _PUSH_UP_TRUNK_DEG < features.trunk_deg < 180 - _PUSH_UP_TRUNK_DEG
+        straight = features.hip_deg > _PUSH_UP_HIP_DEG
         return level and straight and features.arms_seen >= self._config.min_visibility
 
     def _over(self, features: Features, posture: Posture) -> bool:
@@ -197,10 +217,10 @@ class PushUpCounter(RepetitionCounter):
         if self._start_ms is not None:
             return True
         self._held_ms = self._held_ms + elapsed_ms if propped(features, self._config) else 0
-        return self._held_ms >= self._config.push_up_hold_s * 1000
+        return self._held_ms >= _PUSH_UP_HOLD_S * 1000
 
     def _whole(self, features: Features) -> bool:
-        return self._hands_moved_m(features) < self._config.push_up_hands_m and super()._whole(features)
+        return self._hands_moved_m(features) < _PUSH_UP_HANDS_M and super()._whole(features)
 
     def _at_start(self, features: Features, ts_ms: int) -> Repetition | None:
         done = super()._at_start(features, ts_ms)

@@ -16,6 +16,11 @@ from piapp.posture.features import Features
 from piapp.posture.geometry import Array, Body
 from piapp.posture.tuned import Tuned
 
+# Metres that half of the joints move before it is movement. Guess: above the model's noise.
+_STILL_MOVE_M = 0.1
+# Metres that one joint moves before it is movement. Guess.
+_STILL_REACH_M = 0.25
+
 # Nose, shoulders, elbows, wrists, hips, knees: what moves when somebody does.
 _JOINTS = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26])
 
@@ -61,7 +66,7 @@ class Stillness(Tuned):
         seen_px = [step for step, seen in zip(steps_px, visibility, strict=True) if seen >= self._config.min_visibility]
         self.moved_m = median(seen_px) / features.scale if seen_px else 0.0
         reach_m = max(seen_px, default=0.0) / features.scale
-        moved = self.moved_m > self._config.still_move_m or reach_m > self._config.still_reach_m
+        moved = self.moved_m > _STILL_MOVE_M or reach_m > _STILL_REACH_M
         if moved:
             self._place, self._since_ms = place, ts_ms
             self.last_still_s = self.still_s

@@ -15,6 +15,11 @@ from piapp.config.sections import PostureConfig
 from piapp.posture.features import Features
 from piapp.posture.tuned import Tuned
 
+# With tilt_deg = "auto": the steepest tilt believed, in degrees. Guess: beyond, "standing" may be lying.
+_TILT_MAX_DEG = 50.0
+# With tilt_deg = "auto": degrees by which standing people seem to lean away in world landmarks. Measured: 3 to 7.
+_TILT_BIAS_DEG = 5.0
+
 _EVERY_MS = 200  # at most one sample in so long, or one long look would be all there is
 _SAMPLES, _ENOUGH = 50, 10
 _UPWARDS_DEG = -10.0
@@ -41,7 +46,7 @@ class Tilt(Tuned):
         tilt = features.axis_tilt_deg
         if not self._learning or math.isnan(tilt) or features.feet_seen < self._config.min_visibility:
             return
-        if ts_ms - self._taken_ms < _EVERY_MS or not _UPWARDS_DEG <= tilt <= self._config.tilt_max_deg:
+        if ts_ms - self._taken_ms < _EVERY_MS or not _UPWARDS_DEG <= tilt <= _TILT_MAX_DEG:
             return
         self._taken_ms = ts_ms
         self._samples.append(tilt)
@@ -60,4 +65,4 @@ class Tilt(Tuned):
 
     def _estimate(self) -> None:
         known = min(1.0, len(self._samples) / _ENOUGH)
-        self.deg = known * max(0.0, median(self._samples) - self._config.tilt_bias_deg)
+        self.deg = known * max(0.0, median(self._samples) - _TILT_BIAS_DEG)

@@ -35,8 +35,6 @@ def changed_after(results, seconds, **values):
         ({"dwell_s": 1.5}, "posture_changed"),
         ({"fallen_after_s": 1.0}, "fallen"),
         ({"inactive_after_s": 2.0}, "inactive"),
-        ({"fall_drop_m": 1.9}, "fall"),
-        ({"found_lying_s": 3.0, "fall_drop_m": 1.9}, "fallen"),
     ],
 )
 def test_a_value_takes_effect_on_who_is_in_view(values, event):
@@ -44,6 +42,14 @@ def test_a_value_takes_effect_on_who_is_in_view(values, event):
     results = list(film([(2, STAND), (0.5, LIE_BACK, plunge), (8, LIE_BACK)]))
     kept, tuned = changed_after(results, 1.5, **values)
     assert [one for one in kept if one[0] == event] != [one for one in tuned if one[0] == event]
+
+
+def test_the_time_until_somebody_is_found_lying_takes_effect():
+    """Somebody lies down with care, and stays there."""
+    results = list(film([(2, STAND), (3, LIE_BACK), (8, LIE_BACK)]))
+    kept, tuned = changed_after(results, 1.5, found_lying_s=3.0)
+    assert "fallen" not in dict(kept)
+    assert "fallen" in dict(tuned)
 
 
 def test_a_zone_s_dwell_takes_effect():
