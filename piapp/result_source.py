@@ -214,6 +214,10 @@ class ResultSource:
         """Process at most so many frames a second from now on; None for all that come."""
         self._capture.max_fps = max_fps
 
+    def rest(self, *, resting: bool) -> None:
+        """Whether nobody has been there for long, so that frames in which nothing moved need no inference."""
+        self._stage.resting = resting
+
     def counts(self) -> SourceCounts:
         """What came and what was dropped so far."""
         dropped = {

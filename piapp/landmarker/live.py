@@ -21,6 +21,7 @@ from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerTimeoutError
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.order import ResultOrder
+from piapp.landmarker.still_room import StillRoom
 from piapp.types import Frame, Pose, PoseResult
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,10 @@ class LiveStage:
         workers: How many landmarkers take frames in turn. Each tracks people on its own.
         max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
         keep_images: Whether results carry their pictures. Without, nothing refers to a picture once it was looked at.
+
+    Attributes:
+        resting: Nobody has been there for long: frames in which nothing moved get an empty result without inference.
+            Set by any thread.
     """
 
     def __init__(
@@ -121,6 +126,8 @@ class LiveStage:
         self._stopping = False
         self._error: BaseException | None = None
         self._workers = [self._worker(number) for number in range(1, workers + 1)]
+        self._room = StillRoom()
+        self.resting = False
         self.dropped = 0
         self.unexpected = 0
 
@@ -223,6 +230,9 @@ class LiveStage:
                 self._changed.notify_all()
             try:
                 while (frame := self._next_frame(worker)) is not None:
+                    if self.resting and self._room.unchanged(frame.image, frame.ts_ms):
+                        self._on_result(worker, frame.ts_ms, ())
+                        continue
                     landmarker.submit(frame)
                     self._wait_for_result(worker, landmarker)
             finally:

@@ -182,6 +182,7 @@ class Node:
         self._parts.supervisor.result((time.monotonic_ns() - result.captured_ns) / 1e6, len(state.persons))
         self._parts.power.seen(time.monotonic(), poses=len(result.poses), persons=len(state.persons))
         self._parts.source.limit_rate(self._parts.power.max_fps)
+        self._parts.source.rest(resting=self._parts.power.idle)
 
     def _tick(self) -> None:
         """Do what is due besides results."""

@@ -15,6 +15,7 @@ from piapp.config.load import default_config
 from piapp.errors import LandmarkerTimeoutError, ModelError
 from piapp.landmarker.live import MAX_AUTO_WORKERS, LiveStage, worker_count
 from piapp.testing.landmarker import FakeLandmarker
+from piapp.types import Frame
 from tests.landmarker.conftest import frame
 from tests.mosquitto import DEADLINE_S, wait_until
 
@@ -316,3 +317,18 @@ def test_the_number_of_workers_follows_the_cores():
     cores = len(os.sched_getaffinity(0))
     assert worker_count(config) == max(1, min(MAX_AUTO_WORKERS, cores - 1))
     assert worker_count(msgspec.structs.replace(config, workers=5)) == 5
+
+
+def test_while_it_rests_still_pictures_cost_no_inference(rig):
+    """The first is looked at, the equal ones after it have empty results at once, and one in which something moved."""
+    stage = rig().start()
+    stage.stage.resting = True
+    moved = frame(400, (64, 48))
+    moved.image[20:40, 20:30] = 200
+    for each in (*(frame(ts_ms, (64, 48)) for ts_ms in (100, 200, 300)), moved):
+        stage.slot.put(each)
+        assert stage.results(1) == [each.ts_ms]
+    stage.stage.resting = False
+    stage.slot.put(Frame(500, 500, moved.image))
+    assert stage.results(1) == [500]
+    assert list(stage.landmarkers[0].history) == [100, 400, 500]
