@@ -23,12 +23,14 @@ class Reading:
         points: (33, 5) float32: x, y, z as fractions of the picture, visibility, presence.
         world: (33, 3) float32 in metres.
         following: Where to look in the next frame.
+        presence: How sure the model is that there is a person, 0..1; 1 where it does not say.
     """
 
     points: FloatArray
     world: FloatArray
     mask: FloatArray | None
     following: Region
+    presence: float = 1.0
 
 
 def placement_of(reading: Reading, ts_ms: int, size: tuple[int, int]) -> Placement:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, Placement
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import LandmarkerError
 from piapp.landmarker.changes import RecentPictures
@@ -24,8 +24,10 @@ from piapp.landmarker.reading import Reading, deviation, placement_of, readings_
 from piapp.landmarker.region import Region, associate
 from piapp.landmarker.search import (
     DETECTION_SHARE,
+    HELD_PRESENCE_SHARE,
     IMPLAUSIBLE_DEVIATION,
     MIN_CHANGED,
+    REREADINGS,
     SAME_PLACE_COST,
     Person,
     Place,
@@ -63,8 +65,7 @@ class PosePipeline:
         *,
         tracking: bool,
     ) -> None:
-        self._config = config
-        self._turn = turn
+        self._config, self._turn = config, turn
         self._reader = Reader(config, person_detector, landmark_model, turn)
         self._tracking = tracking
         self._persons: list[Person] = []
@@ -85,14 +86,16 @@ class PosePipeline:
         """
         with self._turn:
             finds = self._follow(image, ts_ms) if self._tracking else self._fresh(image, [])
-            self._smooth(finds, ts_ms, (image.shape[1], image.shape[0]))
+            if self._smoothing is not None:
+                _smooth(self._smoothing, finds, ts_ms, (image.shape[1], image.shape[0]))
             return tuple(_pose(find) for find in finds)
 
     def _follow(self, image: ImageArray, ts_ms: int) -> list[_Find]:
         """The people of the next frame of a video."""
         size = (image.shape[1], image.shape[0])
         due = self._detection_due(ts_ms)
-        finds = self._tracked(image, self._detect(image) if due else [])
+        detected = self._reader.detect(image, self._config.min_pose_detection_confidence) if due else []
+        finds = self._tracked(image, detected, ts_ms)
         if self._config.reacquire:
             missing = [person for person in self._persons if all(find.person is not person for find in finds)]
             if missing and not due:
@@ -102,6 +105,8 @@ class PosePipeline:
             self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
         finds = self._name(image, finds, ts_ms)
         if self._config.reacquire:
+            for find in finds:
+                self._reread(image, find, ts_ms, size)
             self._search(image, finds, ts_ms, size)
             self._recent.keep(image, ts_ms)
         self._persons = [find.person for find in finds if find.person is not None]
@@ -117,10 +122,7 @@ class PosePipeline:
         self._detected_ms = ts_ms
         return True
 
-    def _detect(self, image: ImageArray) -> list[Region]:
-        return self._reader.detect(image, self._config.min_pose_detection_confidence)
-
-    def _tracked(self, image: ImageArray, detected: list[Region]) -> list[_Find]:
+    def _tracked(self, image: ImageArray, detected: list[Region], ts_ms: int) -> list[_Find]:
         """What the tracked regions and the detected ones show; the detected renew those that they overlap."""
         owners = {id(person.region): person for person in self._persons}
         regions = [person.region for person in self._persons]
@@ -128,22 +130,38 @@ class PosePipeline:
         finds = []
         for region in kept:
             person = owners.get(id(region))
-            reading = self._read(image, region)
+            reading = self._read(image, region) if person is None else self._read_held(image, person, ts_ms)
             if reading is not None:
                 finds.append(_Find(reading, "tracked" if person else "detected", person))
         return finds
 
+    def _read_held(self, image: ImageArray, person: Person, ts_ms: int) -> Reading | None:
+        """Somebody tracked: for a body that can be theirs less presence is enough than for somebody new."""
+        enough = self._config.min_pose_presence_confidence
+        if not self._config.reacquire:
+            return self._read(image, person.region)
+        reading = self._read(image, person.region, HELD_PRESENCE_SHARE * enough)
+        if reading is None or reading.presence > enough:
+            return reading
+        size = (image.shape[1], image.shape[0])
+        return reading if _possible(reading, person, ts_ms, size, IMPLAUSIBLE_DEVIATION) else None
+
     def _fresh(self, image: ImageArray, seen: list[Region]) -> list[_Find]:
         """People whom the detector finds where nobody was seen yet."""
         overlap = self._config.min_tracking_confidence
-        new = [region for region in self._detect(image) if all(region.overlap(other) <= overlap for other in seen)]
+        new = [
+            region
+            for region in self._reader.detect(image, self._config.min_pose_detection_confidence)
+            if all(region.overlap(other) <= overlap for other in seen)
+        ]
         readings = (self._read(image, region) for region in new[: self._config.num_poses - len(seen)])
         return [_Find(reading, "detected") for reading in readings if reading is not None]
 
-    def _read(self, image: ImageArray, region: Region) -> Reading | None:
+    def _read(self, image: ImageArray, region: Region, min_presence: float | None = None) -> Reading | None:
         if not region.usable:
             return None
-        return self._reader.read(image, region, self._config.min_pose_presence_confidence)
+        least = self._config.min_pose_presence_confidence if min_presence is None else min_presence
+        return self._reader.read(image, region, least)
 
     def _name(self, image: ImageArray, finds: list[_Find], ts_ms: int) -> list[_Find]:
         """Say who each find is: the one tracked, somebody lost, or somebody new.
@@ -158,16 +176,25 @@ class PosePipeline:
                 back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
                 if expected and (strange > IMPLAUSIBLE_DEVIATION or not (back or self._changed(image, find.reading))):
                     continue
-                find.person = self._lost_at(placement) or Person.new(find.reading.following, placement)
+                person = next((person for person in self._lost if person.fits(placement)), None)
+                self._lost = [other for other in self._lost if other is not person]
+                find.person = person or Person.new(find.reading.following, placement)
             find.person.track(find.reading.following, placement, strange)
             named.append(find)
         return named
 
-    def _lost_at(self, placement: Placement) -> Person | None:
-        """The lost person who can be there, no longer lost."""
-        person = next((person for person in self._lost if person.fits(placement)), None)
-        self._lost = [other for other in self._lost if other is not person]
-        return person
+    def _reread(self, image: ImageArray, find: _Find, ts_ms: int, size: tuple[int, int]) -> None:
+        """Read somebody whose pose no body can have again, in the region that the pose itself gives."""
+        person, reading = find.person, find.reading
+        for _ in range(REREADINGS):
+            if person is None or person.failed_ms is None:
+                return
+            if (again := self._read(image, reading.following)) is None:
+                return
+            reading = again
+            if _possible(reading, person, ts_ms, size):
+                find.reading = reading
+                person.follow(reading.following, placement_of(reading, ts_ms, size))
 
     def _search(self, image: ImageArray, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
         """Search at one place for somebody who is lost, or whose pose no body can have; change `finds` accordingly."""
@@ -201,12 +228,12 @@ class PosePipeline:
         overlap = self._config.min_tracking_confidence
         for region in regions:
             first = self._read(image, region)
-            if first is None or not self._passes(first, person, ts_ms, (width, height)):
+            if first is None or not _possible(first, person, ts_ms, (width, height)):
                 continue
             second = self._read(image, first.following)
             if (
                 second is not None
-                and self._passes(second, person, ts_ms, (width, height))
+                and _possible(second, person, ts_ms, (width, height))
                 and readings_agree(first, second)
                 and all(second.following.overlap(other) <= overlap for other in others)
                 and self._changed(image, second)
@@ -214,20 +241,8 @@ class PosePipeline:
                 return second
         return None
 
-    def _passes(self, reading: Reading, person: Person, ts_ms: int, size: tuple[int, int]) -> bool:
-        return deviation(reading) <= MAX_BODY_DEVIATION and person.fits(placement_of(reading, ts_ms, size))
-
     def _changed(self, image: ImageArray, reading: Reading) -> bool:
         return self._recent.changed_share(image, reading.points[FRAME, :2]) >= MIN_CHANGED
-
-    def _smooth(self, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
-        if self._smoothing is None:
-            return
-        if not finds or finds[0].found != "tracked":
-            self._smoothing.lost()
-        for find in finds:
-            reading = find.reading
-            self._smoothing.apply(reading.points, reading.world, ts_ms, size, reading.following)
 
 
 def checked(image: ImageArray) -> ImageArray:
@@ -241,6 +256,21 @@ def checked(image: ImageArray) -> ImageArray:
     raise LandmarkerError(
         f"frame of shape {image.shape}, {image.dtype}: expected a C-contiguous (height, width, 3) uint8 array"
     )
+
+
+def _possible(
+    reading: Reading, person: Person, ts_ms: int, size: tuple[int, int], limit: float = MAX_BODY_DEVIATION
+) -> bool:
+    """Whether it shows a body, with bones that deviate no more than the limit, that can be this person's."""
+    return deviation(reading) <= limit and person.fits(placement_of(reading, ts_ms, size))
+
+
+def _smooth(smoothing: PersonSmoothing, finds: list[_Find], ts_ms: int, size: tuple[int, int]) -> None:
+    if not finds or finds[0].found != "tracked":
+        smoothing.lost()
+    for find in finds:
+        reading = find.reading
+        smoothing.apply(reading.points, reading.world, ts_ms, size, reading.following)
 
 
 def _pose(find: _Find) -> Pose:

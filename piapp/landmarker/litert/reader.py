@@ -59,7 +59,8 @@ class Reader:
         height, width = image.shape[:2]
         square = region.in_pixels(width, height)
         self._infer(self._landmarks, self._landmarks_crop, image, square)
-        if not float(self._landmarks.output(_PRESENCE)[0]) > min_presence:
+        presence = float(self._landmarks.output(_PRESENCE)[0])
+        if not presence > min_presence:
             return None
         points = landmarks.decode(self._landmarks.output(_LANDMARKS))
         landmarks.refine(points, self._landmarks.output(_HEATMAP))
@@ -67,7 +68,7 @@ class Reader:
         world = landmarks.world_landmarks(self._landmarks.output(_WORLD), float(region.rotation))
         following = Region.around(points[landmarks.REGION_POINTS, :2], width, height)
         mask = full_mask(self._landmarks.output(_MASK), square, width, height) if self._masks else None
-        return Reading(points[:LANDMARK_COUNT], world, mask, following)
+        return Reading(points[:LANDMARK_COUNT], world, mask, following, presence)
 
     def _detect(self, image: ImageArray, square: Square, min_score: float) -> FloatArray:
         """(n, 4, 2): each person's four points as fractions of the square."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import msgspec
 import numpy as np
 import pytest
 
+from piapp.anatomy import MAX_BODY_DEVIATION, bone_deviation
 from piapp.camera.source import demo_clip
 from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.landmarker.litert import OfflineLandmarker, read_models
 from piapp.landmarker.model import find_model
+from piapp.landmarker.reading import Reading
+from piapp.landmarker.region import Region
 from piapp.types import Pose
 
 CONFIG = msgspec.structs.replace(default_config().landmarker, runtime="litert")
@@ -63,6 +67,77 @@ def test_a_skeleton_that_no_body_can_have_is_replaced(standing, quarters, nose):
     assert found(results)[2:] == [["reacquired"], ["tracked"], ["tracked"]]
     for (pose,) in results[2:]:
         np.testing.assert_allclose(pose.landmarks[0, :2], nose, atol=0.06)
+
+
+class Readings:
+    """Stands between a pipeline and its networks, and changes what is read from the third picture on."""
+
+    def __init__(self, landmarker: OfflineLandmarker, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.presence = 1.0
+        self.crumpled = 0  # how many of the next readings have bones that no body has
+        self.detector_runs = 0
+        self._reader = landmarker._pipeline._reader
+        self._read, self._detect = self._reader.read, self._reader._detect
+        monkeypatch.setattr(self._reader, "read", self.read)
+        monkeypatch.setattr(self._reader, "_detect", self.detect)
+
+    def read(self, image: np.ndarray, region: Region, min_presence: float) -> Reading | None:
+        """The network's reading, as it is to be."""
+        reading = self._read(image, region, 0.0)
+        if reading is None or self.presence <= min_presence:
+            return None
+        scale = np.float32(0.3 if self.crumpled > 0 else 1.0)
+        self.crumpled -= 1
+        return replace(reading, world=reading.world * scale, presence=self.presence)
+
+    def detect(self, *args: object) -> object:
+        """Count a run of the detector."""
+        self.detector_runs += 1
+        return self._detect(*args)
+
+
+@pytest.fixture
+def tracked(standing, monkeypatch):
+    """Makes landmarkers that track somebody, with what stands between them and their networks."""
+    made = []
+
+    def make(**options: object) -> tuple[OfflineLandmarker, Readings]:
+        landmarker = OfflineLandmarker(msgspec.structs.replace(CONFIG, **options), MODELS, video=True)
+        made.append(landmarker)
+        readings = Readings(landmarker, monkeypatch)
+        for number in range(2):
+            assert landmarker.detect(standing, FRAME_MS * number + 1)
+        readings.detector_runs = 0
+        return landmarker, readings
+
+    yield make
+    for landmarker in made:
+        landmarker.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "found"),
+    [
+        ((0.3, 0), {}, ["tracked"]),
+        ((0.3, 1), {}, []),
+        ((0.05, 0), {}, []),
+        ((0.3, 0), {"reacquire": False}, []),
+    ],
+)
+def test_somebody_tracked_is_held_with_less_presence(tracked, standing, changes, options, found):
+    """When the bones can be a body's; the network's doubt alone loses nobody, and neither does it bring anybody."""
+    landmarker, readings = tracked(**options)
+    readings.presence, readings.crumpled = changes
+    assert [pose.found for pose in landmarker.detect(standing, 2 * FRAME_MS + 1)] == found
+
+
+def test_a_pose_that_no_body_can_have_is_read_again(tracked, standing):
+    """In its own region, without the detector; the better reading is what counts."""
+    landmarker, readings = tracked()
+    readings.crumpled = 1
+    (pose,) = landmarker.detect(standing, 2 * FRAME_MS + 1)
+    assert (pose.found, readings.detector_runs) == ("tracked", 0)
+    assert bone_deviation(pose.world_landmarks) < MAX_BODY_DEVIATION
 
 
 def test_a_search_ends_after_a_second(standing, monkeypatch):
