@@ -13,7 +13,7 @@ import typer
 from piapp.config.sections import Config
 from piapp.errors import MediaError, UsageError
 from piapp.extras import extra
-from piapp.landmarker.model import find_model
+from piapp.model_choice import choose_model
 from piapp.offline.evaluate.degrade import DEGRADATIONS
 from piapp.offline.evaluate.figures import report, tables
 from piapp.offline.evaluate.footage import Bench
@@ -52,7 +52,7 @@ def evaluate_footage(folder: Path, manifest: Path, config: Config, wanted: Wante
     draw = _drawing() if wanted.picture else None
     found = locate(clips, folder)
     sheets = Sheets(wanted.sheets) if wanted.sheets else None
-    model = find_model(config.landmarker.model, masks=False)
+    model = choose_model(config.landmarker, masks=False)
     bench = Bench(config, model, wanted.rate_hz, wanted.copies, wanted.record, sheets, degrade)
     outcomes = []
     with files_progress(len(found)) as advance:

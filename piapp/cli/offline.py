@@ -60,12 +60,12 @@ def detect(
     if events and format_ is Format.CSV:
         raise UsageError("--events prints JSON lines; leave --format csv out")
     loaded = begin(config, set_, {}, log_level)
-    from piapp.landmarker.model import find_model  # noqa: PLC0415
+    from piapp.model_choice import choose_model  # noqa: PLC0415
     from piapp.offline import detect as detection  # noqa: PLC0415
     from piapp.progress import files_progress  # noqa: PLC0415
 
     landmarker = loaded.config.landmarker
-    model = find_model(landmarker.model, masks=landmarker.output_segmentation_masks)
+    model = choose_model(landmarker, masks=landmarker.output_segmentation_masks)
     files = detection.find_files(paths)
     rows = detection.CsvRows if format_ is Format.CSV else detection.JsonLines
     outputs: list[detection.Output] = [detection.EventLines(sys.stdout) if events else rows(sys.stdout)]
@@ -129,14 +129,14 @@ def evaluate(
         )
         evaluate_footage(folder, manifest, loaded.config, wanted)
         return
-    from piapp.landmarker.model import find_model  # noqa: PLC0415
+    from piapp.model_choice import choose_model  # noqa: PLC0415
     from piapp.offline.detect import Detector  # noqa: PLC0415
     from piapp.offline.evaluate import labels as evaluation  # noqa: PLC0415
 
     gap_s = loaded.config.posture.gap_s
     clips = evaluation.read_labels(folder, tolerance_s=tolerance, gap_s=gap_s, labels_file=labels)
     total, scores, found = evaluation.Score("total"), [], []
-    with Detector(loaded.config, find_model(loaded.config.landmarker.model, masks=False)) as detector:
+    with Detector(loaded.config, choose_model(loaded.config.landmarker, masks=False)) as detector:
         for clip in clips:
             found.append(evaluation.observe(clip, loaded.config, detector))
             scores.append(evaluation.score(clip, found[-1]))

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -88,6 +88,17 @@ class _Worker:
     idle: threading.Event = field(default_factory=threading.Event)
     frame: Frame | None = None
     submitted_ns: int = 0
+
+
+def _raise_if_stuck(workers: Iterable[_Worker], max_result_age_s: float) -> None:
+    now_ns = time.monotonic_ns()
+    for worker in workers:
+        age_s = (now_ns - worker.submitted_ns) / 1e9
+        if worker.frame is not None and age_s > max_result_age_s:
+            raise LandmarkerTimeoutError(
+                f"{worker.name} gave no result for {age_s:.1f} s (landmarker.max_result_age_s = "
+                f"{max_result_age_s:g}); the program ends so that it can be started afresh"
+            )
 
 
 class LiveStage:
@@ -189,7 +200,7 @@ class LiveStage:
             self._changed.wait_for(lambda: self._results or self._error, timeout_s)
             if self._error is not None:
                 raise self._error
-            self._raise_if_stuck()
+            _raise_if_stuck(self._workers, self._max_result_age_s)
             return self._results.popleft() if self._results else None
 
     def stop(self, timeout_s: float) -> bool:
@@ -210,16 +221,6 @@ class LiveStage:
 
     def _all_ready(self) -> bool:
         return all(worker.ready.is_set() for worker in self._workers)
-
-    def _raise_if_stuck(self) -> None:
-        now_ns = time.monotonic_ns()
-        for worker in self._workers:
-            age_s = (now_ns - worker.submitted_ns) / 1e9
-            if worker.frame is not None and age_s > self._max_result_age_s:
-                raise LandmarkerTimeoutError(
-                    f"{worker.name} gave no result for {age_s:.1f} s (landmarker.max_result_age_s = "
-                    f"{self._max_result_age_s:g}); the program ends so that it can be started afresh"
-                )
 
     def _run(self, worker: _Worker) -> None:
         try:

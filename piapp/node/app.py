@@ -16,8 +16,8 @@ from pathlib import Path
 from piapp.camera import open_camera, parse_source
 from piapp.config.sections import Config
 from piapp.errors import CameraError, PiappError
-from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
+from piapp.model_choice import choose_model
 from piapp.node.assembly import NodeParts, assemble
 from piapp.node.outlets import Observation, Outlet
 from piapp.types import PoseResult
@@ -45,7 +45,7 @@ def make_parts(config: Config) -> NodeParts:
         ModelError: The model is not usable.
     """
     parse_source(config.camera.source)
-    model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
+    model = choose_model(config.landmarker, masks=config.landmarker.output_segmentation_masks)
     return NodeParts(partial(open_camera, config.camera), live_factory(config.landmarker, model.path), model)
 
 

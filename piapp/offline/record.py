@@ -24,8 +24,9 @@ from piapp.camera.video import VideoFile
 from piapp.config.sections import Config
 from piapp.errors import BrokerError, ConfigError
 from piapp.landmarker.live import LandmarkerFactory
-from piapp.landmarker.model import ModelFile, find_model
+from piapp.landmarker.model import ModelFile
 from piapp.landmarker.runtime import live_factory
+from piapp.model_choice import choose_model
 from piapp.mqtt.payload import FramePayload, Row, decode_frame
 from piapp.mqtt.subscriber import Subscriber
 from piapp.mqtt.topics import Topics
@@ -124,7 +125,7 @@ def source_results(config: Config, stop: threading.Event) -> Results:
         ModelError: The model cannot be used.
     """
     spec = parse_source(config.camera.source)
-    model = find_model(config.landmarker.model, masks=False)
+    model = choose_model(config.landmarker, masks=False)
     if spec.kind == "file":
         return _file_results(config, model, Path(spec.target), stop)
     return camera_results(config, open_camera(config.camera), live_factory(config.landmarker, model.path), stop)

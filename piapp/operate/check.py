@@ -23,8 +23,8 @@ from piapp.config.sections import Config
 from piapp.errors import PiappError, UsageError
 from piapp.extras import extra
 from piapp.landmarker.egress import deny_sockets
-from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import chosen_precision, chosen_runtime
+from piapp.model_choice import choose_model
 from piapp.mqtt.clock import clock_is_synchronised
 from piapp.mqtt.connecting import connected
 from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
@@ -150,7 +150,7 @@ def _look_through(config: Config, found: Future[str]) -> None:
 
 def check_model(config: Config) -> Finding:
     """Find the model and compare its hash."""
-    model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
+    model = choose_model(config.landmarker, masks=config.landmarker.output_segmentation_masks)
     runs = f"run by {chosen_runtime(config.landmarker)} in {chosen_precision(config.landmarker)} precision"
     return Finding("model", "OK", f"{model.name} ({model.variant}), sha256 {model.sha256[:12]}..., {runs}")
 
