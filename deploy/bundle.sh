@@ -34,16 +34,9 @@ while (($#)); do
   esac
   shift
 done
-case $suite in
-  bookworm) python=3.11 glibc=36 ;;
-  trixie) python=3.13 glibc=41 ;;
-  *) fail "$suite: expected bookworm or trixie" ;;
-esac
-case $arch in
-  arm64) machine=aarch64 ;;
-  amd64) machine=x86_64 ;;
-  *) fail "$arch: expected arm64 or amd64" ;;
-esac
+# shellcheck source=deploy/wheels.sh
+source "$here/deploy/wheels.sh"
+choose_platform
 # shellcheck disable=SC2016 # apt expands it
 mirror=${mirror:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)}
 mirror=${mirror%/}
@@ -68,21 +61,6 @@ copy_project() {
   cp -r "$here/deploy/python" "$root/deploy/"
 }
 
-# fetch KEY FOLDER COMMAND: COMMAND fills FOLDER, or what it did last time for this KEY is taken.
-fetch() {
-  local kept=$keep/$1 folder=$2
-  if [[ $keep && -d $kept ]]; then
-    cp -r "$kept" "$folder"
-    return
-  fi
-  "$3"
-  if [[ $keep ]]; then
-    mkdir -p "$keep"
-    cp -r "$folder" "$kept.$$"
-    mv -T "$kept.$$" "$kept"
-  fi
-}
-
 select_wheels() {
   local select=("$here/.venv/bin/python" "$here/deploy/select_lock.py")
   "${select[@]}" "$here/deploy/requirements.txt" "$python" "$machine" >"$scratch/lock.txt"
@@ -90,15 +68,7 @@ select_wheels() {
   [[ $suite != bookworm ]] || "${select[@]}" "$here/tests/requirements.txt" "$python" "$machine" simplejpeg >>"$scratch/lock.txt"
 }
 
-download_wheels() {
-  say "wheels for Python $python on $machine"
-  local platforms=() minor
-  # Newer pip knows that manylinux_2_28 includes the older ones, older pip wants each named.
-  for ((minor = 17; minor <= glibc; minor++)); do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
-  platforms+=(--platform "manylinux2014_$machine")
-  "${pip[@]}" download --dest "$root/wheels" --no-deps --require-hashes --only-binary=:all: --python-version "$python" \
-    "${platforms[@]}" --requirement "$scratch/lock.txt"
-}
+download() { download_wheels "$root/wheels" "$scratch/lock.txt"; }
 
 # apt with folders of its own, so that it can look at another release and processor than this machine's.
 download_packages() {
@@ -130,7 +100,7 @@ index_packages() { # the Packages file by which apt knows the folder as a reposi
 
 copy_project
 select_wheels
-fetch "wheels-$suite-$arch-$(sha256sum "$scratch/lock.txt" | cut -c1-16)" "$root/wheels" download_wheels
+fetch "wheels-$suite-$arch-$(sha256sum "$scratch/lock.txt" | cut -c1-16)" "$root/wheels" download
 "${pip[@]}" wheel --wheel-dir "$root/wheels" --no-deps --no-build-isolation "$here"
 fetch "debs-$suite-$arch-$(sha256sum "$here/deploy/bundle.sh" | cut -c1-16)" "$root/debs" download_packages
 (cd "$root" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >"$scratch/sums" && mv "$scratch/sums" SHA256SUMS)

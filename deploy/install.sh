@@ -19,36 +19,14 @@ TEXT
 }
 
 prefix=/opt/piapp
-config=/etc/piapp
-units=/etc/systemd/system
-health_s=120
 min_free_mb=1500
 
 # Facts about the machine are read below this folder; only tests set it.
 facts=${PIAPP_FACTS:-}
 
-say() { printf 'install: %s\n' "$*" >&2; }
-warn() { say "WARNING: $*"; }
-fail() {
-  say "ERROR: $*"
-  exit 1
-}
-
-dry=
-run() { # run COMMAND...: say it, and do it unless this is a dry run
-  printf '+ %s\n' "${*@Q}" >&2
-  [[ $dry ]] || "$@"
-}
-write() { # write FILE MODE: standard input becomes the file's content
-  printf '+ write %s\n' "$1" >&2
-  if [[ $dry ]]; then
-    cat >/dev/null
-  else
-    cat >"$1.new"
-    chmod "$2" "$1.new"
-    mv -f "$1.new" "$1"
-  fi
-}
+me=install
+# shellcheck source=systemd/service.sh
+source "$here/systemd/service.sh"
 
 broker='' source='' start=1 with_broker='' force=''
 settings=()
@@ -132,13 +110,7 @@ check_processor() {
 }
 
 check_camera() {
-  if [[ ! $source ]]; then
-    if [[ $is_pi ]]; then
-      source=picamera2:
-    elif [[ -e $facts/dev/video0 ]]; then
-      source=v4l2:/dev/video0
-    fi
-  fi
+  [[ $source ]] || source=$(default_source "$facts")
   local found=()
   mapfile -t found < <(compgen -G "$facts/dev/video*" || true)
   ((${#found[@]})) || warn "no camera: there is no /dev/video*; connect one (and check its cable), the service waits for it"
@@ -246,71 +218,20 @@ install_program() {
 
 # --- The service -----------------------------------------------------------------------------------------------------
 
-create_user() {
-  if ! getent passwd piapp >/dev/null; then
-    run useradd --system --user-group --no-create-home --home-dir /var/lib/piapp --shell /usr/sbin/nologin piapp
-  fi
-  run install -d -m 755 "$config"
-  # Certificates and a key for the broker, put there by the owner; the group is new when the user is.
-  run install -d -m 750 -g piapp "$config/tls"
-  run chgrp -R piapp "$config/tls"
-  # systemd hands them to the service alone; a file that is empty means that there is no such secret.
-  local secret
-  for secret in mqtt_password camera_password preview_token; do
-    [[ -e $config/$secret ]] || write "$config/$secret" 600 </dev/null
-  done
-}
-
 configure() {
   local file=$config/piapp.toml
   if [[ -e $file ]]; then
     say "configuration: $file is kept"
     if [[ $broker$source_given || ${#settings[@]} -gt 0 ]]; then warn "--broker, --source and --set are ignored: $file exists; change it there"; fi
   else
-    {
-      echo "# The configuration of this node. Only what differs from the defaults stands here;"
-      echo "# \`piapp config default\` prints every key with its default and meaning, \`piapp check\` finds what is wrong."
-      echo "# After a change: sudo systemctl restart piapp"
-      tables ${broker:+"mqtt.url=\"$broker\""} ${source:+"camera.source=\"$source\""} "${settings[@]}"
-    } | write "$file" 644
+    write_config ${broker:+"mqtt.url=\"$broker\""} ${source:+"camera.source=\"$source\""} "${settings[@]}"
   fi
   [[ $dry ]] || "$prefix/$target/bin/piapp" config check "$file" >&2 ||
     fail "$file does not fit version $version (see above); correct it and run this again. The service was not touched"
 }
 
-tables() { # tables SECTION.KEY=VALUE...: as TOML, one table a section
-  local setting section last=
-  printf '%s\n' "$@" | sort | while IFS= read -r setting; do
-    [[ $setting == *.*=* ]] || continue
-    section=${setting%%=*}
-    section=${section%.*}
-    [[ $section == "$last" ]] || printf '\n[%s]\n' "$section"
-    last=$section
-    setting=${setting#"$section."}
-    printf '%s = %s\n' "${setting%%=*}" "${setting#*=}"
-  done
-}
-
 install_units() { # install_units TARGET: the unit that belongs to that version
-  local from=$prefix/$1/share/piapp/systemd systemd_version
-  run install -D -m 644 "$from/piapp.service" "$units/piapp.service"
-  # A dry run may look at a machine without systemd.
-  systemd_version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p' || true)
-  if ((${systemd_version:-0} >= 254)); then
-    run install -D -m 644 "$from/piapp.service.d/backoff.conf" "$units/piapp.service.d/backoff.conf"
-  fi
-}
-
-allow_broker() {
-  run mkdir -p "$units/piapp.service.d"
-  local file=$units/piapp.service.d/broker.conf
-  if [[ $dry ]]; then
-    printf '+ write %s when the broker or the camera is not in a local network\n' "$file" >&2
-  elif "$prefix/$target/bin/python" -m piapp.operate.allow_list "$config/piapp.toml" >"$scratch/broker.conf" && [[ -s $scratch/broker.conf ]]; then
-    write "$file" 644 <"$scratch/broker.conf"
-  else
-    rm -f "$file"
-  fi
+  install_unit "$prefix/$1/share/piapp/systemd" "$prefix/current/bin/piapp"
 }
 
 switch_to() { # switch_to TARGET: in one step, so that a power cut leaves one or the other
@@ -320,30 +241,14 @@ switch_to() { # switch_to TARGET: in one step, so that a power cut leaves one or
   run ln -sfn "$prefix/current/bin/piapp" /usr/local/bin/piapp
 }
 
-healthy() { # within health_s the service is ready, which it says after the first frame went through the model
-  local until=$((SECONDS + health_s))
-  while ((SECONDS < until)); do
-    [[ $(systemctl show -P ActiveState piapp) == active ]] && return
-    # Exit codes 78 and 2 are final: systemd does not try again.
-    [[ $(systemctl show -P ActiveState piapp) == failed ]] && return 1
-    sleep 1
-  done
-  return 1
-}
-
 start_service() {
-  run systemctl daemon-reload
-  run systemctl enable --quiet piapp.service
-  [[ $start ]] || { say "installed; start it with: systemctl start piapp"; return; }
-  run systemctl restart --no-block piapp.service
-  [[ $dry ]] && return
-  say "waiting up to $health_s s for the first result"
-  if healthy; then
-    say "running: $(systemctl show -P StatusText piapp)"
+  if [[ ! $start ]]; then
+    run systemctl daemon-reload
+    run systemctl enable --quiet piapp.service
+    say "installed; start it with: systemctl start piapp"
     return
   fi
-  say "not healthy: $(systemctl show -P StatusText piapp)"
-  journalctl --unit=piapp --lines=15 --no-pager --output=cat >&2 || true
+  start_and_wait && return
   if [[ $was_active && $before && $before != "$target" ]]; then go_back; fi
   fail "piapp is installed and does not run; see above, and \`piapp check\`. It goes on trying unless its configuration is wrong"
 }
@@ -400,9 +305,8 @@ choose_target
 install_program
 create_user
 configure
-run install -d -m 755 "$units"
 install_units "$target"
-allow_broker
+allow_peers "$prefix/$target/bin/python"
 note_version
 switch_to "$target"
 start_service

@@ -13,7 +13,6 @@ TEXT
 }
 
 prefix=/opt/piapp
-units=/etc/systemd/system
 keep_config='' keep_packages='' dry=
 for option in "$@"; do
   case $option in
@@ -25,26 +24,20 @@ for option in "$@"; do
   esac
 done
 
-say() { printf 'uninstall: %s\n' "$*" >&2; }
-run() {
-  printf '+ %s\n' "${*@Q}" >&2
-  [[ $dry ]] || "$@"
-}
+me=uninstall
+# Beside this file in the program's folder, and in a checkout.
+for steps in "$(dirname "$0")/systemd/service.sh" "$(dirname "$0")/../systemd/service.sh"; do
+  # shellcheck source=systemd/service.sh
+  if [[ -r $steps ]]; then source "$steps"; break; fi
+done
 [[ $dry || $EUID == 0 ]] || { say "ERROR: this needs root: sudo $0"; exit 1; }
 
-remove_service() {
-  if systemctl cat piapp.service >/dev/null 2>&1; then
-    run systemctl disable --now --quiet piapp.service
-    run systemctl reset-failed piapp.service 2>/dev/null || true
-  fi
-  run rm -f "$units/piapp.service"
+remove_unit() {
   if [[ $keep_config ]]; then
-    run rm -f "$units/piapp.service.d/backoff.conf"
-    [[ $dry || ! -d $units/piapp.service.d ]] || rmdir --ignore-fail-on-non-empty "$units/piapp.service.d"
+    remove_service ''
   else
-    run rm -rf "$units/piapp.service.d"
+    remove_service purge
   fi
-  run systemctl daemon-reload
 }
 
 # Of the packages that came with us those that apt would remove by itself, once they count as not asked for.
@@ -73,12 +66,7 @@ remove_files() {
   if [[ ! $keep_config ]]; then run rm -rf /etc/piapp; fi
 }
 
-remove_user() {
-  if getent passwd piapp >/dev/null; then run userdel piapp; fi
-  if getent group piapp >/dev/null; then run groupdel piapp; fi
-}
-
-remove_service
+remove_unit
 remove_packages
 remove_files
 remove_user

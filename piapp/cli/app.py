@@ -98,6 +98,7 @@ ENTRIES: Mapping[str, Entry] = {
         "backup", "Give this board what a backup holds, or nothing when it does not fit; stop the service before."
     ),
     "schema": Entry("config", "Print the JSON Schema of a payload; without NAME those of all payloads, by name."),
+    "service": Entry("operate", "Run this piapp as a service at boot.", "service_app"),
     "config": Entry("config", "Show and check the configuration.", "config_app"),
     "model": Entry("model", "List, verify and fetch model bundles.", "model_app"),
     "fleet": Entry("fleet", "Simulate many nodes; list those that are there.", "fleet_app"),

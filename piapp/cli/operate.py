@@ -84,3 +84,35 @@ def forget_node(
 
     for topic in forget(loaded.config, node, force=force):
         typer.echo(topic)
+
+
+service_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Run this piapp as a service at boot.")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print every step and change nothing.")]
+
+
+@service_app.command(
+    "install", epilog="Example: sudo /opt/piapp-venv/bin/piapp service install --broker mqtt://broker.lan"
+)
+def service_install(
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Sets mqtt.url in a new configuration.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="S", help="Sets camera.source in a new configuration.")] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it and wait for its first result.")] = True,
+    dry_run: DryRun = False,
+) -> None:
+    """Write user, configuration and unit for a piapp that came by pip, pipx or uv, and start it."""
+    from piapp.operate.service import install  # noqa: PLC0415
+
+    settings = {"mqtt.url": broker, "camera.source": source}
+    install({key: value for key, value in settings.items() if value}, start=start, dry_run=dry_run)
+
+
+@service_app.command("remove", epilog="Example: sudo /opt/piapp-venv/bin/piapp service remove --purge")
+def service_remove(
+    purge: Annotated[bool, typer.Option("--purge", help="Also configuration, state and user.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Stop the service and remove its unit; the configuration stays unless --purge is given."""
+    from piapp.operate.service import remove  # noqa: PLC0415
+
+    remove(purge=purge, dry_run=dry_run)

@@ -1,15 +1,18 @@
 """Speaks to systemd: readiness, watchdog and status by sd_notify, and the journal with fields.
 
-The only module that knows systemd-python. Without it, or without a service manager, everything here does nothing.
+The only module that knows systemd-python. Without it the log goes to standard error, which the journal keeps without
+fields; without a service manager everything here does nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, Self, TextIO
 
 # A ping in each quarter of WatchdogSec: three may be lost to a machine that swaps.
@@ -37,11 +40,27 @@ def notifier(environ: Mapping[str, str] = os.environ) -> Notify:
     if not environ.get("NOTIFY_SOCKET"):
         return _nobody_listens
     try:
-        from systemd import daemon  # noqa: PLC0415 - absent where systemd is
+        from systemd import daemon  # noqa: PLC0415 - absent where piapp came by pip
     except ImportError:
-        return _nobody_listens
+        return _Datagrams(environ["NOTIFY_SOCKET"])
     notify: Notify = daemon.notify
     return notify
+
+
+class _Datagrams:
+    """Sends what sd_notify(3) would, for whoever has no systemd-python.
+
+    Args:
+        address: A path, or an abstract address that begins with "@".
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+
+    def __call__(self, state: str) -> None:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.connect(self._address)
+            sender.send(state.encode())
 
 
 def watchdog_s(environ: Mapping[str, str] = os.environ) -> float | None:

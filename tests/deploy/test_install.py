@@ -13,7 +13,8 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 SCRIPTS = sorted(
-    [*(PROJECT / "deploy").glob("*.sh"), *(PROJECT / "tests").rglob("*.sh")], key=lambda path: path.as_posix()
+    [*(PROJECT / "deploy").rglob("*.sh"), *(PROJECT / "systemd").glob("*.sh"), *(PROJECT / "tests").rglob("*.sh")],
+    key=lambda path: path.as_posix(),
 )
 
 A53 = "Features\t: fp asimd evtstrm crc32 cpuid\n"
@@ -147,12 +148,10 @@ def test_dry_run_changes_nothing(pi: Machine) -> None:
 
 def test_settings_become_tables(tmp_path: Path) -> None:
     """--broker and --set are written as TOML that a person can go on editing."""
-    script = (PROJECT / "deploy" / "install.sh").read_text()
-    function = script[script.index("tables() {") :]
-    function = function[: function.index("\n}\n") + 3]
+    script = PROJECT / "systemd" / "service.sh"
     settings = ['mqtt.url="mqtt://a"', "camera.fps=10", 'mqtt.tls.ca="/x"', "camera.hflip=true"]
     done = subprocess.run(
-        ["bash", "-c", f'{function}\ntables "$@"', "tables", *settings], capture_output=True, text=True, check=True
+        ["bash", "-c", f'source {script}; tables "$@"', "tables", *settings], capture_output=True, text=True, check=True
     )
     code = "import sys, tomllib, json; print(json.dumps(tomllib.loads(sys.stdin.read()), sort_keys=True))"
     read = subprocess.run([sys.executable, "-c", code], input=done.stdout, capture_output=True, text=True, check=True)
@@ -181,5 +180,5 @@ def test_scripts_are_clean(script: Path) -> None:
     shellcheck = shutil.which("shellcheck")
     if shellcheck is None:
         pytest.skip("shellcheck is not installed; `apt install shellcheck` runs these tests")
-    done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
+    done = subprocess.run([shellcheck, "-x", script], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -440,8 +440,8 @@ def make_broken_bundle(target: Path, source: Path) -> None:
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0.0"', version.read_text()))
     (target / "wheels").mkdir()
     for wheel in (source / "wheels").glob("*.whl"):
-        if wheel.name.startswith("piapp-"):
-            rewrite_wheel(wheel, target / "wheels" / "piapp-99.0.0-py3-none-any.whl")
+        if wheel.name.startswith("piapp_node-"):
+            rewrite_wheel(wheel, target / "wheels" / "piapp_node-99.0.0-py3-none-any.whl")
         else:
             (target / "wheels" / wheel.name).symlink_to(Path("/root/bundle/wheels") / wheel.name)
 
@@ -454,10 +454,10 @@ def rewrite_wheel(source: Path, target: Path) -> None:
             data = wheel.read(name)
             if ".dist-info/" in name:
                 data = data.replace(f"Version: {old}".encode(), b"Version: 99.0.0")
-                data = data.replace(f"piapp-{old}.dist-info".encode(), b"piapp-99.0.0.dist-info")
+                data = data.replace(f"piapp_node-{old}.dist-info".encode(), b"piapp_node-99.0.0.dist-info")
             if name == "piapp/node/app.py":
                 data = b"from piapp.errors import ConfigError\nraise ConfigError('broken on purpose')\n"
-            changed.writestr(name.replace(f"piapp-{old}.dist-info", "piapp-99.0.0.dist-info"), data)
+            changed.writestr(name.replace(f"piapp_node-{old}.dist-info", "piapp_node-99.0.0.dist-info"), data)
 
 
 def test_uninstall_leaves_nothing(installed: Installed, guest: Guest) -> None:

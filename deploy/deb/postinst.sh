@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2154
+
+prefix=/opt/piapp
+
+switch_to() { # in one step, so that a power cut leaves one or the other
+  ln -sfn "$1" "$prefix/current.new"
+  mv -fT "$prefix/current.new" "$prefix/current"
+}
+
+install_version() { # install_version FOLDER: its unit, and the link that the unit runs
+  install_unit "$prefix/$1/share/piapp/systemd" "$prefix/current/bin/piapp"
+  switch_to "$1"
+}
+
+remove_other_versions() {
+  local found
+  for found in "$prefix"/*/; do
+    found=$(basename "$found")
+    case $found in
+      current | mediapipe | "$version") ;;
+      *) rm -rf "${prefix:?}/$found" ;;
+    esac
+  done
+  # What deploy/install.sh had left there.
+  rm -f "$prefix/packages"
+  if [[ -L /usr/local/bin/piapp ]]; then rm -f /usr/local/bin/piapp; fi
+}
+
+go_back() {
+  [[ -d $prefix/before ]] || fail "piapp does not run, and there is no version to go back to; see above, and \`piapp check\`"
+  say "going back to the version before"
+  install_version before
+  systemctl daemon-reload
+  systemctl restart --no-block piapp.service
+  if healthy; then fail "the upgrade failed and the version before runs again"; fi
+  fail "the upgrade failed, and the version before does not start any more; see: systemctl status piapp"
+}
+
+configure() {
+  local source active=''
+  create_user
+  if [[ ! -e $config/piapp.toml ]]; then
+    source=$(default_source)
+    write_config ${source:+"camera.source=\"$source\""}
+  fi
+  "$prefix/$version/bin/python" -P -m compileall -q "$prefix/$version/lib" || true
+  "$prefix/$version/bin/piapp" config check "$config/piapp.toml" >&2 ||
+    fail "$config/piapp.toml does not fit this version (see above); correct it, then: dpkg --configure piapp. The service was not touched"
+  if [[ -d /run/systemd/system && $(systemctl is-active piapp.service) == active ]]; then active=1; fi
+  install_version "$version"
+  allow_peers "$prefix/$version/bin/python"
+  # In a chroot, as when an image is made, there is nothing to start now.
+  if [[ ! -d /run/systemd/system ]]; then
+    systemctl enable --quiet piapp.service
+  elif [[ $active ]]; then
+    start_and_wait || go_back
+  else
+    systemctl daemon-reload
+    systemctl enable --quiet piapp.service
+    systemctl restart --no-block piapp.service
+    say "the service was started; \`sudo piapp check\` says whether camera, broker and model are well"
+  fi
+  remove_other_versions
+}
+
+if [[ ${1:-} == configure ]]; then configure; fi
+exit 0
