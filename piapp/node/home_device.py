@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from piapp import __version__
 from piapp.config.sections import Config, PreviewConfig
+from piapp.extras import DISTRIBUTION
 from piapp.mqtt.commands import COMMANDS
 from piapp.mqtt.device import Device
 from piapp.mqtt.topics import Topics
@@ -66,7 +67,7 @@ def page_url(preview: PreviewConfig, hostname: str) -> str:
 def project_url() -> str:
     """Where the program comes from, as its package says; empty where it does not."""
     try:
-        urls = metadata.metadata("piapp").get_all("Project-URL") or []
+        urls = metadata.metadata(DISTRIBUTION).get_all("Project-URL") or []
     except metadata.PackageNotFoundError:
         return ""
     named = dict(url.split(", ", 1) for url in urls if ", " in url)

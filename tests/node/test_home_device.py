@@ -9,6 +9,7 @@ import pytest
 
 from piapp.config.load import load_config
 from piapp.config.sections import PreviewConfig
+from piapp.extras import DISTRIBUTION
 from piapp.mqtt.commands import COMMANDS
 from piapp.mqtt.topics import Topics
 from piapp.node.home_device import home_device, page_url, project_url
@@ -76,7 +77,8 @@ def test_project_is_what_the_package_says(monkeypatch):
     """The home page of the installed package, and none where it names none."""
     described = Message()
     described["Project-URL"] = "Homepage, https://example.org/piapp"
-    monkeypatch.setattr(metadata, "metadata", lambda _: described)
+    packages = {DISTRIBUTION: described}
+    monkeypatch.setattr(metadata, "metadata", packages.__getitem__)
     assert project_url() == "https://example.org/piapp"
     del described["Project-URL"]
     assert project_url() == ""

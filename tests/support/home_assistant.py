@@ -130,7 +130,7 @@ class Assistant:
         """End it, which writes its registries."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(DEADLINE_S)
+            self._process.wait(START_S)
             self._process = None
 
     def registry(self, kind: str) -> dict:
