@@ -69,8 +69,11 @@ TESTED_BY = {
     "posture/finding": "posture/test_monitor",
     "posture/person": "posture/test_monitor",
     "posture/reading": "posture/test_monitor",
+    "preview/answers": "preview/test_server",
+    "preview/api": "preview/test_server",
     "preview/gate": "preview/test_access",
     "preview/messages": "preview/test_server",
+    "preview/owner": "preview/test_server",  # what a node must have; the tests' own node has it
     "preview/pages": "preview/test_server",
     "preview/viewers": "preview/test_connections",
     "progress": "offline/test_detect",

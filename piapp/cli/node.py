@@ -29,9 +29,9 @@ def run(
     stop = stop_on_signals()
     start_logging(log_level, node=loaded.config.node.id or default_node_id())
     # Imported here, so that `piapp --help` and `piapp config` answer at once.
-    from piapp.node.app import Node, make_parts  # noqa: PLC0415
+    from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
 
-    running = Node(loaded.config, make_parts(loaded.config), loaded.file)
+    running = Node(loaded.config, make_parts(kept_config(loaded.config)), loaded.file)
     try:
         running.run(stop, duration)
     except BaseException as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from piapp.config.change_log import ChangeLog
 from piapp.config.former import former_key
 from piapp.config.load import changed, with_zones
 from piapp.config.sections import Config, ZoneConfig
@@ -23,8 +24,16 @@ from piapp.whole_file import write_whole
 
 # Other keys are read once, at the start, when cameras are opened and models loaded.
 LIVE_SECTIONS = ("posture", "power")
-LIVE_KEYS = ("publish.max_frame_hz", "health.period_s", "schedule.enabled")
+LIVE_KEYS = ("publish.max_frame_hz", "health.period_s", "schedule.enabled", "schedule.pause")
 ZONES = "zones"
+
+# Keys that the owner's page may change for the next start. No value that they allow keeps a node from starting, which
+# would shut its owner out of the page; none opens the node, or lets a picture leave it.
+RESTART_KEYS = (
+    "node.name", "node.area", "camera.fps", "camera.rotation", "camera.hflip", "camera.vflip", "camera.tilt_deg",
+    "landmarker.num_poses", "landmarker.reacquire", "publish.frames", "publish.world_landmarks",
+    "homeassistant.discovery", "cases.enabled", "cases.max_cases", "cases.max_mb", "preview.max_fps",
+)  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -39,17 +48,26 @@ class LiveSettings:
         file: Where changes are kept that shall survive a restart; None for nowhere.
         config_file: The configuration file that was read. Zones are kept in it, if it may be written to.
         trial: Of a start; settings with which the last starts failed are left out.
+        changes: Remembers who changed what.
 
     Attributes:
         config: What is in force; replaced by another value with each change, and never changed itself.
         file: As given.
+        changes: As given.
     """
 
     def __init__(
-        self, config: Config, file: Path | None, config_file: Path | None = None, *, trial: SettingsTrial | None = None
+        self,
+        config: Config,
+        file: Path | None,
+        config_file: Path | None = None,
+        *,
+        trial: SettingsTrial | None = None,
+        changes: ChangeLog | None = None,
     ) -> None:
         self.config = config
         self.file = file
+        self.changes = ChangeLog(None) if changes is None else changes
         self._config_file = config_file
         self._kept: dict[str, Any] = {}
         self._trial = trial
@@ -64,12 +82,13 @@ class LiveSettings:
         if self._kept:
             _log.info("settings kept in %s: %s", file, self._kept)
 
-    def change(self, values: Mapping[str, Any], *, persist: bool) -> None:
+    def change(self, values: Mapping[str, Any], *, persist: bool, by: str = "mqtt") -> None:
         """Change values, all or none.
 
         Args:
             values: Dotted key to value.
             persist: Also keep them for the next run.
+            by: Who asked for it.
 
         Raises:
             ConfigError: A key cannot change while the node runs, a value is not allowed, or nothing can be kept.
@@ -82,6 +101,33 @@ class LiveSettings:
             except ConfigError:
                 self.config = before
                 raise
+        was, now = ({key: _read_key(config, key) for key in values} for config in (before, self.config))
+        self.changes.add(by, was, now, write=persist)
+
+    def change_at_restart(self, values: Mapping[str, Any], *, by: str) -> None:
+        """Keep values for the next start, all or none; what is in force stays as it is.
+
+        Args:
+            values: Dotted key to value.
+            by: Who asked for it.
+
+        Raises:
+            ConfigError: A key is none of `RESTART_KEYS`, a value is not allowed, or nothing can be kept.
+        """
+        for key in values:
+            if key not in RESTART_KEYS:
+                raise ConfigError(f"{key}: can only change in the configuration file")
+        planned = changed(self.config, values, by)
+        was = {key: self._kept.get(key, _read_key(self.config, key)) for key in values}
+        now = {key: _read_key(planned, key) for key in values}
+        self._keep(now)
+        self.changes.add(by, was, now, write=True)
+
+    @property
+    def pending(self) -> dict[str, Any]:
+        """Values that the next start will put in force."""
+        kept = {key: self._kept[key] for key in RESTART_KEYS if key in self._kept}
+        return {key: value for key, value in kept.items() if value != _read_key(self.config, key)}
 
     def passed(self) -> None:
         """The node works with what was kept, or ended for a reason that is not the settings'."""
@@ -98,11 +144,12 @@ class LiveSettings:
         """Whether there is a place to keep zones."""
         return self.file is not None or may_write(self._config_file)
 
-    def change_zones(self, zones: Any) -> bool:
+    def change_zones(self, zones: Any, *, by: str = "page") -> bool:
         """Put other zones in force, and keep them where that is possible.
 
         Args:
             zones: A list of tables, as plain values.
+            by: Who asked for it.
 
         Returns:
             Whether they will be there after a restart.
@@ -112,7 +159,9 @@ class LiveSettings:
         """
         new = with_zones(self.config, zones, "request").zones
         kept = self._keep_zones(new)
+        was, now = ({ZONES: msgspec.to_builtins(zones)} for zones in (self.config.zones, new))
         self._use_zones(new)
+        self.changes.add(by, was, now, write=kept)
         return kept
 
     def values(self) -> dict[str, Any]:
@@ -122,6 +171,8 @@ class LiveSettings:
     def _apply_kept(self, key: str, value: Any) -> None:
         if key == ZONES:
             self._use_zones(with_zones(self.config, value, str(self.file)).zones)
+        elif key in RESTART_KEYS:
+            self.config = changed(self.config, {key: value}, str(self.file))
         else:
             self._apply({key: value}, str(self.file))
 

@@ -29,6 +29,8 @@ def json_schema() -> dict[str, Any]:
                 annotate(hint, f"{key}.", table[name])
                 continue
             definition["properties"][name] |= {"default": table[name]}
+            if typing.get_origin(hint) is typing.Literal:  # in the order of the code, which means something
+                definition["properties"][name]["enum"] = list(typing.get_args(hint))
             if key in comments:
                 definition["properties"][name]["description"] = comments[key]
 

@@ -31,12 +31,17 @@ class SettingsTrial:
         if self._settings is None or self._file is None or not self._settings.exists():
             return True
         failed = self._failed_starts()
-        if failed >= MAX_FAILED_STARTS:
+        if self.exhausted:
             self._set_aside(self._settings, failed)
             return False
         with suppress(OSError):  # a disk that takes nothing counts nothing
             self._file.write_text(f"{failed + 1}\n", encoding="ascii")
         return True
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last starts failed, so that the next one sets the settings aside."""
+        return self._file is not None and self._failed_starts() >= MAX_FAILED_STARTS
 
     def passed(self) -> None:
         """The node works, or ended for a reason that is not the settings'."""

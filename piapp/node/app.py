@@ -14,12 +14,15 @@ from functools import partial
 from pathlib import Path
 
 from piapp.camera import open_camera, parse_source
+from piapp.config.live import LiveSettings
 from piapp.config.sections import Config
+from piapp.config.settings_trial import SettingsTrial
 from piapp.errors import CameraError, PiappError
 from piapp.landmarker.runtime import live_factory
 from piapp.model_choice import choose_model
-from piapp.node.assembly import NodeParts, assemble
+from piapp.node.assembly import NodeParts, assemble, node_id
 from piapp.node.outlets import Observation, Outlet
+from piapp.node.state_folder import settings_file, state_folder
 from piapp.types import PoseResult
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,12 @@ def make_parts(config: Config) -> NodeParts:
     parse_source(config.camera.source)
     model = choose_model(config.landmarker, masks=config.landmarker.output_segmentation_masks)
     return NodeParts(partial(open_camera, config.camera), live_factory(config.landmarker, model.path), model)
+
+
+def kept_config(config: Config) -> Config:
+    """The configuration with what the owner's page has kept for this start; the parts are made by it."""
+    file = settings_file(state_folder(config.spool), node_id(config))
+    return config if SettingsTrial(file).exhausted else LiveSettings(config, file).config
 
 
 class Node:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piapp.camera import Camera
+from piapp.config.change_log import ChangeLog
 from piapp.config.live import LiveSettings
 from piapp.config.sections import Config
 from piapp.config.settings_trial import SettingsTrial
@@ -37,7 +38,7 @@ from piapp.node.pausable_camera import PausableCamera
 from piapp.node.pauses import Pauses
 from piapp.node.pausing import Pausing
 from piapp.node.reporter import Reporter
-from piapp.node.state_folder import pause_file, settings_file, state_folder
+from piapp.node.state_folder import changes_file, pause_file, settings_file, state_folder
 from piapp.result_source import ResultSource
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
@@ -150,7 +151,8 @@ class _Made:
         self._node = self._topics.node
         self._folder = state_folder(config.spool)
         kept_file = settings_file(self._folder, self._node)
-        self.settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file))
+        changes = ChangeLog(changes_file(self._folder, self._node))
+        self.settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file), changes=changes)
         self._config = self.settings.config
         self._boot = boot_id()
         self._monitor = monitor_of(self._config)
@@ -200,9 +202,10 @@ class _Made:
             control=self.control,
             heat=self.heat,
             people=lambda: self.reporter.people,
+            alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
         )
-        return outlets.live_page(self._config, page.status, page.change_zones)
+        return outlets.live_page(self._config, page)
 
     @cached_property
     def _home(self) -> HomeAssistant:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from piapp.config.live import LiveSettings
 from piapp.config.load import public_tree
 from piapp.errors import ConfigError
-from piapp.mqtt.commands import Commands, Request, Set
+from piapp.mqtt.commands import Commands, Parameters, Request, Set
 from piapp.node.pauses import PausedBy
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class Control:
         self.actions: dict[str, Callable[[Any], Any]] = {
             "ping": self._ping,
             "get_config": self._get_config,
-            "set": self._set,
             "restart": self._restart,
         }
         self.watching = threading.Event()
@@ -67,6 +66,21 @@ class Control:
             action: Takes its parameters and returns the answer's data; ConfigError is answered as an error.
         """
         self.actions[command] = action
+
+    def carry_out(self, command: str, parameters: Parameters, sender: str) -> Any:
+        """Carry out one command at once, and return the answer's data.
+
+        Args:
+            command: Any but `snapshot`, which is answered later.
+            parameters: Of that command.
+            sender: Who asks for it, such as "mqtt".
+
+        Raises:
+            ConfigError: It cannot be done; nothing was changed.
+        """
+        if isinstance(parameters, Set):
+            return self._set(parameters, sender)
+        return self.actions[command](parameters)
 
     def tick(self) -> None:
         """Carry out the oldest request, if there is one."""
@@ -90,7 +104,7 @@ class Control:
             if request.command == "snapshot":
                 self._snapshot(request)
                 return
-            data = self.actions[request.command](request.parameters)
+            data = self.carry_out(request.command, request.parameters, "mqtt")
         except ConfigError as error:
             self._commands.answer(request, error=str(error))
         else:
@@ -116,9 +130,9 @@ class Control:
     def _get_config(self, _: object) -> dict[str, Any]:
         return public_tree(self._settings.config)
 
-    def _set(self, parameters: Set) -> dict[str, Any]:
-        self._settings.change(parameters.values, persist=parameters.persist)
-        log.info("set on request: %s%s", parameters.values, ", kept" if parameters.persist else "")
+    def _set(self, parameters: Set, sender: str) -> dict[str, Any]:
+        self._settings.change(parameters.values, persist=parameters.persist, by=sender)
+        log.info("set by %s: %s%s", sender, parameters.values, ", kept" if parameters.persist else "")
         self._on_change()
         return {key: value for key, value in self._settings.values().items() if key in parameters.values}
 

@@ -22,6 +22,7 @@ from piapp.mqtt.publisher import Publisher
 from piapp.types import PoseResult, State
 
 if TYPE_CHECKING:
+    from piapp.node.page import Page
     from piapp.node.picture_feed import PictureFeed
     from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
@@ -325,15 +326,12 @@ def picture_feed(config: Config, publisher: Publisher, writer: PayloadWriter) ->
     return PictureFeed(kind, period_s, topic, publisher.publish, writer.clock.text)
 
 
-def live_page(
-    config: Config, status: Callable[[], dict[str, Any]], change_zones: Callable[[Any], bool]
-) -> Preview | None:
+def live_page(config: Config, page: Page) -> Preview | None:
     """The live page, or None when it is off; its libraries are loaded only when it is wanted.
 
     Args:
         config: Whether, where and with what it is served.
-        status: Gives what the page shows of the node; called on the page's thread.
-        change_zones: Puts zones in force that were drawn on the page, and returns whether they are kept.
+        page: What it shows of the node, and may have it do.
 
     Raises:
         ConfigError: The libraries are not installed.
@@ -342,4 +340,4 @@ def live_page(
         return None
     with extra("preview", "preview.enabled = true", error=ConfigError):
         from piapp.preview.server import Preview  # noqa: PLC0415
-    return Preview(config.preview, status, change_zones, pictures=config.publish.image == "photo")
+    return Preview(config.preview, page, pictures=config.publish.image == "photo")

@@ -1,31 +1,44 @@
-"""What the live page shows of the node, and what it may change."""
+"""What the owner's page shows of the node, and what it may have the node do."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from piapp import __version__
 from piapp.config.live import LiveSettings
+from piapp.mqtt.commands import COMMANDS
+from piapp.node.alarm_file import OpenAlarm
 from piapp.node.control import Control
 from piapp.node.health_report import HeatMonitor
+from piapp.node.page_settings import PageSettings
+
+# Requests that the page can make, as they can be made by MQTT. `set` and `get_config` have documents of their own, and
+# `snapshot` sends a picture elsewhere.
+PAGE_COMMANDS = ("pause", "resume", "acknowledge", "test", "feedback", "missed", "restart")
 
 log = logging.getLogger(__name__)
 
 
 class Page:
-    """The node as the live page sees it.
+    """The node as its owner sees it in a browser (`piapp.preview.owner`).
 
     Args:
         settings: What is in force.
         node: The node's id.
-        control: Knows whether the node is paused.
+        control: Carries out commands, and knows whether the node is paused.
         heat: Knows the temperature.
         people: Gives how many are there.
+        alarms: Gives the alarms that are open.
         announce: Puts changed settings in force, and publishes them.
+
+    Attributes:
+        documents: What can be read, by name.
+        actions: What can be done, by name.
     """
 
     def __init__(
@@ -36,6 +49,7 @@ class Page:
         control: Control,
         heat: HeatMonitor,
         people: Callable[[], int],
+        alarms: Callable[[], tuple[OpenAlarm, ...]],
         announce: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -43,7 +57,14 @@ class Page:
         self._control = control
         self._heat = heat
         self._people = people
+        self._alarms = alarms
         self._announce = announce
+        form = PageSettings(settings, control)
+        self.documents: Mapping[str, Callable[[Mapping[str, str]], Any]] = {"settings": form.document}
+        self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
+            "settings": form.change,
+            **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},
+        }
 
     def status(self) -> dict[str, Any]:
         """What the page shows of the node; on the page's thread."""
@@ -51,20 +72,38 @@ class Page:
         return self._head | {
             "temperature_c": self._heat.temperature_c,
             "paused": not self._control.watching.is_set(),
+            "paused_by": self._control.paused_by,
+            "schedule": msgspec.to_builtins(config.schedule),
+            "alarms": [_alarm(alarm) for alarm in self._alarms()],
             "people": self._people(),
             "pictures": config.publish.image == "photo",
             "zones_kept": self._settings.keeps_zones,
             "zones": msgspec.to_builtins(config.zones),
         }
 
-    def change_zones(self, zones: Any) -> bool:
+    def change_zones(self, zones: Any, by: str) -> bool:
         """Put zones in force that were drawn on the page; whether they are kept. Main thread.
 
         Raises:
             ConfigError: They are not zones, or could not be kept; nothing is changed.
         """
-        kept = self._settings.change_zones(zones)
+        kept = self._settings.change_zones(zones, by=by)
         changed = self._settings.config.zones
-        log.info("zones changed on the live page: %s", ", ".join(zone.name for zone in changed) or "none")
+        log.info("zones changed by %s: %s", by, ", ".join(zone.name for zone in changed) or "none")
         self._announce()
         return kept
+
+    def _carry_out(self, command: str, body: bytes, sender: str) -> Any:
+        """Carry out a command whose parameters are the body; main thread."""
+        parameters = msgspec.json.decode(body, type=COMMANDS[command])
+        log.info("%s asks for %s", sender, command)
+        return self._control.carry_out(command, parameters, sender)
+
+
+def _alarm(alarm: OpenAlarm) -> dict[str, Any]:
+    return {
+        "event": alarm.event_id,
+        "person": alarm.person,
+        "confirmed": alarm.confirmed,
+        "acknowledged": alarm.acknowledged,
+    }

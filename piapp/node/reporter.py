@@ -16,6 +16,7 @@ from piapp.mqtt.commands import Acknowledge
 from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.state_topic import StateTopic
+from piapp.node.alarm_file import OpenAlarm
 from piapp.node.alarms import Alarms
 from piapp.node.control import Control
 from piapp.node.outlets import Outlet
@@ -133,6 +134,11 @@ class Reporter:
         self._watching = False
         self._alarms.keep(self._now_ms())
         self.publish_state()
+
+    @property
+    def open_alarms(self) -> tuple[OpenAlarm, ...]:
+        """One for each person who is down; any thread."""
+        return self._alarms.open
 
     @property
     def unattended(self) -> bool:

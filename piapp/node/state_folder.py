@@ -44,3 +44,8 @@ def pause_file(folder: Path | None, node: str) -> Path | None:
 def settings_file(folder: Path | None, node: str) -> Path | None:
     """Where a node keeps settings that were changed while it ran; None when nowhere."""
     return None if folder is None else folder / f"settings-{node}.json"
+
+
+def changes_file(folder: Path | None, node: str) -> Path | None:
+    """Where a node remembers who changed which setting; None when nowhere."""
+    return None if folder is None else folder / f"changes-{node}.json"

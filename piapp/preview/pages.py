@@ -1,46 +1,46 @@
-"""What the live page's server answers: the page's files, the stream, pictures and zones.
+"""What the live page's server answers: the pages' files, the stream, pictures and zones.
 
-Owns forms of requests and answers. Who may ask was decided before (`piapp.preview.gate`).
+Owns the routes. Who may ask was decided before (`piapp.preview.gate`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from piapp.errors import ConfigError
-from piapp.preview.access import same_origin
+from piapp.preview import api
+from piapp.preview.answers import (
+    Handler,
+    RateLimit,
+    Refusal,
+    answering,
+    body_of,
+    check_sender,
+    json_answer,
+    sender_of,
+)
+from piapp.preview.languages import COOKIE, chosen, rendered, texts
+from piapp.preview.owner import Owner
 from piapp.preview.viewers import MAX_VIEWERS, Viewer, Viewers
 
 PICTURE_WAIT_S = 5.0
-CHANGE_WAIT_S = 5.0
-MAX_BODY = 64 * 1024
 
 RETRY_MS = 2000
 
-_MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGE = ".html"
 
-# Called with what was sent as zones; None when too many changes wait. The result says whether they are kept.
-ChangeZones = Callable[[Any], Future[bool] | None]
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
-    """A request that is answered with no more than why not."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
+# What several pages share, by the mark that stands for it.
+_PARTS = {"part.head": "_head.html", "part.header": "_header.html", "part.footer": "_footer.html"}
 
 
 class Pages:
@@ -48,27 +48,28 @@ class Pages:
 
     Args:
         viewers: Who looks.
-        zones: The zones in force, as plain values.
-        change_zones: Has zones changed by the node.
+        owner: The node.
+        ask: Has something done on the main thread.
         pictures: Whether the camera's picture may be shown.
     """
 
-    def __init__(
-        self, viewers: Viewers, zones: Callable[[], list[Any]], change_zones: ChangeZones, *, pictures: bool
-    ) -> None:
+    def __init__(self, viewers: Viewers, owner: Owner, ask: api.Ask, *, pictures: bool) -> None:
         self._viewers = viewers
-        self._zones_now = zones
-        self._change_zones = change_zones
+        self._owner = owner
+        self._ask = ask
         self._pictures = pictures
+        self._limit = RateLimit()
 
     def application(self) -> Starlette:
         """Everything as one ASGI application."""
-        routes = [Route(path, _file_page(*file), methods=["GET"]) for path, file in _files().items()]
+        routes = [Route(path, answer, methods=["GET"]) for path, answer in _files().items()]
         routes += [
-            Route("/stream", _answering(self._stream), methods=["GET"]),
-            Route("/picture", _answering(self._picture), methods=["GET"]),
-            Route("/zones", _answering(self._zones), methods=["GET"]),
-            Route("/zones", _answering(self._put_zones), methods=["PUT"]),
+            Route("/texts", _texts, methods=["GET"]),
+            Route("/stream", answering(self._stream), methods=["GET"]),
+            Route("/picture", answering(self._picture), methods=["GET"]),
+            Route("/zones", answering(self._zones), methods=["GET"]),
+            Route("/zones", answering(self._put_zones), methods=["PUT"]),
+            *api.Api(self._owner, self._ask, self._limit).routes(),
         ]
         return Starlette(routes=routes)
 
@@ -93,20 +94,14 @@ class Pages:
         return Response(jpeg, media_type="image/jpeg", headers={"X-Ts-Ms": str(ts_ms)})
 
     async def _zones(self, _request: Request) -> Response:
-        return _json({"zones": self._zones_now()})
+        return json_answer({"zones": self._owner.status()["zones"]})
 
     async def _put_zones(self, request: Request) -> Response:
-        _check_sender(request)
-        future = self._change_zones(_zones_in(await _body(request)))
-        if future is None:
-            raise Refusal(503, "too many changes at once; try again")
-        try:
-            kept = await asyncio.wait_for(asyncio.wrap_future(future), CHANGE_WAIT_S)
-        except TimeoutError:
-            raise Refusal(503, "the node is starting, or busy; nothing was changed, try again") from None
-        except ConfigError as error:
-            raise Refusal(422, str(error)) from error
-        return _json({"zones": self._zones_now(), "kept": kept})
+        check_sender(request)
+        self._limit.check()
+        zones, sender = _zones_in(await body_of(request)), sender_of(request)
+        kept = await api.done(self._ask(lambda: self._owner.change_zones(zones, sender)), api.CHANGE_WAIT_S)
+        return json_answer({"zones": self._owner.status()["zones"], "kept": kept})
 
 
 class Stream(Response):
@@ -144,60 +139,40 @@ class Stream(Response):
         self._viewer.close()
 
 
-def _files() -> dict[str, tuple[bytes, str]]:
-    """The page's files by their path, with their media types; read once, and nothing else is ever read."""
-    files = {}
-    for file in resources.files("piapp.preview").joinpath("static").iterdir():
-        media_type = _MEDIA_TYPES.get(PurePath(file.name).suffix)
-        if media_type:
-            files["/" if file.name == "index.html" else f"/{file.name}"] = (file.read_bytes(), media_type)
+def _files() -> dict[str, Handler]:
+    """What answers for each of the pages' files, by its path; read once, and nothing else is ever read."""
+    folder = resources.files("piapp.preview").joinpath("static")
+    parts = {mark: folder.joinpath(name).read_text(encoding="utf-8") for mark, name in _PARTS.items()}
+    files: dict[str, Handler] = {}
+    for file in folder.iterdir():
+        name, suffix = PurePath(file.name).stem, PurePath(file.name).suffix
+        if suffix in _MEDIA_TYPES:
+            files[f"/{file.name}"] = _file(file.read_bytes(), _MEDIA_TYPES[suffix])
+        elif suffix == _PAGE and file.name not in _PARTS.values():
+            files["/" if name == "index" else f"/{name}"] = _page(file.read_text(encoding="utf-8"), parts)
     return files
 
 
-def _file_page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+def _file(content: bytes, media_type: str) -> Handler:
     async def answer(_request: Request) -> Response:
         return Response(content, media_type=media_type)
 
     return answer
 
 
-def _answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """The handler, with refusals as answers in JSON."""
-
+def _page(page: str, parts: dict[str, str]) -> Handler:
     async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Refusal as refusal:
-            return _json({"error": str(refusal)}, refusal.status)
-        except ClientDisconnect:
-            return Response(status_code=400)
+        return Response(rendered(page, _language(request), parts), media_type="text/html")
 
     return answer
 
 
-def _json(document: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, media_type="application/json")
+async def _texts(request: Request) -> Response:
+    return json_answer(texts(_language(request)))
 
 
-def _check_sender(request: Request) -> None:
-    """Refuse what another site's page has sent; a browser says so, or asks before it sends JSON."""
-    headers = request.headers
-    if not same_origin(headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")):
-        raise Refusal(403, "zones are changed from the node's own page")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "expected Content-Type: application/json")
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    if int(request.headers.get("content-length", "0")) <= MAX_BODY:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY:
-                break
-        else:
-            return bytes(body)
-    raise Refusal(413, f"more than {MAX_BODY // 1024} kB")
+def _language(request: Request) -> str:
+    return chosen(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
 
 
 def _zones_in(body: bytes) -> Any:

@@ -12,7 +12,7 @@ import logging
 import queue
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,11 +23,13 @@ import uvicorn
 
 from piapp.config.addresses import read_token
 from piapp.config.sections import PreviewConfig
-from piapp.errors import ConfigError, PreviewError
+from piapp.errors import ConfigError, PiappError, PreviewError
 from piapp.preview.access import Access
+from piapp.preview.answers import Refusal
 from piapp.preview.connections import BACKLOG, Connection
 from piapp.preview.gate import Gate
-from piapp.preview.pages import Pages, Refusal
+from piapp.preview.owner import Owner
+from piapp.preview.pages import Pages
 from piapp.preview.viewers import Viewers
 from piapp.types import ImageArray
 
@@ -60,10 +62,10 @@ HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Zones that somebody has drawn, and where the outcome goes."""
+    """What a page wants the main loop to do, and where the outcome goes."""
 
-    zones: Any
-    outcome: Future[bool]
+    action: Callable[[], Any]
+    outcome: Future[Any]
 
 
 class Preview:
@@ -71,8 +73,7 @@ class Preview:
 
     Args:
         config: Where, how often, and what opens it.
-        look: What the node says about itself: the status without rates and viewers. Called on the page's thread.
-        change_zones: Puts zones in force and says whether they are kept; called by `tick`. Raises ConfigError.
+        owner: The node. Its status has neither rates nor viewers; what changes it is called by `tick`.
         pictures: Whether the camera's picture may be shown.
 
     Attributes:
@@ -87,18 +88,15 @@ class Preview:
     def __init__(
         self,
         config: PreviewConfig,
-        look: Callable[[], Mapping[str, Any]],
-        change_zones: Callable[[Any], bool],
+        owner: Owner,
         *,
         pictures: bool,
     ) -> None:
         self._config = config
         self._access = Access(config.bind, _token(config))
-        self._carry_out = change_zones
         self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
-        self.viewers = Viewers(config.max_fps, look, _jpeg_encoder() if pictures else None)
-        pages = Pages(self.viewers, lambda: look()["zones"], self._ask, pictures=pictures)
-        self._pages = pages.application()
+        self.viewers = Viewers(config.max_fps, owner.status, _jpeg_encoder() if pictures else None)
+        self._pages = Pages(self.viewers, owner, self._ask, pictures=pictures)
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._failure: BaseException | None = None
@@ -117,7 +115,7 @@ class Preview:
         self._socket = listen(self._config)
         port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{port}/"
-        app = Gate(self._pages, self._access, f"piapp_{port}", self._admit)
+        app = Gate(self._pages.application(), self._access, f"piapp_{port}", self._admit)
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -142,8 +140,8 @@ class Preview:
         """Carry out one change that the page asks for; main loop."""
         if (change := self._next_change()) is not None:
             try:
-                change.outcome.set_result(self._carry_out(change.zones))
-            except ConfigError as error:
+                change.outcome.set_result(change.action())
+            except (PiappError, LookupError, ValueError, RecursionError) as error:
                 change.outcome.set_exception(error)
 
     def raise_if_failed(self) -> None:
@@ -206,9 +204,9 @@ class Preview:
             self.viewers.close()
             self._socket.close()
 
-    def _ask(self, zones: Any) -> Future[bool] | None:
-        """Have zones changed by the main loop; None when too much waits already, or nobody is there to do it."""
-        change = Change(zones, Future())
+    def _ask(self, action: Callable[[], Any]) -> Future[Any] | None:
+        """Have something done by the main loop; None when too much waits already, or nobody is there to do it."""
+        change = Change(action, Future())
         if self._server is None or self._server.should_exit:
             return None
         try:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from piapp.config.live import LiveSettings
+from piapp.config.change_log import ChangeLog
+from piapp.config.live import RESTART_KEYS, LiveSettings
 from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError
 
@@ -173,3 +174,66 @@ def test_damaged_zones_are_left_out(tmp_path, caplog):
     assert zone_names(settings) == []
     assert settings.kept == ("power.idle_fps",)
     assert "zones[1].polygon" in caplog.text
+
+
+def test_a_key_that_needs_a_restart(tmp_path):
+    """It waits: what is in force stays, and the next start has it; taken back, nothing waits any more."""
+    file = tmp_path / "settings.json"
+    settings = LiveSettings(default_config(), file)
+    settings.change_at_restart({"node.name": "Hall", "camera.rotation": 90}, by="page")
+    assert settings.pending == {"node.name": "Hall", "camera.rotation": 90}
+    assert (settings.config.node.name, settings.config.camera.rotation) == ("", 0)
+    again = LiveSettings(default_config(), file)
+    assert (again.config.node.name, again.config.camera.rotation, again.pending) == ("Hall", 90, {})
+    settings.change_at_restart({"node.name": "", "camera.rotation": 0}, by="page")
+    assert settings.pending == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"camera.rotation": 45}, "expected one of 0, 90"),
+        ({"node.name": "x" * 65}, "at most 64"),
+        ({"publish.image": "photo"}, "only change in the configuration file"),
+        ({"preview.bind": "0.0.0.0"}, "only change in the configuration file"),
+        ({"node.name": "Hall", "camera.source": "demo:"}, "only change in the configuration file"),
+        ({"posture.dwell_s": 1.0}, "only change in the configuration file"),
+    ],
+)
+def test_refused_changes_for_the_next_start(tmp_path, values, words):
+    """Nothing is kept, and nothing that opens the node or shows pictures can be."""
+    settings = LiveSettings(default_config(), tmp_path / "settings.json")
+    with pytest.raises(ConfigError, match=words):
+        settings.change_at_restart(values, by="page")
+    assert (settings.pending, list(tmp_path.iterdir())) == ({}, [])
+
+
+def test_no_restart_key_shows_or_opens_anything():
+    """What pictures leave, who may look, where secrets are and where messages go is for the file alone."""
+    private = (
+        "publish.image",
+        "preview.enabled",
+        "preview.bind",
+        "preview.port",
+        "preview.token_file",
+        "mqtt.",
+        "spool.",
+    )
+    assert not [key for key in RESTART_KEYS if key.startswith(private) or "password" in key or "source" in key]
+
+
+def test_who_changed_what_is_known(tmp_path):
+    """Each kind of change, newest first, with what it was; undoing is a change like any other."""
+    settings = LiveSettings(default_config(), tmp_path / "settings.json", changes=ChangeLog(tmp_path / "changes.json"))
+    settings.change({"posture.dwell_s": 0.5}, persist=False)
+    settings.change_at_restart({"node.area": "Hall"}, by="page 192.0.2.7")
+    settings.change_zones([{"name": "bed", "polygon": [[0, 0], [1, 0], [1, 1]], "ignore": []}], by="page 192.0.2.7")
+    zones, area, dwell = settings.changes.newest()
+    assert (dwell.by, dwell.before, dwell.after) == ("mqtt", {"posture.dwell_s": 0.2}, {"posture.dwell_s": 0.5})
+    assert (area.by, area.before, area.after) == ("page 192.0.2.7", {"node.area": ""}, {"node.area": "Hall"})
+    assert (len(zones.before["zones"]), zones.after["zones"][0]["name"]) == (0, "bed")
+    settings.change(dwell.before, persist=False)
+    assert settings.config.posture.dwell_s == 0.2
+    with pytest.raises(ConfigError):
+        settings.change({"posture.dwell_s": -1}, persist=False)
+    assert len(settings.changes.newest()) == 4

@@ -60,7 +60,7 @@ class Site:
     """A node with a live page that can be restarted; it keeps its port, token and state."""
 
     def __init__(self, folder: Path, broker_port: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._broker_port = broker_port
         self.port = free_port()
         (folder / "token").write_text(f"{TOKEN}\n")
@@ -88,13 +88,13 @@ class Site:
         settings = {
             "camera.source": "demo:?loop=0",
             "node.name": "Living room",
-            "spool.dir": self._folder / "state",
+            "spool.dir": self.folder / "state",
             "preview.enabled": "true",
             "preview.port": self.port,
-            "preview.token_file": self._folder / "token",
+            "preview.token_file": self.folder / "token",
         }
         chosen = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        node = NodeProcess(self._folder, self._broker_port, [*chosen, *options])
+        node = NodeProcess(self.folder, self._broker_port, [*chosen, *options])
         node.wait_for_log("live page")
         return node
 
@@ -145,7 +145,7 @@ def visit(site: Site, browser: Browser, complaints: list[str]) -> Iterator[Calla
     """Open the page as a new visitor: `visit(color_scheme="dark", viewport=PHONE)`. None may ever complain."""
     contexts: list[BrowserContext] = []
 
-    def open_page(viewport: Any = DESKTOP, address: str = site.address, **how: Any) -> Page:
+    def open_page(viewport: Any = DESKTOP, address: str = site.address, path: str = "/", **how: Any) -> Page:
         contexts.append(browser.new_context(viewport=viewport, reduced_motion="reduce", **how))
         page = contexts[-1].new_page()
         page.set_default_timeout(DEADLINE_S * 1000)
@@ -154,6 +154,8 @@ def visit(site: Site, browser: Browser, complaints: list[str]) -> Iterator[Calla
         page.on("request", lambda request: _judge_host(request.url, address, complaints))
         page.goto(f"{address}/?token={TOKEN}")
         wait_live(page)
+        if path != "/":
+            page.goto(f"{address}{path}")
         return page
 
     yield open_page
@@ -195,6 +197,12 @@ def draw_with_mouse(page: Page, name: str, *corners: tuple[float, float]) -> Non
 def save(page: Page, name: str) -> None:
     page.click("#save")
     expect(page.locator("#zones-said")).to_have_text(f"{name} is saved.")
+
+
+def published_setting(subscriber: Subscriber, key: str) -> Any:
+    """A live key's value in the newest `settings` message."""
+    messages = subscriber.of("settings")
+    return json.loads(messages[-1].payload)["values"][key] if messages else None
 
 
 def serious(page: Page) -> list[str]:
@@ -388,7 +396,7 @@ def test_tells_a_fall_at_once(visit: Callable[..., Page], site: Site, mosquitto:
     row = page.locator(f"#events [data-id='{fall}']")
     expect(row).to_contain_text("Fall")
     expect(page.locator("#urgent")).to_have_text(re.compile(r"^Fall\. Person \d+, lying$"))
-    expect(page.locator("#alarm")).to_have_text(re.compile(r"^Person \d+ has fallen at "))
+    expect(page.locator("#alarm-text")).to_have_text(re.compile(r"^Person \d+ has fallen at "))
     expect(page.locator("#canvas")).to_have_attribute("aria-label", re.compile("fallen, lying"))
     wait_until(lambda: page.evaluate(COUNT_PIXELS, FALL_RED) > 300, "a skeleton in red")
     assert serious(page) == []
@@ -406,6 +414,136 @@ def test_a_test_alert_is_shown_as_one(visit: Callable[..., Page], site: Site, mo
     subscriber.close()
     expect(page.locator("#urgent")).not_to_have_text(re.compile("test"))
     expect(page.locator("#alarm")).not_to_have_text(re.compile("Somebody|null"))
+
+
+def test_changes_a_setting_and_undoes_it(visit: Callable[..., Page], site: Site, mosquitto: Mosquitto) -> None:
+    """In force at once and told by MQTT, as with `request/set`; kept; who did it is known; a button takes it back."""
+    subscriber = Subscriber(mosquitto.port, f"piapp/{NODE}/settings")
+    page = visit(path="/settings")
+    row = page.locator("#often [data-key='posture.fall_sensitivity']")
+    expect(row).to_contain_text("falls found")
+    row.get_by_label("Sensitivity for falls").select_option("high")
+    expect(row).to_contain_text("Saved, and in force.")
+    wait_until(lambda: published_setting(subscriber, "posture.fall_sensitivity") == "high", "the change over MQTT")
+    kept = json.loads((site.folder / "state" / f"settings-{NODE}.json").read_text())
+    assert kept["values"]["posture.fall_sensitivity"] == "high"
+    change = page.locator("#changes li").first
+    expect(change).to_contain_text("posture.fall_sensitivity: normal → high")
+    expect(change).to_contain_text("from 127.0.0.1")
+    change.get_by_role("button").click()
+    wait_until(lambda: published_setting(subscriber, "posture.fall_sensitivity") == "normal", "the change taken back")
+    expect(row.get_by_label("Sensitivity for falls")).to_have_value("1")
+    subscriber.close()
+
+
+def test_a_setting_that_is_wrong_is_refused(visit: Callable[..., Page], complaints: list[str]) -> None:
+    """In the words of the configuration, beside the field, which is marked; nothing changes."""
+    page = visit(path="/settings")
+    page.fill("#search", "hysteresis_deg")
+    row = page.locator("#sections [data-key='posture.hysteresis_deg']")
+    field = row.get_by_label("posture.hysteresis_deg", exact=True)
+    for text, words in (("181", "at most 180"), ("many", "Expected a number.")):
+        field.fill(text)
+        field.press("Enter")
+        field.blur()
+        expect(row.get_by_role("status")).to_contain_text(words)
+        expect(field).to_have_attribute("aria-invalid", "true")
+    assert serious(page) == []
+    forgive(complaints, "422")
+
+
+def test_a_key_that_needs_a_restart_says_so(visit: Callable[..., Page]) -> None:
+    """It waits, the page offers to restart, and keys for the file alone cannot be changed."""
+    page = visit(path="/settings")
+    row = page.locator("#often [data-key='node.area']")
+    row.get_by_label("Room").fill("Hall")
+    row.get_by_label("Room").blur()
+    expect(row).to_contain_text("Saved for the next start.")
+    expect(page.locator("#restart")).to_contain_text("node.area")
+    page.fill("#search", "preview.bind")
+    expect(page.locator("#sections [data-key='preview.bind'] input")).to_be_disabled()
+    assert serious(page) == []
+    page.locator("#changes li").first.get_by_role("button").click()
+    expect(page.locator("#restart")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESKTOP), ("dark", SMALLEST)], ids=["desktop", "smallest"])
+def test_settings_are_accessible(visit: Callable[..., Page], scheme: str, viewport: dict[str, int]) -> None:
+    """Axe-core finds nothing serious with every table open; nothing sticks out sideways."""
+    page = visit(path="/settings", color_scheme=scheme, viewport=viewport)
+    page.fill("#search", "e")
+    expect(page.locator("#sections [data-key='camera.fps']")).to_be_visible()
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_changes_a_setting_with_the_keyboard_alone(visit: Callable[..., Page]) -> None:
+    """Tab leads to the field and to the button that takes it back."""
+    page = visit(path="/settings")
+    field = page.locator("#often [data-key='posture.repeat_alarm_s'] input")
+    expect(field).to_be_visible()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if field.evaluate("(input) => input === document.activeElement"):
+            break
+    page.keyboard.press("Control+A")
+    page.keyboard.type("90")
+    page.keyboard.press("Tab")
+    expect(page.locator("#often [data-key='posture.repeat_alarm_s']")).to_contain_text("Saved, and in force.")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("60")
+
+
+def test_alarm_tools(visit: Callable[..., Page], mosquitto: Mosquitto, complaints: list[str]) -> None:
+    """Test alert, pause and resume, and quiet times, each as the request by MQTT does it."""
+    subscriber = Subscriber(mosquitto.port)
+    page = visit()
+    page.click("#test")
+    expect(page.locator("#alarm-said")).to_contain_text("test alert is on its way")
+    tests = [message for message in subscriber.wait_for("event", 1) if b'"test":true' in message.payload]
+    assert len(tests) <= 3
+    expect(page.locator("#events li .what").filter(has_text="(test)").first).to_be_visible()
+    page.click("#pause")
+    expect(page.locator("#connection")).to_have_text("Paused")
+    expect(page.locator("#paused-by")).to_have_text(re.compile("until somebody resumes"))
+    page.get_by_role("button", name="Resume").click()
+    wait_live(page)
+    page.get_by_text("Quiet times").click()
+    page.fill("#schedule-times", "at night")
+    page.click("#schedule button")
+    expect(page.locator("#alarm-said")).to_contain_text("expected a time such as")
+    page.fill("#schedule-times", "03:00-03:01")
+    page.click("#schedule button")
+    expect(page.locator("#alarm-said")).to_have_text("Quiet times are saved.")
+    assert serious(page) == []
+    wait_until(lambda: published_setting(subscriber, "schedule.pause") == "03:00-03:01", "the times over MQTT")
+    subscriber.close()
+    forgive(complaints, "422")
+
+
+def test_somebody_takes_care_of_an_alarm(visit: Callable[..., Page], mosquitto: Mosquitto) -> None:
+    """The banner's button acknowledges the alarm, as `state` says over MQTT; then it is gone."""
+    subscriber = Subscriber(mosquitto.port, f"piapp/{NODE}/state")
+    page = visit()
+    page.get_by_role("button", name="I am taking care").first.click(timeout=2 * DEADLINE_S * 1000)
+    expect(page.locator("#alarm-said")).to_contain_text("somebody takes care")
+    expect(page.locator("#acknowledge")).to_be_hidden()
+    wait_until(lambda: any(b'"acknowledged":true' in one.payload for one in subscriber.of("state")), "acknowledged")
+    subscriber.close()
+
+
+def test_speaks_the_language_of_its_viewer(visit: Callable[..., Page]) -> None:
+    """As the browser asks, and as somebody chooses; texts that scripts make, too."""
+    page = visit(locale="de-DE")
+    expect(page.get_by_role("link", name="Einstellungen")).to_be_visible()
+    expect(page.locator("#people")).to_have_text(re.compile(r"Person \d+: (steht|sitzt|liegt|.*gestürzt)"))
+    page.select_option("#language", "fr")
+    expect(page.locator("#connection")).to_have_text("En direct")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    assert serious(page) == []
+    page.select_option("#language", "en")
+    wait_live(page)
 
 
 def test_no_picture_unless_the_owner_allows_it(visit: Callable[..., Page], site: Site) -> None:

@@ -2,7 +2,8 @@
 
 A table stands between two comments, `<!-- table: NAMES FORM -->` and `<!-- end of table -->`; NAMES are files
 `docs/accuracy/NAME.json`, with commas between them, and FORM is one of `FORMS`. Run:
-`python -m tests.footage.page docs/accuracy.md`.
+`python -m tests.footage.page docs/accuracy.md`. It also writes `piapp/config/fall_rates.json`, which goes with
+the package.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from typing import Any
 from piapp.offline.evaluate.figures import markdown, share_text
 
 _TABLE = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+# Measured with each value of `posture.fall_sensitivity`; the package has the figures with it.
+SENSITIVITIES = ("low", "normal", "high")
+RATES_FILE = Path("piapp/config/fall_rates.json")
 
 _CALM_FIRST = ("standing", "sitting", "lying", "bending", "squatting", "kneeling", "unknown")
 
@@ -107,6 +112,18 @@ def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
     yield from ("| " + " | ".join(row) + " |" for row in rows)
 
 
+def fall_rates(folder: Path) -> dict[str, dict[str, int]]:
+    """What the owner's page shows beside `posture.fall_sensitivity`: found falls and false alarms of each value."""
+    rates = {}
+    for name in SENSITIVITIES:
+        total = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["total"]
+        falls, false = total["falls"], total["false_clips"]
+        rates[name] = {"falls_found": falls["count"], "falls": falls["of"]}
+        rates[name] |= {"false_alarms": false["count"], "calm_clips": false["of"]}
+    return rates
+
+
 if __name__ == "__main__":
     path = Path(sys.argv[1])
+    RATES_FILE.write_text(json.dumps(fall_rates(path.with_suffix("")), indent=2) + "\n", encoding="utf-8")
     path.write_text(fill(path.read_text(encoding="utf-8"), path.with_suffix("")), encoding="utf-8")

@@ -13,12 +13,10 @@ from piapp.mqtt.commands import (
     COMMANDS,
     MAX_REQUEST_BYTES,
     MAX_WAITING,
-    RATE_HZ,
     Commands,
     Parameters,
     Pause,
     Set,
-    TokenBucket,
 )
 from piapp.mqtt.incoming import Incoming
 from piapp.mqtt.topics import Topics, is_topic_name
@@ -231,14 +229,3 @@ def test_flood_is_ignored():
     assert desk.commands.ignored == 1000 - BURST
     desk.ask("ping")
     assert desk.commands.take()
-
-
-def test_token_bucket_keeps_the_rate():
-    """Over ten seconds of asking all the time: the burst, and the rate."""
-    clock = Clock()
-    bucket = TokenBucket(RATE_HZ, BURST, clock)
-    passed = 0
-    for tick in range(10_000):
-        clock.now_s = tick / 1000
-        passed += bucket.take()
-    assert passed == pytest.approx(BURST + 10 * RATE_HZ, abs=1)

@@ -99,7 +99,7 @@ def test_every_live_key_outside_posture_has_its_test():
     """A key that is added needs one, too: here, or in the file that is named."""
     tested = {
         "health.period_s", "publish.max_frame_hz", "power.idle_fps", "power.idle_after_s",
-        "schedule.enabled",  # tests/node/test_pausing.py: the time of day is given there
+        "schedule.enabled", "schedule.pause",  # tests/node/test_pausing.py: the time of day is given there
         "power.max_temp_c",  # tests/service/test_power.py: a machine gets hot when it likes
     }  # fmt: skip
     live = {key for key in LiveSettings(default_config(), None).values() if not key.startswith("posture.")}

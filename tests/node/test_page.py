@@ -20,9 +20,10 @@ def page_of(settings, announced):
     return Page(
         settings,
         node="hall",
-        control=SimpleNamespace(watching=Event()),
+        control=SimpleNamespace(watching=Event(), paused_by="request"),
         heat=SimpleNamespace(temperature_c=51.5),
         people=lambda: 2,
+        alarms=tuple,
         announce=lambda: announced.append(settings.config.zones),
     )
 
@@ -32,7 +33,7 @@ def test_zones_that_are_drawn_are_shown_and_announced():
     announced = []
     settings = LiveSettings(default_config(), None)
     page = page_of(settings, announced)
-    assert not page.change_zones([SOFA])
+    assert not page.change_zones([SOFA], "page")
     assert [zone.name for zone in announced[0]] == ["sofa"]
     status = page.status()
     assert [zone["name"] for zone in status["zones"]] == ["sofa"]
@@ -45,5 +46,5 @@ def test_zones_that_are_none_change_nothing():
     announced = []
     settings = LiveSettings(default_config(), None)
     with pytest.raises(ConfigError):
-        page_of(settings, announced).change_zones([{"name": ""}])
+        page_of(settings, announced).change_zones([{"name": ""}], "page")
     assert (settings.config.zones, announced) == ((), [])

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from piapp.config.load import default_config, load_config, with_zones
+from piapp.errors import ConfigError
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseLabel, PoseResult, State
@@ -78,12 +79,42 @@ class EventStream:
         self.socket.close()
 
 
+class FakeOwner:
+    """A node that keeps zones, and answers with what it was asked."""
+
+    def __init__(self, *, pictures: bool) -> None:
+        self.known: dict[str, Any] = {"node": "hall", "zones": [], "pictures": pictures}
+        self.done: list[tuple[str, bytes, str]] = []
+        self.documents: dict[str, Callable[[Mapping[str, str]], Any]] = {"echo": dict, "missing": self._missing}
+        self.actions: dict[str, Callable[[bytes, str], Any]] = {"note": self._note, "refused": self._refuse}
+
+    def status(self) -> dict[str, Any]:
+        """What it knows."""
+        return self.known
+
+    def change_zones(self, zones: Any, by: str) -> bool:
+        """Keep zones, checked as a node's are."""
+        with_zones(default_config(), zones, "request")
+        self.known["zones"] = zones
+        return True
+
+    def _note(self, body: bytes, sender: str) -> dict[str, Any]:
+        self.done.append((threading.current_thread().name, body, sender))
+        return {"noted": json.loads(body)}
+
+    def _refuse(self, _body: bytes, _sender: str) -> None:
+        raise ConfigError("camera.fps: is not to be")
+
+    def _missing(self, _query: Mapping[str, str]) -> None:
+        raise LookupError("there is no such case")
+
+
 @dataclass
 class Page:
-    """A live page and what its node would know."""
+    """A live page and the node behind it."""
 
     preview: Preview
-    status: dict[str, Any]
+    owner: FakeOwner
     streams: list[EventStream] = field(default_factory=list)
 
     @property
@@ -106,6 +137,11 @@ class Page:
         """Send zones as the page does."""
         headers = {"Content__Type": "application/json"} | headers
         return self.ask("/zones", "PUT", json.dumps({"zones": zones}).encode(), **headers)
+
+    def post(self, name: str, document: Any, **headers: str) -> Answer:
+        """Have the node do something, as the page does."""
+        headers = {"Content__Type": "application/json"} | headers
+        return self.ask(f"/api/{name}", "POST", json.dumps(document).encode(), **headers)
 
     def view(self, **options: Any) -> EventStream:
         """Look on."""
@@ -143,16 +179,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Page]]:
         settings = {"enabled": "true", "port": "0"} | {key: str(value) for key, value in keys.items()}
         overrides = [(f"preview.{key}", value) for key, value in settings.items()]
         config = load_config(Path(os.devnull), overrides=overrides, environ={}).config.preview
-        status: dict[str, Any] = {"node": "hall", "zones": [], "pictures": pictures}
-
-        def change(zones: Any) -> bool:
-            with_zones(default_config(), zones, "request")
-            status["zones"] = zones
-            return True
-
-        preview = Preview(config, lambda: status, change, pictures=pictures)
+        owner = FakeOwner(pictures=pictures)
+        preview = Preview(config, owner, pictures=pictures)
         preview.start()
-        pages.append(Page(preview, status))
+        pages.append(Page(preview, owner))
 
         def tick() -> None:
             while not stop.wait(0.01):

@@ -20,6 +20,8 @@ import pytest
 from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError, PreviewError
 from piapp.node import outlets
+from piapp.preview.answers import BURST
+from piapp.preview.api import READ_BURST
 from piapp.preview.server import HEADERS, POLICY
 from piapp.preview.viewers import EVENTS_KEPT, MAX_VIEWERS
 from tests.mosquitto import DEADLINE_S, wait_until
@@ -27,7 +29,10 @@ from tests.preview.conftest import TOKEN, result, state
 
 ZONE = {"name": "bed", "polygon": [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]], "ignore": ["fall"]}
 
-PATHS = ("/", "/page.js", "/page.css", "/favicon.svg", "/stream", "/picture", "/zones", "/nothing", "/?token=wrong")
+PATHS = (
+    "/", "/settings", "/page.js", "/page.css", "/favicon.svg", "/texts", "/stream", "/picture", "/zones", "/api/echo",
+    "/api/nothing", "/nothing", "/?token=wrong",
+)  # fmt: skip
 
 
 def test_the_page_and_its_files(serve):
@@ -41,6 +46,10 @@ def test_the_page_and_its_files(serve):
         assert answer.body
     for path in (
         "/index.html",
+        "/settings.html",
+        "/_head.html",
+        "/_header",
+        "/languages/de.json",
         "/../server.py",
         "/%2e%2e/server.py",
         "/__init__.py",
@@ -56,6 +65,7 @@ def test_every_answer_has_the_headers(serve):
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     answers = [page.ask(path) for path in PATHS]
     answers += [page.ask(path, **bearer) for path in ("/", "/page.js", "/picture", "/zones", "/nothing")]
+    answers += [page.ask("/api/echo", **bearer), page.post("note", {}, **bearer), page.post("nothing", {}, **bearer)]
     answers += [page.ask("/zones", "DELETE", **bearer), page.ask("/zones", "PUT", b"{", **bearer)]
     answers += [serve().ask("/", Host="evil.example"), page.ask("/stream", "HEAD", **bearer)]
     assert {answer.status for answer in answers} >= {200, 401, 403, 404, 405, 415, 421}
@@ -276,8 +286,11 @@ def test_bodies_that_are_no_request(serve, body):
     ],
 )
 def test_other_sites_change_nothing(serve, headers, status):
-    """A form of another site can send neither JSON nor this origin."""
-    assert serve().put_zones([ZONE], **headers).status == status
+    """A form of another site can send neither JSON nor this origin; nothing is done for one that does."""
+    page = serve()
+    assert page.put_zones([ZONE], **headers).status == status
+    assert page.post("note", {"x": 1}, **headers).status == status
+    assert (len(page.owner.known["zones"]), len(page.owner.done)) == ((1, 1) if status == 200 else (0, 0))
 
 
 def test_the_own_origin_may(serve):
@@ -286,9 +299,43 @@ def test_the_own_origin_may(serve):
     assert page.put_zones([ZONE], Origin=page.preview.url.rstrip("/")).status == 200
 
 
+def test_documents_and_actions(serve):
+    """Documents are made of the query; actions are done on the main loop, which learns who asks."""
+    page = serve()
+    assert page.ask("/api/echo?a=1&b=%C3%A4").document == {"a": "1", "b": "ä"}
+    assert page.post("note", {"x": 1}).document == {"noted": {"x": 1}}
+    assert page.ask("/api/note", "POST", b"", Content__Type="application/json").document == {"noted": {}}
+    assert page.owner.done == [("main-loop", b'{"x": 1}', "page 127.0.0.1"), ("main-loop", b"{}", "page 127.0.0.1")]
+
+
+def test_what_cannot_be_read_or_done(serve):
+    """404 for what there is not, 422 in the node's own words, 405 for other ways of asking."""
+    page = serve()
+    assert [page.ask(path).status for path in ("/api/nothing", "/api/missing", "/api/note", "/api/")] == [404] * 4
+    assert page.ask("/api/missing").document == {"error": "there is no such case"}
+    assert page.post("nothing", {}).status == 404
+    refused = page.post("refused", {})
+    assert (refused.status, refused.document) == (422, {"error": "camera.fps: is not to be"})
+    assert page.ask("/api/note", "POST", b"{", Content__Type="application/json").status == 422
+    assert [page.ask("/api/echo", method).status for method in ("PUT", "DELETE", "PATCH")] == [405] * 3
+
+
+def test_changes_come_at_a_person_s_pace(serve):
+    """Beyond a burst they are refused, and nothing of them is done; reading has a limit of its own."""
+    page = serve()
+    answers = [page.post("note", {}).status for _ in range(BURST + 15)]
+    assert set(answers) == {200, 429}
+    assert len(page.owner.done) == answers.count(200) < BURST + 15
+    assert page.put_zones([ZONE]).status == 429
+    assert page.ask("/api/echo").status == 200
+    reads = [page.ask("/api/echo").status for _ in range(2 * READ_BURST)]
+    assert set(reads) == {200, 429}
+
+
 def test_large_bodies_are_not_read(serve):
     """Told or not told beforehand."""
     page = serve()
+    assert page.ask("/api/note", "POST", b" " * 70_000, Content__Type="application/json").status == 413
     assert page.ask("/zones", "PUT", b" " * 70_000, Content__Type="application/json").status == 413
     with socket.create_connection(("127.0.0.1", page.port), timeout=DEADLINE_S) as sender:
         head = b"PUT /zones HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -300,7 +347,7 @@ def test_large_bodies_are_not_read(serve):
 
 def test_a_node_that_does_not_answer(serve, monkeypatch):
     """A change that nobody carries out in time is not carried out later."""
-    monkeypatch.setattr("piapp.preview.pages.CHANGE_WAIT_S", 0.1)
+    monkeypatch.setattr("piapp.preview.api.CHANGE_WAIT_S", 0.1)
     page = serve()
     tick = page.preview.tick
     monkeypatch.setattr(page.preview, "tick", lambda: None)
@@ -321,6 +368,8 @@ def test_without_the_token_there_is_nothing(serve):
     page = serve(token=TOKEN)
     answers = [page.ask(path) for path in PATHS]
     answers += [page.ask("/zones", method) for method in ("PUT", "POST", "OPTIONS", "DELETE")]
+    answers += [page.ask("/api/note", method) for method in ("PUT", "POST", "OPTIONS", "DELETE")]
+    answers += [page.post("note", {}), page.post("nothing", {})]
     wrong = ({"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Cookie": f"piapp_{page.port}=0"})
     answers += [page.ask("/", **headers) for headers in wrong]
     answers += [page.ask(f"/page.js?token={TOKEN}"), page.ask("/?token="), page.ask("/", "POST")]
@@ -328,6 +377,7 @@ def test_without_the_token_there_is_nothing(serve):
     assert told == {(401, b"401\n", "text/plain; charset=utf-8")}
     assert all("set-cookie" not in answer.headers for answer in answers)
     assert page.ask("/", "HEAD").status == 401
+    assert page.owner.done == []
 
 
 def test_the_token_is_shown_once(serve):
@@ -396,7 +446,7 @@ def test_a_token_file_that_goes_before_the_start(serve, tmp_path):
     page = serve(token=TOKEN)
     (tmp_path / "token").unlink()
     with pytest.raises(ConfigError, match=r"preview\.token_file"):
-        type(page.preview)(page.preview._config, dict, bool, pictures=False)
+        type(page.preview)(page.preview._config, page.owner, pictures=False)
 
 
 def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
@@ -458,10 +508,10 @@ def test_without_the_libraries(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     config = default_config()
-    assert outlets.live_page(config, dict, bool) is None
+    assert outlets.live_page(config, None) is None
     wanted = msgspec.structs.replace(config, preview=msgspec.structs.replace(config.preview, enabled=True))
     with pytest.raises(ConfigError, match=r"install piapp-node\[preview\]"):
-        outlets.live_page(wanted, dict, bool)
+        outlets.live_page(wanted, None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@
  * @typedef {import("./scene.js").Scene} Scene
  */
 
-import { $, button, make, say, write } from "./words.js";
+import { putZones } from "./api.js";
+import { $, button, make, say, t, write } from "./words.js";
 
 const GRASP_PX = 22; // a finger's reach around a corner
 const STEP = 0.02; // of the picture, the cursor's way at a key; five times that with Shift
@@ -66,10 +67,10 @@ export class Editor {
 
   /** @param {Zone} zone */
   #row(zone) {
-    const note = make("p", { class: "quiet" }, zone.ignore.includes("fall") ? "Falls ignored" : "");
+    const note = make("p", { class: "quiet" }, zone.ignore.includes("fall") ? t("zones.ignored") : "");
     const name = make("div", { class: "what" }, zone.name, note);
-    const edit = button("Edit", () => this.#open(zone), { "aria-label": `Edit ${zone.name}` });
-    const remove = button("Delete", () => this.#remove(zone), { "aria-label": `Delete ${zone.name}` });
+    const edit = button(t("zones.edit"), () => this.#open(zone), { "aria-label": t("zones.edit_name", zone) });
+    const remove = button(t("zones.delete"), () => this.#remove(zone), { "aria-label": t("zones.delete_name", zone) });
     return make("li", {}, name, edit, remove);
   }
 
@@ -78,7 +79,7 @@ export class Editor {
     this.#original = zone;
     this.#before = null;
     this.draft = { polygon: zone ? zone.polygon.map(([x, y]) => [x, y]) : [], held: -1, cursor: null };
-    write($("editor-title"), zone ? `Change ${zone.name}` : "New zone");
+    write($("editor-title"), zone ? t("zones.change", zone) : t("zones.new"));
     $("zone-name").value = zone?.name ?? "";
     $("zone-ignore").checked = zone?.ignore.includes("fall") ?? false;
     write($("editor-error"), "");
@@ -119,7 +120,7 @@ export class Editor {
     const { polygon } = this.draft;
     const at = this.#original && polygon.length > 2 ? this.#nearestSide(place) + 1 : polygon.length;
     polygon.splice(at, 0, place);
-    say(`Corner ${polygon.length} set`, "drawn");
+    say(t("corner.set", { number: polygon.length }), "drawn");
     return at;
   }
 
@@ -138,7 +139,7 @@ export class Editor {
     if (!this.draft.polygon.pop()) return;
     this.draft.held = -1;
     this.#before = null;
-    say(`Corner taken away, ${this.draft.polygon.length} left`, "drawn");
+    say(t("corner.removed", { left: this.draft.polygon.length }), "drawn");
     this.#changed();
   }
 
@@ -190,14 +191,15 @@ export class Editor {
     if (draft.held >= 0) draft.polygon[draft.held] = draft.cursor;
     const [right, down] = draft.cursor.map((share) => Math.round(100 * share));
     const corner = draft.held < 0 ? this.#near(draft.cursor) : -1;
-    say(`${right} % from the left, ${down} % from the top${corner >= 0 ? `, at corner ${corner + 1}` : ""}`, "drawn");
+    const text = t("corner.place", { right, down });
+    say(corner >= 0 ? t("corner.at", { place: text, number: corner + 1 }) : text, "drawn");
   }
 
   #setOrTake() {
     const { draft } = this;
     draft.cursor ??= [0.5, 0.5];
     if (draft.held >= 0) {
-      say(`Corner ${draft.held + 1} put down`, "drawn");
+      say(t("corner.down", { number: draft.held + 1 }), "drawn");
       draft.held = -1;
       this.#before = null;
       return;
@@ -206,14 +208,14 @@ export class Editor {
     if (corner < 0) return void this.#add(draft.cursor);
     this.#before = draft.polygon[corner];
     draft.held = corner;
-    say(`Corner ${corner + 1} taken up: arrow keys move it, Enter puts it down`, "drawn");
+    say(t("corner.up", { number: corner + 1 }), "drawn");
   }
 
   #putBack() {
     this.draft.polygon[this.draft.held] = this.#before;
     this.draft.held = -1;
     this.#before = null;
-    say("Corner put back", "drawn");
+    say(t("corner.back"), "drawn");
   }
 
   // ---- to the node ----
@@ -233,15 +235,15 @@ export class Editor {
     const error = await this.#send(all);
     if (error) return this.#refuse(error, null);
     this.#close();
-    write($("zones-said"), `${name} is saved.`);
+    write($("zones-said"), t("zones.saved", { name }));
   }
 
   /** @returns {?[string, HTMLElement]} What is wrong, and where to mend it. */
   #mistake(name) {
-    if (this.draft.polygon.length < 3) return ["Set at least three corners in the view.", this.#canvas];
-    if (!name) return ["Give the zone a name.", $("zone-name")];
+    if (this.draft.polygon.length < 3) return [t("zones.few_corners"), this.#canvas];
+    if (!name) return [t("zones.no_name"), $("zone-name")];
     const taken = this.zones.some((zone) => zone.name === name && zone.name !== this.#original?.name);
-    return taken ? [`There is already a zone called ${name}.`, $("zone-name")] : null;
+    return taken ? [t("zones.name_taken", { name }), $("zone-name")] : null;
   }
 
   #refuse(words, where) {
@@ -254,25 +256,22 @@ export class Editor {
     const before = this.zones;
     const error = await this.#send(before.filter((one) => one.name !== zone.name));
     if (error) return write($("zones-said"), error);
-    const undo = button("Undo", async () => {
-      write($("zones-said"), (await this.#send(before)) || `${zone.name} is back.`);
+    const undo = button(t("button.undo"), async () => {
+      write($("zones-said"), (await this.#send(before)) || t("zones.restored", zone));
       $("draw").focus();
     });
-    $("zones-said").replaceChildren(`${zone.name} is deleted. `, undo);
+    $("zones-said").replaceChildren(`${t("zones.deleted", zone)} `, undo);
     undo.focus();
   }
 
   /** @param {Zone[]} zones @returns {Promise<string>} What is wrong, empty when they are taken over. */
   async #send(zones) {
-    const headers = { "Content-Type": "application/json" };
     try {
-      const answer = await fetch("/zones", { method: "PUT", headers, body: JSON.stringify({ zones }) });
-      const said = await answer.json();
-      if (!answer.ok) return `Not saved: ${said.error}`;
-      this.take(said.zones, said.kept);
+      const answer = await putZones(zones);
+      this.take(answer.zones, answer.kept);
       return "";
-    } catch {
-      return "Not saved: the node does not answer. Try again in a moment.";
+    } catch (error) {
+      return t("zones.not_saved", { error: error.message });
     }
   }
 }

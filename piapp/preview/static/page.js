@@ -7,15 +7,17 @@
  * @typedef {import("./scene.js").Frame} Frame
  * @typedef {import("./scene.js").Person} Person
  * @typedef {{node: string, name: string, version: string, fps: ?number, latency_ms: ?{p50: number, p95: number},
- *            temperature_c: ?number, paused: boolean, people: number, pictures: boolean, zones_kept: boolean,
+ *            temperature_c: ?number, paused: boolean, paused_by: ?string, people: number,
+ *            alarms: import("./alarms.js").OpenAlarm[], schedule: {enabled: boolean, pause: string}, pictures: boolean, zones_kept: boolean,
  *            zones: import("./scene.js").Zone[], viewers: number}} Status
  * @typedef {{id: string, event_type: string, t: string, person: ?number, posture: ?string, zones: string[],
  *            evidence: Object<string, any>, test?: boolean}} PostureEvent
  */
 
+import { showAlarms } from "./alarms.js";
 import { Editor } from "./editor.js";
 import { Scene, colourOf } from "./scene.js";
-import { $, clock, concerns, count, describe, happened, make, say, who, write } from "./words.js";
+import { $, clock, concerns, counted, describe, happened, make, say, t, who, write } from "./words.js";
 
 const LIVE_WITHIN_MS = 5000; // the node speaks each second, and a dead connection is not always reported
 const RETRY_MS = [500, 8000]; // first and longest wait between attempts
@@ -91,13 +93,13 @@ function hangUp() {
   status = null;
   forgetPicture();
   showFigures({ people: null, fps: null, latency_ms: null, temperature_c: null });
-  listPeople([], "No connection");
+  listPeople([], t("live.no_connection"));
   changed();
 }
 
 function lose() {
   hangUp();
-  showConnection("lost", "Connection lost");
+  showConnection("lost");
   retry = setTimeout(tryAgain, wait_ms);
   wait_ms = Math.min(2 * wait_ms, RETRY_MS[1]);
 }
@@ -107,19 +109,19 @@ async function tryAgain() {
   const answer = await fetch("/zones", { signal: AbortSignal.timeout(LIVE_WITHIN_MS) }).catch(() => null);
   if (document.hidden) return;
   if (answer?.ok) connect();
-  else if (answer?.status === 401) showConnection("out", "Signed out");
+  else if (answer?.status === 401) showConnection("out");
   else lose();
 }
 
 document.addEventListener("visibilitychange", () => {
   hangUp();
-  showConnection("connecting", "Connecting");
+  showConnection("connecting");
   if (!document.hidden) connect();
 });
 
-function showConnection(state, text) {
+function showConnection(state) {
   $("connection").dataset.state = state;
-  write($("connection"), text);
+  write($("connection"), t(`live.${state}`));
   showNotice();
 }
 
@@ -144,19 +146,20 @@ function takeStatus(news) {
   const name = news.name || news.node;
   document.title = `${name} – piapp`;
   write($("name"), name);
-  write($("about"), `piapp ${news.version} on ${news.node}, ${count(news.viewers, "viewer")}`);
+  write($("about"), t("live.about", { ...news, viewers: counted("live.viewers", news.viewers) }));
   showFigures(news);
   offerPicture(news.pictures);
   editor.take(news.zones, news.zones_kept);
+  showAlarms(news);
   showPeople();
-  showConnection(news.paused ? "paused" : "live", news.paused ? "Paused" : "Live");
+  showConnection(news.paused ? "paused" : "live");
 }
 
 function showFigures({ people, fps, latency_ms: latency, temperature_c: heat }) {
   write($("count"), String(people ?? "–"));
   write($("fps"), fps === null ? "–" : fps.toFixed(1));
   write($("latency"), latency ? `${latency.p50.toFixed(0)} ms` : "–");
-  write($("latency-most"), latency ? `95 % under ${Math.ceil(latency.p95)} ms` : "");
+  write($("latency-most"), latency ? t("live.latency_most", { ms: Math.ceil(latency.p95) }) : "");
   write($("temperature"), heat === null ? "–" : `${heat.toFixed(0)} °C`);
 }
 
@@ -195,10 +198,10 @@ function showPeople() {
 let listed = "";
 
 /** @param {Person[]} people @param {string} none  What to say when there are none. */
-function listPeople(people, none = "Nobody in view") {
+function listPeople(people, none = t("live.nobody")) {
   const lines = people.map(describe);
   const words = lines.join(". ") || none;
-  const label = editor.draft ? "The camera's view, to set corners in" : `The camera's view. ${words}`;
+  const label = editor.draft ? t("live.canvas_drawing") : t("live.canvas", { people: words });
   if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   if (words === listed) return; // frames come many times a second
   listed = words;
@@ -212,8 +215,10 @@ function personRow(person, line) {
 }
 
 function showAlarm() {
-  const lines = [...fallen].map(([id, since]) => `${who(id)} has fallen${since ? ` at ${clock(since)}` : ""}`);
-  write($("alarm"), lines.join(". "));
+  const line = (id, since) =>
+    t(since ? "person.has_fallen_at" : "person.has_fallen", { who: who(id), time: since && clock(since) });
+  const lines = [...fallen].map(([id, since]) => line(id, since));
+  write($("alarm-text"), lines.join(". "));
   $("alarm").hidden = lines.length === 0;
 }
 
@@ -221,11 +226,11 @@ function showNotice() {
   const last = frames.at(-1);
   const empty = last && last.persons.length === 0 && !status?.people && !editor.draft;
   const words = {
-    connecting: "Connecting",
-    live: empty ? "Nobody in view" : "",
-    paused: "Paused: the camera is not looked at",
-    lost: "The node does not answer. Trying again …",
-    out: "Signed out: open the page again by the link that has the token",
+    connecting: t("live.connecting"),
+    live: empty ? t("live.nobody") : "",
+    paused: t("live.notice_paused"),
+    lost: t("live.notice_lost"),
+    out: t("live.notice_out"),
   };
   write($("notice"), words[$("connection").dataset.state]);
 }

@@ -12,6 +12,8 @@
  * @typedef {{size: ?[number, number], persons: Person[], zones: Zone[], picture: ?ImageBitmap, draft: ?Draft}} Things
  */
 
+import { postureText, t } from "./words.js";
+
 const VISIBLE = 0.5; // landmarks that the model itself thinks hidden are not drawn
 
 // Landmarks of MediaPipe's order that are joined; the face is drawn as a head instead.
@@ -177,7 +179,8 @@ export class Scene {
     const size = Math.min(20, Math.max(13, this.#view.height / 28)) * (person.fallen ? 1.15 : 1);
     const left = Math.min(...points.map(([x]) => x));
     const top = Math.min(...points.map(([, y]) => y)) - 3 * size; // half a head and the label itself
-    const text = `${person.id || "?"}  ${person.fallen ? "FALLEN, " : ""}${person.posture}`;
+    const posture = postureText(person.posture);
+    const text = `${person.id || "?"}  ${person.fallen ? t("person.tag_fallen", { posture }) : posture}`;
     this.#label(text, [left, top], size, person.fallen ? [DEEP_RED, "#fff"] : [colour(person), INK]);
   }
 
@@ -204,7 +207,7 @@ export class Scene {
     this.#polygon(polygon, "rgb(255 255 255 / 9%)", "rgb(225 235 238 / 85%)", [7, 6]);
     const [x, y] = this.#pixels(polygon.reduce((low, corner) => (corner[1] > low[1] ? corner : low)));
     const { height } = this.#view;
-    const text = ignore.includes("fall") ? `${name}, falls ignored` : name;
+    const text = ignore.includes("fall") ? t("zones.label_ignored", { name }) : name;
     this.#label(text, [x - 20, y + 6], Math.max(12, height / 45), ["rgb(13 20 24 / 85%)", PAPER]);
   }
 

@@ -1,7 +1,25 @@
-/** Words for people: what happened, who is there, what is read out; and small ways to put them on the page. */
+/** Texts in the viewer's language, and small ways to put them on the page. */
 
 /** @param {string} id @returns {any} The element of the page. */
 export const $ = (id) => document.getElementById(id);
+
+/** @type {Object<string, string>} */
+const texts = await (await fetch("/texts")).json();
+const plurals = new Intl.PluralRules(document.documentElement.lang);
+
+/** A text of the viewer's language, with values in the place of `{names}`. */
+export function t(key, values = {}) {
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (mark, name) => values[name] ?? mark);
+}
+
+/** Whether there is a text of this key: newer nodes may send names that no text is known for. */
+export const hasText = (key) => key in texts;
+
+/** A text about a number of things. */
+export function counted(key, count) {
+  const form = `${key}.${plurals.select(count)}`;
+  return t(hasText(form) ? form : `${key}.other`, { count });
+}
 
 /** Write a text, but only when it differs: a screen reader takes each change for news. */
 export function write(node, text) {
@@ -32,50 +50,48 @@ export function say(text, how) {
   $(how).textContent = text;
 }
 
-export const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
-export const who = (id) => (id ? `Person ${id}` : "Somebody");
+export const who = (id) => (id ? t("person.known", { id }) : t("person.unknown"));
+export const postureText = (posture) => (hasText(`posture.${posture}`) ? t(`posture.${posture}`) : posture);
 
 /** A time of the node's as this screen's clock shows it, with the date when it is not today. */
-export function clock(t) {
-  const date = new Date(t);
+export function clock(when) {
+  const date = new Date(when);
   const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
 }
 
 /** @param {import("./scene.js").Person} person */
 export function describe({ id, posture, fallen }) {
-  const words = posture === "unknown" ? "posture not recognised" : posture;
-  return `${who(id)}: ${fallen ? "fallen, " : ""}${words}`;
+  return t(fallen ? "person.line_fallen" : "person.line", { who: who(id), posture: postureText(posture) });
 }
-
-// Each takes the event's evidence, posture and zones.
-const HAPPENED = {
-  person_entered: () => "Came in",
-  person_left: () => "Left",
-  posture_changed: (_, posture) => (posture === "unknown" ? "Posture not recognised" : `Now ${posture}`),
-  sit_down: () => "Sat down",
-  stand_up: () => "Stood up",
-  lie_down: () => "Lay down",
-  fall: () => "Fall",
-  fallen: () => "Still on the floor",
-  recovered: () => "Up again after a fall",
-  hand_raised: ({ side }) => `Raised the ${side} hand`,
-  hand_lowered: ({ side }) => `Lowered the ${side} hand`,
-  wave: () => "Waved",
-  inactive: () => "Has not moved for a while",
-  active: () => "Moves again",
-  zone_entered: (_, __, zones) => `Entered ${zones.join(", ")}`,
-  zone_left: (_, __, zones) => `Left ${zones.join(", ")}`,
-  repetition: ({ kind, count: number }) => `${EXERCISES[kind] ?? kind} ${number}`,
-  camera_lost: () => "Camera lost",
-  camera_back: () => "Camera is back",
-};
-const EXERCISES = { squat: "Squat", push_up: "Push-up", jumping_jack: "Jumping jack" };
 
 /** What happened; an event of a newer node by its own name, and a test as one. */
 export function happened({ event_type: type, evidence, posture, zones, test }) {
-  return (HAPPENED[type]?.(evidence, posture, zones) ?? type.replaceAll("_", " ")) + (test ? " (test)" : "");
+  const event = eventText(type, evidence ?? {}, posture, zones ?? []);
+  return test ? t("event.test", { event }) : event;
+}
+
+function eventText(type, { side, kind, count }, posture, zones) {
+  if (!hasText(`event.${type}`)) return type.replaceAll("_", " ");
+  if (type === "posture_changed" && posture === "unknown") return t("event.posture_unknown");
+  const exercise = hasText(`exercise.${kind}`) ? t(`exercise.${kind}`) : kind;
+  const hand = hasText(`side.${side}`) ? t(`side.${side}`) : side;
+  return t(`event.${type}`, { posture: postureText(posture), side: hand, kind: exercise, count, zones: zones.join(", ") });
 }
 
 /** Whom it happened to, and how they are now; empty for what concerns nobody. */
-export const concerns = ({ person, posture }) => (person === null ? "" : `${who(person)}, ${posture}`);
+export const concerns = ({ person, posture }) =>
+  person === null ? "" : t("person.concerns", { who: who(person), posture: postureText(posture) });
+
+// ---- what all pages have ----
+
+for (const link of document.querySelectorAll("nav a")) {
+  if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
+}
+
+const language = $("language");
+language.value = document.documentElement.lang;
+language.addEventListener("change", () => {
+  document.cookie = `piapp_language=${language.value}; path=/; max-age=31536000; SameSite=Lax`;
+  location.reload();
+});
