@@ -32,7 +32,8 @@ ZONES = "zones"
 RESTART_KEYS = (
     "node.name", "node.area", "camera.fps", "camera.rotation", "camera.hflip", "camera.vflip", "camera.tilt_deg",
     "landmarker.num_poses", "landmarker.reacquire", "publish.frames", "publish.world_landmarks",
-    "homeassistant.discovery", "cases.enabled", "cases.max_cases", "cases.max_mb", "preview.max_fps",
+    "homeassistant.discovery", "cases.enabled", "cases.max_cases", "cases.max_mb", "history.days",
+    "preview.max_fps",
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)

@@ -258,6 +258,12 @@ class CasesConfig(Section, frozen=True):
     max_mb: Annotated[int, Meta(ge=1, le=1000)]
 
 
+class HistoryConfig(Section, frozen=True):
+    """`[history]`: summaries of the last days."""
+
+    days: Annotated[int, Meta(ge=0, le=366)]
+
+
 class SpoolConfig(Section, frozen=True):
     """`[spool]`: where events wait while the broker is away."""
 
@@ -323,6 +329,7 @@ class Config(Section, frozen=True):
     health: HealthConfig
     schedule: ScheduleConfig
     cases: CasesConfig
+    history: HistoryConfig
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Refuse two zones of one name: events could not tell them apart."""

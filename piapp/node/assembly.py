@@ -29,16 +29,19 @@ from piapp.node.alarms import Alarms
 from piapp.node.announcer import Announcer, DescribeDevice
 from piapp.node.cases_outlet import cases_outlet
 from piapp.node.control import Control
+from piapp.node.days_outlet import DaysOutlet, days_outlet, no_days
 from piapp.node.health_report import HealthReporter, HeatMonitor
 from piapp.node.home_device import home_device
 from piapp.node.info import info
 from piapp.node.outlets import Outlet, OutletGroup
 from piapp.node.page import Page
+from piapp.node.page_cases import PageCases
 from piapp.node.pausable_camera import PausableCamera
 from piapp.node.pauses import Pauses
 from piapp.node.pausing import Pausing
 from piapp.node.reporter import Reporter
 from piapp.node.state_folder import changes_file, pause_file, settings_file, state_folder
+from piapp.offline.cases import case_folder
 from piapp.result_source import ResultSource
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
@@ -195,7 +198,13 @@ class _Made:
         return outlets.picture_feed(self._config, self.publisher, self._writer)
 
     @cached_property
+    def _days(self) -> DaysOutlet | None:
+        return days_outlet(self._folder, self._node, self._config)
+
+    @cached_property
     def preview(self) -> Preview | None:
+        cases = PageCases(case_folder(self._folder, self._node) if self._config.cases.enabled else None)
+        days = self._days.document if self._days else no_days
         page = Page(
             self.settings,
             node=self._node,
@@ -204,6 +213,7 @@ class _Made:
             people=lambda: self.reporter.people,
             alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
+            documents={"cases": cases.listed, "case": cases.film, "days": days},
         )
         return outlets.live_page(self._config, page)
 
@@ -243,6 +253,7 @@ class _Made:
             outlets.BrokerOutlet(self.publisher, self._writer, self._frame_sent),
             outlets.PictureOutlet(self._pictures) if self._pictures else None,
             cases_outlet(self._folder, self._node, self._monitor, self.control, lambda: self.settings.config),
+            self._days,
             *self._observers,
         )
 

@@ -35,6 +35,7 @@ class Page:
         people: Gives how many are there.
         alarms: Gives the alarms that are open.
         announce: Puts changed settings in force, and publishes them.
+        documents: What can be read besides, by name.
 
     Attributes:
         documents: What can be read, by name.
@@ -51,6 +52,7 @@ class Page:
         people: Callable[[], int],
         alarms: Callable[[], tuple[OpenAlarm, ...]],
         announce: Callable[[], None],
+        documents: Mapping[str, Callable[[Mapping[str, str]], Any]],
     ) -> None:
         self._settings = settings
         self._head = {"node": node, "name": settings.config.node.name or node, "version": __version__}
@@ -60,7 +62,7 @@ class Page:
         self._alarms = alarms
         self._announce = announce
         form = PageSettings(settings, control)
-        self.documents: Mapping[str, Callable[[Mapping[str, str]], Any]] = {"settings": form.document}
+        self.documents: Mapping[str, Callable[[Mapping[str, str]], Any]] = {"settings": form.document, **documents}
         self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
             "settings": form.change,
             **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},

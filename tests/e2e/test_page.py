@@ -533,6 +533,47 @@ def test_somebody_takes_care_of_an_alarm(visit: Callable[..., Page], mosquitto: 
     subscriber.close()
 
 
+def test_looks_back_at_an_alarm(visit: Callable[..., Page], site: Site) -> None:
+    """The day so far, the alarm with what decided it, its film drawn of landmarks, and what somebody says of it."""
+    wait_until(lambda: json.loads(site.get("/api/cases")[1])["cases"], "a kept alarm", 2 * DEADLINE_S)
+    page = visit(path="/history", color_scheme="dark")
+    expect(page.locator("#totals")).to_contain_text("standing")
+    expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("From midnight"))
+    expect(page.locator("#chart .posture").first).to_be_attached()
+    case = page.locator("#cases > li").first
+    expect(case).to_contain_text(re.compile(r"The detector was at least \d+ % sure|came down by"))
+    case.get_by_role("button", name=re.compile("film")).click()
+    expect(case.locator("canvas")).to_be_visible()
+    place = case.get_by_role("slider")
+    before = place.get_attribute("aria-valuetext")
+    case.get_by_role("button", name="Play").click()
+    wait_until(lambda: place.get_attribute("aria-valuetext") != before, "the film to go on")
+    case.get_by_role("button", name="It was no fall").click()
+    expect(case.get_by_role("status")).to_have_text("You said: it was no fall.")
+    assert serious(page) == []
+    listed = json.loads(site.get("/api/cases")[1])["cases"]
+    assert "no fall" in [one["verdict"] for one in listed]
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", SMALLEST), ("light", DESKTOP)], ids=["smallest", "desktop"])
+def test_looking_back_is_accessible(visit: Callable[..., Page], scheme: str, viewport: dict[str, int]) -> None:
+    """Axe-core finds nothing serious; nothing sticks out sideways."""
+    page = visit(path="/history", color_scheme=scheme, viewport=viewport)
+    expect(page.locator("#totals dt").first).to_be_visible()
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_folds_postures_into_a_fall(visit: Callable[..., Page]) -> None:
+    """What somebody passes through as they fall stands in the fall's own row, closed."""
+    page = visit()
+    row = page.locator("#events > li[data-type='fall']").first
+    expect(row.locator("details")).to_be_visible(timeout=2 * DEADLINE_S * 1000)
+    row.locator("summary").click()
+    expect(row.locator("details li").first).to_be_visible()
+    assert serious(page) == []
+
+
 def test_speaks_the_language_of_its_viewer(visit: Callable[..., Page]) -> None:
     """As the browser asks, and as somebody chooses; texts that scripts make, too."""
     page = visit(locale="de-DE")

@@ -24,6 +24,7 @@ def page_of(settings, announced):
         heat=SimpleNamespace(temperature_c=51.5),
         people=lambda: 2,
         alarms=tuple,
+        documents={},
         announce=lambda: announced.append(settings.config.zones),
     )
 

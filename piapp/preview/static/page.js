@@ -16,13 +16,13 @@
 
 import { showAlarms } from "./alarms.js";
 import { Editor } from "./editor.js";
+import { isListed, listEvent } from "./events.js";
 import { Scene, colourOf } from "./scene.js";
 import { $, clock, concerns, counted, describe, happened, make, say, t, who, write } from "./words.js";
 
 const LIVE_WITHIN_MS = 5000; // the node speaks each second, and a dead connection is not always reported
 const RETRY_MS = [500, 8000]; // first and longest wait between attempts
 const HISTORY_MS = 700; // events that come so soon after the first connection are old ones: not read out
-const EVENTS_SHOWN = 50;
 const FRAMES_KEPT = 45; // three seconds, to find the skeleton that belongs to a picture
 
 const canvas = /** @type {HTMLCanvasElement} */ ($("canvas"));
@@ -169,21 +169,10 @@ function takeEvent(event) {
   if (["recovered", "person_left"].includes(event.event_type)) fallen.delete(event.person);
   showAlarm();
   // The last ones come again with each connection.
-  if ([...$("events").children].some((row) => row.dataset.id === event.id)) return;
+  if (isListed(event.id)) return;
   listEvent(event);
   const urgent = ["fall", "fallen"].includes(event.event_type) && !event.test;
   if (performance.now() - opened_ms > HISTORY_MS) say(`${happened(event)}. ${concerns(event)}`, urgent ? "urgent" : "polite");
-}
-
-/** @param {PostureEvent} event */
-function listEvent(event) {
-  const row = make("li", { "data-type": event.event_type, "data-id": event.id });
-  row.append(make("time", { datetime: event.t }, clock(event.t)), make("span", { class: "what" }, happened(event)));
-  row.append(make("span", { class: "quiet" }, concerns(event)));
-  $("events").prepend(row);
-  $("events").hidden = false;
-  $("no-events").hidden = true;
-  if ($("events").childElementCount > EVENTS_SHOWN) $("events").lastElementChild.remove();
 }
 
 // ---- who is there ----

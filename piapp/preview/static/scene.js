@@ -5,7 +5,8 @@
  *
  * @typedef {[x: number, y: number]} Point  Shares of the picture's width and height, from the top left.
  * @typedef {{name: string, polygon: Point[], ignore: string[]}} Zone
- * @typedef {{id: number, posture: string, fallen: boolean, landmarks: (number|null)[][]}} Person
+ * @typedef {{id: number, posture: string, fallen: boolean, landmarks: (number|null)[][], label?: string}} Person  With
+ *     a label of their own, or named by their number and posture.
  * @typedef {{ts_ms: number, size: [number, number], persons: Person[]}} Frame
  * @typedef {{polygon: Point[], held: number, cursor: ?Point}} Draft  A zone in the making: the corner in hand (-1:
  *     none) and where the keyboard's cursor is.
@@ -175,12 +176,12 @@ export class Scene {
   /** @param {Person} person */
   #nameTag(person) {
     const points = this.#visible(person).filter(Boolean);
-    if (!points.length) return;
+    if (!points.length || person.label === "") return;
     const size = Math.min(20, Math.max(13, this.#view.height / 28)) * (person.fallen ? 1.15 : 1);
     const left = Math.min(...points.map(([x]) => x));
     const top = Math.min(...points.map(([, y]) => y)) - 3 * size; // half a head and the label itself
     const posture = postureText(person.posture);
-    const text = `${person.id || "?"}  ${person.fallen ? t("person.tag_fallen", { posture }) : posture}`;
+    const text = person.label ?? `${person.id || "?"}  ${person.fallen ? t("person.tag_fallen", { posture }) : posture}`;
     this.#label(text, [left, top], size, person.fallen ? [DEEP_RED, "#fff"] : [colour(person), INK]);
   }
 

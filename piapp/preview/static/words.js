@@ -53,11 +53,15 @@ export function say(text, how) {
 export const who = (id) => (id ? t("person.known", { id }) : t("person.unknown"));
 export const postureText = (posture) => (hasText(`posture.${posture}`) ? t(`posture.${posture}`) : posture);
 
-/** A time of the node's as this screen's clock shows it, with the date when it is not today. */
+/** A time of the node's as this screen's clock shows it. */
+export const timeOf = (when) =>
+  new Date(when).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** The same, with the date when it is not today. */
 export function clock(when) {
   const date = new Date(when);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? timeOf(when) : `${date.toLocaleDateString()} ${timeOf(when)}`;
 }
 
 /** @param {import("./scene.js").Person} person */
