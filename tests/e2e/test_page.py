@@ -535,7 +535,7 @@ def test_somebody_takes_care_of_an_alarm(visit: Callable[..., Page], mosquitto: 
 
 def test_looks_back_at_an_alarm(visit: Callable[..., Page], site: Site) -> None:
     """The day so far, the alarm with what decided it, its film drawn of landmarks, and what somebody says of it."""
-    wait_until(lambda: json.loads(site.get("/api/cases")[1])["cases"], "a kept alarm", 2 * DEADLINE_S)
+    wait_until(lambda: list((site.folder / "state").glob("cases-*/*.json")), "a kept alarm", 2 * DEADLINE_S)
     page = visit(path="/history", color_scheme="dark")
     expect(page.locator("#totals")).to_contain_text("standing")
     expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("From midnight"))
