@@ -439,10 +439,10 @@ def test_changes_a_setting_and_undoes_it(visit: Callable[..., Page], site: Site,
 def test_a_setting_that_is_wrong_is_refused(visit: Callable[..., Page], complaints: list[str]) -> None:
     """In the words of the configuration, beside the field, which is marked; nothing changes."""
     page = visit(path="/settings")
-    page.fill("#search", "hysteresis_deg")
-    row = page.locator("#sections [data-key='posture.hysteresis_deg']")
-    field = row.get_by_label("posture.hysteresis_deg", exact=True)
-    for text, words in (("181", "at most 180"), ("many", "Expected a number.")):
+    page.fill("#search", "min_visibility")
+    row = page.locator("#sections [data-key='posture.min_visibility']")
+    field = row.get_by_label("posture.min_visibility", exact=True)
+    for text, words in (("1.5", "at most 1"), ("many", "Expected a number.")):
         field.fill(text)
         field.press("Enter")
         field.blur()
