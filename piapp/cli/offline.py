@@ -97,7 +97,8 @@ def evaluate(
     split: Annotated[Split | None, typer.Option(help="Only this part of the manifest.")] = None,
     footage: Annotated[str | None, typer.Option(metavar="SET", help="Only this set of the manifest.")] = None,
     degrade: Annotated[
-        str | None, typer.Option(metavar="KIND=X", help="Make videos worse: small, dark, blurred, askew (manifest).")
+        str | None,
+        typer.Option(metavar="KIND=X", help="Worsen videos: small, dark, blurred, grey, askew (manifest)."),
     ] = None,
     rate: Annotated[
         float, typer.Option(metavar="HZ", min=1.0, max=60.0, help="Frames a second, taken by their times (manifest).")

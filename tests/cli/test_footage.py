@@ -51,7 +51,7 @@ def test_people_get_tables(folder):
     ("options", "message"),
     [
         (["--perturbed", "2"], "need a --manifest"),
-        (["--manifest", "manifest.json", "--degrade", "foggy=2"], "kinds are small, dark, blurred, askew"),
+        (["--manifest", "manifest.json", "--degrade", "foggy=2"], "kinds are small, dark, blurred, grey, askew"),
         (["--manifest", "m.json", "--labels", "l.json"], "exclude each other"),
     ],
 )

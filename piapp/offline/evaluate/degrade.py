@@ -45,9 +45,17 @@ def tilt(image: ImageArray, factor: float) -> ImageArray:
     return worse
 
 
+def fade(image: ImageArray, factor: float) -> ImageArray:
+    """With this share of its colour: 0 is grey, as by infra-red light."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, np.newaxis].astype(np.float32)
+    worse: ImageArray = (grey + (image - grey) * factor).clip(0, 255).round().astype(np.uint8)
+    return worse
+
+
 DEGRADATIONS: dict[str, Callable[[ImageArray, float], ImageArray]] = {
     "small": shrink,
     "dark": darken,
     "blurred": blur,
+    "grey": fade,
     "askew": tilt,
 }

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from piapp.offline.evaluate.degrade import DEGRADATIONS, blur, darken, shrink, tilt
+from piapp.offline.evaluate.degrade import DEGRADATIONS, blur, darken, fade, shrink, tilt
 
 
 @pytest.fixture
@@ -31,6 +31,15 @@ def test_blurring_flattens_edges(image):
     """More of it, more so."""
     steepest = [int(np.abs(np.diff(blur(image, factor)[60, :, 0].astype(int))).max()) for factor in (0.01, 0.05)]
     assert 200 > steepest[0] > steepest[1] > 5
+
+
+def test_fading_leaves_brightness_and_takes_colour(image):
+    """None of it is left at 0, all of it at 1."""
+    image[:, :, 0] //= 2
+    grey = fade(image, 0.0)
+    assert np.ptp(grey, axis=2).max() == 0
+    assert grey[60, 80, 0] == pytest.approx(0.299 * 110 + 0.587 * 220 + 0.114 * 220, abs=1)
+    assert np.array_equal(fade(image, 1.0), image)
 
 
 def test_tilting_turns_about_the_middle(image):
