@@ -17,6 +17,7 @@ from typing import Any
 
 from piapp.offline.evaluate.figures import markdown, share_text
 
+_STRANGE = ("implausible", "implausible_sure")
 _TABLE = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # Measured with each value of `posture.fall_sensitivity`; the package has the figures with it.
@@ -69,6 +70,26 @@ def flips(figures: dict[str, Any]) -> Iterator[str]:
     yield from _rows(("change", "answers that change"), rows)
 
 
+def seeing(figures: dict[str, Any]) -> Iterator[str]:
+    """How steadily people are seen in each footage."""
+    rows = []
+    for name, row in figures["footage"].items():
+        seen, found = row["frames_seen"], row["seeing"]
+        shares = (f"{100 * found[kind]['count'] / max(1, found[kind]['of']):.1f} %" for kind in _STRANGE)
+        frames = f"{100 * seen['count'] / seen['of']:.1f} %"
+        answers = (share_text(row["falls"]), share_text(row["false_clips"]))
+        rows.append((name, frames, str(found["gaps"]), str(found["short_gaps"]), *shares, *answers))
+    head = (
+        "footage",
+        "frames with somebody",
+        "gaps",
+        "of one frame",
+        "impossible bones",
+        "of those taken for movement",
+    )
+    yield from _rows((*head, "falls found", "clips with a false fall"), rows)
+
+
 def worse(*runs: dict[str, Any]) -> Iterator[str]:
     """Several runs on the same clips, each with pictures made worse in another way or measure."""
     rows = []
@@ -87,6 +108,7 @@ FORMS: dict[str, Callable[..., Iterator[str]]] = {
     "calm": calm,
     "postures": postures,
     "flips": flips,
+    "seeing": seeing,
     "worse": worse,
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from piapp.offline.evaluate.footage import Outcome
 from piapp.offline.evaluate.rates import Share, quantile, trade_off
+from piapp.offline.evaluate.seeing import seeing_figures
 
 _HOUR_S = 3600
 _TENTHS = 0.9
@@ -43,6 +44,7 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "false_per_hour": round(false / hours, 2) if hours else None,
         "delay_s": _delays(delays_s),
         "frames_seen": frames.as_dict(),
+        "seeing": seeing_figures(outcome.seeing for outcome in outcomes),
         "postures": _postures(outcomes),
         "flips": _flips(outcomes),
     }

@@ -15,6 +15,7 @@ from piapp.landmarker.model import ModelFile
 from piapp.landmarker.offline import OfflineStage
 from piapp.offline.evaluate.manifest import Clip, check_content
 from piapp.offline.evaluate.perturb import perturbed
+from piapp.offline.evaluate.seeing import Seeing, seeing
 from piapp.offline.recording import read_recording, write_recording
 from piapp.types import ImageArray, PoseResult, PostureEvent
 
@@ -60,6 +61,7 @@ class Outcome:
         taken_back: An alarm was followed by `recovered` with `up_at_once`.
         copies: (name of the change, whether somebody was reported to fall) for each perturbed copy.
         postures: In how many results each posture was found; of several people the first's.
+        seeing: Gaps, and poses that no body can have.
     """
 
     clip: Clip
@@ -70,6 +72,7 @@ class Outcome:
     taken_back: bool = False
     copies: tuple[tuple[str, bool], ...] = ()
     postures: Mapping[str, int] = field(default_factory=dict)
+    seeing: Seeing = field(default_factory=Seeing)
 
     @property
     def hits(self) -> tuple[Alarm, ...]:
@@ -190,7 +193,16 @@ def judge(clip: Clip, results: Sequence[PoseResult], config: Config) -> Outcome:
         taken_back = taken_back or any("up_at_once" in event.evidence for event in events)
     seconds = (results[-1].ts_ms - results[0].ts_ms) / 1000 if results else 0.0
     seen = sum(bool(result.poses) for result in results)
-    return Outcome(clip, seconds, len(results), seen, tuple(alarms), taken_back, postures=postures)
+    return Outcome(
+        clip,
+        seconds,
+        len(results),
+        seen,
+        tuple(alarms),
+        taken_back,
+        postures=postures,
+        seeing=seeing(results, config.posture),
+    )
 
 
 def thin(results: Iterable[PoseResult], rate_hz: float) -> Iterator[PoseResult]:
