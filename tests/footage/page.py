@@ -77,7 +77,8 @@ def seeing(figures: dict[str, Any]) -> Iterator[str]:
         seen, found = row["frames_seen"], row["seeing"]
         shares = (f"{100 * found[kind]['count'] / max(1, found[kind]['of']):.1f} %" for kind in _STRANGE)
         frames = f"{100 * seen['count'] / seen['of']:.1f} %"
-        answers = (share_text(row["falls"]), share_text(row["false_clips"]))
+        changed = share_text(row["flips"]["all"]) if row["flips"] else "-"
+        answers = (share_text(row["falls"]), share_text(row["false_clips"]), changed)
         rows.append((name, frames, str(found["gaps"]), str(found["short_gaps"]), *shares, *answers))
     head = (
         "footage",
@@ -87,7 +88,7 @@ def seeing(figures: dict[str, Any]) -> Iterator[str]:
         "impossible bones",
         "of those taken for movement",
     )
-    yield from _rows((*head, "falls found", "clips with a false fall"), rows)
+    yield from _rows((*head, "falls found", "clips with a false fall", "answers that change in copies"), rows)
 
 
 def worse(*runs: dict[str, Any]) -> Iterator[str]:
