@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import av
+from av.codec.context import Flags2
 
 from piapp.camera.base import SourceStatus
 from piapp.camera.clock import NS_PER_MS
@@ -25,9 +26,14 @@ from piapp.wording import masked
 
 log = logging.getLogger(__name__)
 
-# Attempts to connect anew: the first at once, then after pauses that double.
+# From one attempt to connect anew to the next: the first at once, then more and more, and never so much that a camera
+# that is back waits for long. A camera that refuses the login is asked rarely: many shut out who tries again and again.
 RETRY_MIN_S = 1.0
-RETRY_MAX_S = 30.0
+RETRY_MAX_S = 2.0
+REFUSED_S = 60.0
+
+# For FFmpeg: no frame rate is measured before the first picture, which would take a second or two.
+_OPTIONS = {"max_delay": "200000", "analyzeduration": "2000000", "fpsprobesize": "0"}
 
 # A camera that sends data owes a picture only after its next key frame; cameras send one every 20 s at the rarest seen.
 KEY_FRAME_WAIT_S = 60.0
@@ -70,6 +76,7 @@ class StreamCamera:
         self._pixel_aspect = config.pixel_aspect
         self._orientation = Orientation.of(config)
         self._trouble = ""
+        self._refused = False
         self._data_ns = self._picture_ns = time.monotonic_ns()
         self._last_ms = -1
         self._age_ns = 0
@@ -104,13 +111,15 @@ class StreamCamera:
         )
 
     def _read(self) -> None:
-        pause_s = 0.0
+        period_s = 0.0
         while not self._reader.closed:
             began_ns = time.monotonic_ns()
+            self._refused = False
             self._read_once()
             seen = self._picture_ns > began_ns  # then it worked: try again at once
-            pause_s = RETRY_MIN_S if seen else min(max(2 * pause_s, RETRY_MIN_S), RETRY_MAX_S)
-            self._reader.pause(0.0 if seen else pause_s)
+            period_s = 0.0 if seen else min(max(2 * period_s, RETRY_MIN_S), RETRY_MAX_S)
+            took_s = (time.monotonic_ns() - began_ns) / NS_PER_S
+            self._reader.pause(max(0.0, (REFUSED_S if self._refused else period_s) - took_s))
 
     def _read_once(self) -> None:
         """Connect and read until the connection ends.
@@ -130,7 +139,8 @@ class StreamCamera:
                 raise
             reason = str(error)
         except (av.FFmpegError, OSError) as error:
-            reason = f"the connection was lost ({_reason(error)})"
+            silent = isinstance(error, av.error.ExitError)  # FFmpeg was stopped, because it took too long
+            reason = f"no data for {self._timeout_s:g} s" if silent else f"the connection was lost ({_reason(error)})"
         self._trouble = reason if reason.startswith(self._name) else f"{self._name}: {reason}; is the camera still on?"
         self._reconnects += 1
         self._reader.drop()  # what nobody has taken yet is of the past
@@ -142,15 +152,17 @@ class StreamCamera:
         Raises:
             CameraError: With the reason.
         """
+        reasons = []
         for transport in ("tcp", "udp"):
-            options = {"rtsp_transport": transport, "max_delay": "200000", "analyzeduration": "2000000"}
+            options = {"rtsp_transport": transport, **_OPTIONS}
             try:
                 return av.open(self._url, options=options, timeout=(self._timeout_s, self._timeout_s))
             except (av.FFmpegError, OSError) as error:
-                failure = unreachable(self._url, self._timeout_s, _reason(error))
-                if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError | TimeoutError):
+                reasons.append(f"over {transport.upper()}: {_reason(error)}")
+                self._refused = isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError)
+                if self._refused or isinstance(error, TimeoutError | av.error.ExitError):
                     break
-        raise failure
+        raise unreachable(self._url, self._timeout_s, "; ".join(reasons))
 
     def _opened(self, container: av.container.InputContainer) -> None:
         if not container.streams.video:
@@ -164,12 +176,15 @@ class StreamCamera:
     def _packets(self, container: av.container.InputContainer) -> Iterator[None]:
         """Read, decode and offer; yields after each packet."""
         stream = container.streams.video[0]
-        stream.thread_type = "SLICE"  # decoding frames side by side would hold each back
+        _prepare_decoder(stream)
         reading = _Reading(stream, self._pixel_aspect, self._name)
         told = False
         read_ns = time.monotonic_ns()
         for packet in container.demux(stream):
             now_ns = time.monotonic_ns()
+            if now_ns - read_ns >= self._timeout_s * NS_PER_S:
+                # FFmpeg has given up, and hands out what its parser still held, which is as old as the silence.
+                raise av.error.ExitError(0, "what comes is as old as the silence")
             if packet.size:
                 self._data_ns, self._trouble = now_ns, ""
             for decoded in reading.decode(packet, now_ns, waited=now_ns - read_ns > _WAITED_NS):
@@ -262,6 +277,17 @@ class _Reading:
                 "%s: decoding falls behind (%.1f s); key frames alone are decoded until it has caught up. %s",
                 self._name, age_ns / 1e9, substream_hint(self._name),
             )  # fmt: skip
+
+
+def _prepare_decoder(stream: av.VideoStream) -> None:
+    """Let the decoder give each picture at once, whole, and with what is lost guessed from the picture before.
+
+    On several threads it would hold pictures back, or, by slices, leave lost parts green. Servers of GStreamer repeat a
+    stream's parameters in front of each slice of a key frame, which FFmpeg takes for new pictures: hence chunks.
+    """
+    stream.thread_type = "NONE"
+    if stream.codec_context.name == "h264":
+        stream.codec_context.flags2 |= Flags2.chunks
 
 
 def open_rtsp(url: str, config: CameraConfig) -> StreamCamera:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gc
 import shutil
@@ -88,13 +89,30 @@ def _descriptors():
     return found
 
 
+# Of H.264 in RTP: a slice of a key frame, and a part of something longer.
+NAL_KEY = 5
+NAL_FRAGMENT = 28
+
+
 class RtspServer:
     """Serves one client at a time a red H.264 picture: RTP made by ffmpeg, carried inside the RTSP connection.
 
-    `stalled` loses what is sent meanwhile; `held` keeps it back, as a network does, and sends it at once afterwards.
+    `stalled` loses what is sent meanwhile; `held` keeps it back, as a network does, and sends it at once afterwards;
+    `refusing` wants a login.
+
+    Args:
+        sdp_file: Where ffmpeg writes the session's description.
+        key_frames_every: So many frames.
+        udp: Send in datagrams alone, as some cameras do.
+        slices: Of each picture. With several, parameters are repeated in front of each slice of a key frame.
     """
 
-    def __init__(self, sdp_file, key_frames_every=5):
+    def __init__(self, sdp_file, *, key_frames_every=5, udp=False, slices=1):
+        self.refusing = threading.Event()
+        self.connections = 0
+        self._udp = udp
+        self._repeats = slices > 1
+        self._sequence = 0
         self.held = threading.Event()
         self.stalled = threading.Event()
         self.ended = threading.Event()
@@ -111,7 +129,8 @@ class RtspServer:
                 *("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "color=red:size=320x240:rate=20"),
                 *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"),
                 *("-g", str(key_frames_every)),
-                *("-x264-params", "repeat-headers=1", "-pix_fmt", "yuv420p", "-sdp_file", str(sdp_file)),
+                *("-vf", f"noise=alls={30 if self._repeats else 0}", "-pix_fmt", "yuv420p", "-sdp_file", str(sdp_file)),
+                *("-x264-params", f"repeat-headers=1:slices={slices}", "-flags", "+global_header"),
                 *("-f", "rtp", f"rtp://127.0.0.1:{self._rtp.getsockname()[1]}?pkt_size=1200"),
             ],
             stdin=subprocess.DEVNULL,
@@ -133,6 +152,7 @@ class RtspServer:
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError, ConnectionError):
                 connection, _ = self._listener.accept()
+                self.connections += 1
                 with connection:
                     connection.settimeout(5)
                     self._serve(connection)
@@ -140,8 +160,8 @@ class RtspServer:
     def _serve(self, connection):
         reader = connection.makefile("rb")
         while request := self._request(reader):
-            method, sequence = request
-            self._answer(connection, method, sequence)
+            method, headers = request
+            self._answer(connection, method, headers)
             if method == "PLAY":
                 self._play(connection)
                 return
@@ -153,11 +173,11 @@ class RtspServer:
             if not line:
                 return None
             lines.append(line)
-        sequence = next(line.split(":")[1].strip() for line in lines if line.lower().startswith("cseq"))
-        return lines[0].split()[0], sequence
+        headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines[1:])}
+        return lines[0].split()[0], headers
 
-    def _answer(self, connection, method, sequence):
-        headers, body = {}, b""
+    def _answer(self, connection, method, asked):
+        status, headers, body = "200 OK", {}, b""
         if method == "OPTIONS":
             headers["Public"] = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"
         if method == "DESCRIBE":
@@ -165,11 +185,18 @@ class RtspServer:
             headers |= {"Content-Type": "application/sdp", "Content-Base": self.url + "/"}
         if method == "SETUP":
             headers |= {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": "1"}
+        if method == "SETUP" and self._udp:
+            port = asked["transport"].partition("client_port=")[2].partition("-")[0]
+            status = "200 OK" if port else "461 Unsupported Transport"
+            self._viewer = ("127.0.0.1", int(port or 0))
+            headers["Transport"] = f"RTP/AVP;unicast;client_port={port}-{int(port or 0) + 1};server_port=6970-6971"
+        if self.refusing.is_set():
+            status, headers["WWW-Authenticate"] = "401 Unauthorized", 'Basic realm="camera"'
         if method == "PLAY":
             headers["Session"] = "1"
-        headers |= {"CSeq": sequence, "Content-Length": len(body)}
+        headers |= {"CSeq": asked["cseq"], "Content-Length": len(body)}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        connection.sendall(f"RTSP/1.0 200 OK\r\n{head}\r\n".encode() + body)
+        connection.sendall(f"RTSP/1.0 {status}\r\n{head}\r\n".encode() + body)
 
     def _sdp(self):
         deadline = time.monotonic() + 20
@@ -184,11 +211,27 @@ class RtspServer:
         while not (self._closing.is_set() or self.ended.is_set()):
             with contextlib.suppress(TimeoutError):
                 packet = self._rtp.recv(65536)
-                if not self.stalled.is_set():
-                    waiting += b"$\0" + len(packet).to_bytes(2, "big") + packet
+                if self._udp:
+                    self._rtp.sendto(packet, self._viewer)
+                elif not self.stalled.is_set():
+                    waiting += b"".join(b"$\0" + len(part).to_bytes(2, "big") + part for part in self._parts(packet))
             if waiting and not self.held.is_set():
                 connection.sendall(waiting)
                 waiting = b""
+
+    def _parts(self, packet):
+        """A packet, and, in front of one that begins a slice of a key frame, the stream's parameters once more."""
+        kind = packet[12] & 31
+        begins = kind == NAL_KEY or (kind == NAL_FRAGMENT and packet[13] & 0x80 and packet[13] & 31 == NAL_KEY)
+        payloads = [*(self._parameters() if begins and self._repeats else ()), packet[12:]]
+        for payload in payloads:
+            self._sequence = (self._sequence + 1) % 65536
+            last = packet[1] if payload is payloads[-1] else packet[1] & 0x7F
+            yield packet[:1] + bytes([last]) + self._sequence.to_bytes(2, "big") + packet[4:12] + payload
+
+    def _parameters(self):
+        text = self._sdp_file.read_text().partition("sprop-parameter-sets=")[2].split(";")[0]
+        return [base64.b64decode(part) for part in text.split()[0].split(",")]
 
 
 @pytest.fixture

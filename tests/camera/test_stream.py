@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from piapp.camera import open_camera
+from piapp.camera.stream import RETRY_MAX_S
 from piapp.camera.v4l2 import LiveCamera
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, MediaError
 
@@ -165,8 +166,8 @@ def test_a_silent_connection_is_given_up(config, rtsp_server, wait_for):
     frames = camera.frames()
     next(frames)
     rtsp_server.stalled.set()
-    wait_for(lambda: camera.status().lost, "the loss to be told")
     wait_for(lambda: camera.status().reconnects, "the connection to be given up")
+    assert "no data for" in camera.status().lost  # what FFmpeg still held is no sign of life
     rtsp_server.stalled.clear()
     next(frames)
     camera.close()
@@ -200,6 +201,42 @@ def test_a_rare_key_frame_is_waited_for(config, start_rtsp_server, wait_for):
     assert camera.status().lost == ""
     assert camera.status().reconnects == 0
     assert waited_s < 20.0
+    camera.close()
+
+
+def test_a_picture_in_slices_is_whole(config, start_rtsp_server):
+    """GStreamer repeats a stream's parameters in front of each slice of a key frame; half of it was green then."""
+    server = start_rtsp_server(key_frames_every=10, slices=2)
+    camera = open_camera(config(server.url, frame_timeout_s=20.0))
+    frames = list(itertools.islice(camera.frames(), 25))
+    camera.close()
+    for frame in frames:
+        for half in (frame.image[:120], frame.image[120:]):
+            red, green, blue = half.reshape(-1, 3).mean(axis=0)
+            assert red > 200
+            assert max(green, blue) < 60
+
+
+def test_a_camera_that_knows_udp_alone(config, start_rtsp_server):
+    """TCP is asked for first, then what the camera can."""
+    server = start_rtsp_server(udp=True)
+    camera = open_camera(config(server.url, frame_timeout_s=20.0))
+    newest = list(itertools.islice(camera.frames(), 10))[-1]
+    camera.close()
+    assert newest.image[120, 160, 0] > 200
+    assert camera.status().reconnects == 0
+
+
+def test_a_login_that_is_refused_is_tried_rarely(config, rtsp_server, wait_for):
+    """Many cameras shut out who comes again and again with a wrong password."""
+    camera = open_camera(config(rtsp_server.url, frame_timeout_s=1.0))
+    next(camera.frames())
+    rtsp_server.refusing.set()
+    rtsp_server.ended.set()
+    wait_for(lambda: "login" in camera.status().lost, "the refusal")
+    tried = rtsp_server.connections
+    time.sleep(2 * RETRY_MAX_S)
+    assert rtsp_server.connections - tried <= 1
     camera.close()
 
 
