@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -61,6 +61,11 @@ test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, whic
 
 test-fleet: setup-test  ## a thousand nodes on one broker that is killed and restarted (2 min); `make test` has a hundred
 	PIAPP_FLEET_NODES=1000 $(BIN)/pytest -s tests/fleet/test_simulate.py -k storm
+
+test-streams: setup-test  ## a node at a real RTSP server: killed, frozen, stalled, rare key frames, 4K, UDP (root; 8 min)
+	apt-get install -y -qq --no-install-recommends python3-gi gir1.2-gst-rtsp-server-1.0 \
+		gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+	PIAPP_TEST_STREAMS=1 $(BIN)/pytest -rs tests/e2e/test_streams.py
 
 soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has three minutes
 	PIAPP_SOAK_S=1800 $(BIN)/pytest tests/e2e/test_soak.py tests/e2e/test_privacy.py

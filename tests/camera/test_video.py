@@ -1,6 +1,7 @@
 import shutil
 import struct
 import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -66,6 +67,44 @@ def test_exif_rotation(tmp_path):
     assert image.shape == (64, 32, 3)
     assert image[0, 16, 0] > 200
     assert image[-1, 16, 0] < 50
+
+
+@pytest.fixture
+def heic(tmp_path):
+    """A red picture with a black right half, as phones write it; skips where no encoder is installed."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="NOT TESTED: HEIC; pillow-heif is not installed")
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:, :48] = RED
+    path = tmp_path / "phone.heic"
+    pillow_heif.encode("RGB", (96, 64), pixels.tobytes(), str(path), quality=95)
+    return path
+
+
+def test_heic(heic):
+    """Where pillow-heif is installed, a phone's pictures are read like any other."""
+    image = read_image(heic)
+    assert image.shape == (64, 96, 3)
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    assert np.abs(image[:, 4:44].astype(int) - RED).max() < 12
+    assert image[:, 52:].max() < 12
+
+
+def test_heic_without_its_decoder_is_named(tmp_path, monkeypatch):
+    """The message says what the file is and both ways out."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "phone.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(MediaError, match=r"phone\.heic: is a HEIC picture; install .* pillow-heif .* or convert"):
+        read_image(path)
+
+
+def test_a_damaged_heic_is_named(heic):
+    """Half a picture is refused."""
+    data = heic.read_bytes()
+    heic.write_bytes(data[: len(data) // 2])
+    with pytest.raises(MediaError, match=r"phone\.heic: is a HEIC picture that cannot be decoded"):
+        read_image(heic)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])

@@ -9,12 +9,23 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 from piapp.camera.source import demo_clip
 from tests.mosquitto import free_port, wait_until
 
 PROGRAM = Path(__file__).with_name("rtsp_server.py")
 # Debian's GStreamer belongs to Debian's Python.
 PYTHON = "/usr/bin/python3"
+# Frames a second of the bundled clip, and of the large film.
+FPS = 15
+FPS_4K = 25
+
+# Of a frame's number.
+BITS = 10
+BIT_PX = 120
+
 PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 
 
@@ -76,30 +87,52 @@ class RtspCamera:
         return listening in Path("/proc/net/tcp").read_text()
 
 
-def film(path: Path, filters: str, *options: str) -> Path:
-    """Make a film of the bundled clip: H.264 without B-frames, as cameras send it.
+def film(path: Path, filters: str, *, gop: int = 2 * FPS) -> Path:
+    """Make a film of the bundled clip: H.264 in two slices and without B-frames, as cameras send it.
 
     Args:
         path: Of the MP4 file to write.
         filters: Of ffmpeg, for the picture.
-        options: Of ffmpeg, for the encoder.
+        gop: Frames from one key frame to the next.
     """
-    coder = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0", "-pix_fmt", "yuv420p")
-    command = ["ffmpeg", "-v", "error", "-y", "-i", demo_clip(), "-vf", filters, *coder, *options]
-    command += ["-movflags", "faststart", path]
-    subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL)
-    return path
+    coder = ("libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-x264-params", "slices=2:scenecut=0")
+    return _encoded(path, filters, *coder, "-g", str(gop))
 
 
 def standing(seconds: int) -> str:
     """Filters of ffmpeg: somebody stands there for so long, multiples of 2 s."""
-    return f"trim=4.5:6.5,setpts=PTS-STARTPTS,loop=loop={seconds // 2}:size=30,fps=15"
+    return f"trim=4.5:6.5,setpts=PTS-STARTPTS,loop=loop={seconds // 2 - 1}:size={2 * FPS},fps={FPS}"
 
 
-# Somebody stands, lies down with care (the clip's getting up, backwards), and stays there.
+# Somebody stands for 20 s, lies down with care (the clip's getting up, backwards), and stays there.
 LYING_DOWN = (
-    "split=2[a][b];"
-    "[a]trim=4.5:6.5,setpts=PTS-STARTPTS,loop=loop=9:size=30,fps=15[stands];"
-    "[b]trim=18:23.5,setpts=PTS-STARTPTS,reverse,tpad=stop=90:stop_mode=clone,fps=15[lies];"
+    f"split=2[a][b];[a]{standing(20)}[stands];"
+    f"[b]trim=18:23.5,setpts=PTS-STARTPTS,reverse,tpad=stop={6 * FPS}:stop_mode=clone,fps={FPS}[lies];"
     "[stands][lies]concat"
 )
+
+
+def numbered_4k(path: Path, *, seconds: int) -> Path:
+    """Make a film in H.265, 3840x2160 with sensor noise, whose frames have their number on top (see `number_of`)."""
+    bit = "drawbox=x={x}:y=0:w={w}:h={w}:c=white:t=fill:enable='mod(floor((t*{fps}+0.5)/{value})\\,2)'"
+    boxes = [bit.format(x=n * BIT_PX, w=BIT_PX, value=1 << n, fps=FPS_4K) for n in range(BITS)]
+    strip = f"drawbox=x=0:y=0:w={BITS * BIT_PX}:h={BIT_PX}:c=black:t=fill"
+    picture = f"fps={FPS_4K},scale=3840:2160,setsar=1,noise=alls=14:allf=t"
+    # One slice and no wavefronts, so that no second core helps.
+    x265 = f"keyint={2 * FPS_4K}:bframes=0:slices=1:wpp=0:log-level=error"
+    coder = ("libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-crf", "24", "-x265-params", x265)
+    return _encoded(path, ",".join([standing(seconds), picture, strip, *boxes]), *coder)
+
+
+def number_of(image: npt.NDArray[np.uint8]) -> int:
+    """Read the number of a frame of `numbered_4k` from a grey picture of any size."""
+    scale = image.shape[1] / 3840
+    middles = (int((n + 0.5) * BIT_PX * scale) for n in range(BITS))
+    return sum(1 << n for n, x in enumerate(middles) if image[int(BIT_PX * scale / 2), x] > 128)
+
+
+def _encoded(path: Path, filters: str, *coder: str) -> Path:
+    command = ["ffmpeg", "-v", "error", "-y", "-i", demo_clip(), "-vf", filters, "-pix_fmt", "yuv420p"]
+    command += ["-c:v", *coder, "-movflags", "faststart", path]
+    subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL)
+    return path
