@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 LONGEST = ("tests/e2e/test_soak.py", "tests/e2e/appliance")
 
 
-# A loaded machine takes its time; only hangs fail, by pytest's own time limit.
+# A loaded machine takes its time; only hangs fail, by pytest's own time limit. PIAPP_HYPOTHESIS=soak tries many more.
 settings.register_profile("piapp", deadline=None)
-settings.load_profile("piapp")
+settings.register_profile("soak", deadline=None, max_examples=8_000)
+settings.load_profile(os.environ.get("PIAPP_HYPOTHESIS", "piapp"))
 
 # What `make quick` leaves out: whole programs, models, brokers and other machines.
 SLOW = (
@@ -27,7 +29,7 @@ SLOW = (
     "tests/posture/test_simulated_falls.py", "tests/posture/test_media.py", "tests/camera/test_picamera2.py",
     "tests/camera/test_contract.py", "tests/camera/test_stream.py", "tests/mqtt/test_spool.py",
     "tests/mqtt/test_schema.py", "tests/config/test_extremes.py", "tests/test_reach.py", "tests/test_frame.py",
-    "tests/posture/test_snapshot.py", "tests/node/test_black_box.py",
+    "tests/posture/test_snapshot.py", "tests/node/test_black_box.py", "tests/test_fuzz.py",
 )  # fmt: skip
 SLOW_FIXTURES = {"mosquitto", "start_mosquitto"}
 
