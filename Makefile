@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -40,6 +40,19 @@ package: setup-test  ## wheel, sdist, locked requirements, constraints and overr
 
 test-packages: setup-test  ## README's commands for pip, pipx and uv, each in an empty home (200 MB each)
 	PIAPP_TEST_PACKAGES=1 $(BIN)/pytest -rs tests/deploy/test_python_package.py
+
+deb: setup-run  ## Debian packages for Debian 12 and 13, amd64 and arm64, in dist/ (downloads 250 MB each)
+	for suite in bookworm trixie; do for arch in amd64 arm64; do \
+	  deploy/deb/build.sh --suite $$suite --arch $$arch --keep .cache/deb || exit 1; done; done
+
+release: setup-run  ## everything twice, compared byte by byte; checksums, parts list, notes (PIAPP_PROJECT_URL names the page)
+	deploy/release.sh
+
+apt: deb  ## the same in a repository that apt reads, in dist/apt, signed: make apt KEY=ID
+	deploy/deb/repository.sh --key "$(KEY)" dist/*.deb
+
+test-deb: setup-test  ## install, upgrade, fail, go back, downgrade and purge the packages on a booted Debian (root; SUITE=bookworm)
+	PIAPP_TEST_DEB=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest -rs tests/e2e/debian
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
 	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera

@@ -104,7 +104,7 @@ describe_program() {
   [[ $arch == arm64 ]] || { wanted=', piapp-mediapipe' suggested=mosquitto; }
   control piapp "$version-$revision" <<TEXT
 Installed-Size: $(du -sk "$program" | cut -f1)
-Depends: python3 (>= $python), python3 (<< $next), python3-systemd, libseccomp2, ca-certificates, passwd, systemd
+Depends: python3 (>= $python), python3 (<< $next), libc6, libgcc-s1, libstdc++6, zlib1g, python3-systemd, libseccomp2, ca-certificates, passwd, systemd
 Recommends: python3-picamera2$wanted
 Suggests: $suggested
 Description: posture sensor: camera to landmarks and events over MQTT
@@ -120,7 +120,7 @@ TEXT
 describe_runtime() {
   control piapp-mediapipe "$mediapipe_version-$revision" <<TEXT
 Installed-Size: $(du -sk "$runtime" | cut -f1)
-Depends: piapp, libegl1, libgles2
+Depends: piapp, libc6, libgcc-s1, libstdc++6, libegl1, libgles2
 Description: MediaPipe for the posture sensor piapp
  MediaPipe's Pose Landmarker, the reference runtime of piapp, and matplotlib,
  with which \`piapp plot\` draws. On ARM it needs a processor with LSE atomics
@@ -146,7 +146,7 @@ document() { # document PACKAGE ROOT VERSION
   local docs=$2/usr/share/doc/$1
   mkdir -p "$docs" "$2/usr/share/lintian/overrides"
   cp "$here/deploy/deb/copyright" "$docs/copyright"
-  { printf '%s (%s) %s; urgency=medium\n\n  * See https://www.debian.org/doc/ for packages; what changed stands in changelog.gz.\n\n' "$1" "$3" "$suite"
+  { printf '%s (%s) %s; urgency=medium\n\n  * What changed stands in changelog.gz.\n\n' "$1" "$3" "$suite"
     printf ' -- %s  %s\n' "$maintainer" "$(date -uRd "@$SOURCE_DATE_EPOCH")"; } | gzip -9n >"$docs/changelog.Debian.gz"
   gzip -9nc "$here/CHANGELOG.md" >"$docs/changelog.gz"
   cp "$here/deploy/deb/$1.lintian-overrides" "$2/usr/share/lintian/overrides/$1"
@@ -154,7 +154,8 @@ document() { # document PACKAGE ROOT VERSION
 
 pack() { # pack ROOT
   find "$1" -path "$1/DEBIAN" -prune -o -type d -exec chmod 755 {} +
-  find "$1" -path "$1/DEBIAN" -prune -o -type f ! -perm -u+x -exec chmod 644 {} + -o -type f -perm -u+x -exec chmod 755 {} +
+  # Wheels mark libraries and modules as executable, which dpkg's own packages never do.
+  find "$1" -path "$1/DEBIAN" -prune -o -path "*/bin/piapp" -o -type f -exec chmod 644 {} +
   (cd "$1" && find . -type f -not -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
   mkdir -p "$output"
   dpkg-deb --root-owner-group "${compression[@]}" --build "$1" "$output" >&2

@@ -90,6 +90,9 @@ ENTRIES: Mapping[str, Entry] = {
         "Alarms that this node has kept: landmarks around each, and what you say of it.",
         "cases_app",
     ),
+    "setup": Entry(
+        "setup", "Ask for broker, login and name, write the configuration, and say whether the broker accepted."
+    ),
     "backup": Entry(
         "backup",
         "Write configuration, zones, learnt places and kept cases into one file; secrets only when asked, encrypted.",

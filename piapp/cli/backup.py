@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piapp.cli.options import ConfigOption, SetOption, load, overrides_of
+from piapp.cli.options import ConfigOption, SetOption, load, overrides_of, password_of
 from piapp.errors import UsageError
 from piapp.node.state_folder import state_folder
 from piapp.service.identity import default_node_id
@@ -75,9 +75,4 @@ def _password(*, secrets: bool, file: Path | None, twice: bool) -> str | None:
     if file is None:
         entered: str = typer.prompt("Password of the backup", hide_input=True, confirmation_prompt=twice)
         return entered
-    from piapp.config.addresses import first_line  # noqa: PLC0415
-
-    try:
-        return first_line(str(file))
-    except ValueError as error:
-        raise UsageError(f"--password-file {file}: {error}") from error
+    return password_of(file)

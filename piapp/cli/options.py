@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from piapp.cli.process import LogLevel, start_logging
+from piapp.config.addresses import first_line
 from piapp.config.load import LoadedConfig, load_config
 from piapp.errors import ConfigError, UsageError
 
@@ -57,3 +58,15 @@ def overrides_of(sets: list[str] | None) -> list[tuple[str, str]]:
             raise UsageError(f"--set {text}: expected KEY=VALUE, such as --set camera.fps=10")
         overrides.append((key.strip(), value.strip()))
     return overrides
+
+
+def password_of(file: Path) -> str:
+    """The password in the file of `--password-file`.
+
+    Raises:
+        UsageError: It cannot be read, or holds none.
+    """
+    try:
+        return first_line(str(file))
+    except ValueError as error:
+        raise UsageError(f"--password-file {file}: {error}") from error

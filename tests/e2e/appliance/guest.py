@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,18 +112,23 @@ def _stamp() -> str:
 class Guest:
     """The booted machine. `close` powers it off; nothing of it stays on this one.
 
+    Args:
+        work: For its console and what belongs to it.
+        binds: Folders of this machine that it sees, read-only, and where.
+
     Raises:
         CannotBootError: It does not come up.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, binds: Mapping[Path, str] | None = None) -> None:
         self._work = work
         self.leader = 0
         boot = HERE / "boot.sh"
         self.bundle = bundle()  # once: the working tree may change meanwhile
-        binds = [f"--bind-ro={self.bundle}:/root/bundle", f"--bind-ro={HERE / 'inside'}:/root/inside"]
+        shown = {self.bundle: "/root/bundle", HERE / "inside": "/root/inside", **(binds or {})}
+        options = [f"--bind-ro={source}:{target}" for source, target in shown.items()]
         with (work / "boot.log").open("wb") as log:
-            self._boot = subprocess.Popen([boot, base_root(), work, *binds], stdout=log, stderr=log)
+            self._boot = subprocess.Popen([boot, base_root(), work, *options], stdout=log, stderr=log)
         self.wait_for_boot()
 
     @property

@@ -1,0 +1,218 @@
+"""The Debian packages on a booted machine: from a signed repository, through upgrades that fail, to a purge.
+
+For root and slow: `make test-deb` runs it. The tests share one guest and run in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.appliance import guest as machine
+from tests.e2e.appliance.guest import CACHE, PROJECT, SUITE, Guest, wait_until
+from tests.support.guests import files, users
+
+pytestmark = [
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(not os.environ.get("PIAPP_TEST_DEB"), reason="slow: `make test-deb` runs it"),
+]
+
+RELEASE = {"bookworm": "12", "trixie": "13"}[SUITE]
+KEY = "piapp-test@example.org"
+SECRET = "open sesame"
+LATER, BROKEN = "98.0.0", "99.0.0"
+CONFIG = """
+[camera]
+source = "demo:?loop=0"
+[mqtt]
+username = "hall"
+[node]
+id = "hall"
+"""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A signed repository with three versions.
+
+    Attributes:
+        path: Its folder.
+        version: Of piapp as it is.
+    """
+
+    path: Path
+    version: str
+
+
+def full(version: str) -> str:
+    """A version as apt knows it."""
+    return f"{version}-1~deb{RELEASE}"
+
+
+def changed(source: Path, folder: Path, version: str, *, broken: bool = False) -> Path:
+    """The same package as another version, with a daemon that does not start if it is to be broken."""
+    old = re.search(r"piapp_([^_-]+)", source.name)[1]
+    root = folder / version
+    subprocess.run(["dpkg-deb", "-R", source, root], check=True)
+    (root / "opt/piapp" / f"{old}-deb").rename(root / "opt/piapp" / f"{version}-deb")
+    for file in (root / "DEBIAN").iterdir():
+        text = file.read_text()
+        text = text.replace(f"version={old}-deb", f"version={version}-deb").replace(f": {old}-1", f": {version}-1")
+        file.write_text(text.replace(f"/{old}-deb/", f"/{version}-deb/"))
+    package = next((root / "opt/piapp" / f"{version}-deb" / "lib").glob("python*/site-packages/piapp"))
+    init = package / "__init__.py"
+    init.write_text(init.read_text().replace(f'"{old}"', f'"{version}"'))
+    if broken:
+        (package / "node" / "app.py").write_text("raise SystemExit('broken on purpose')\n")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", root, folder], check=True)
+    shutil.rmtree(root)
+    return folder / source.name.replace(old, version)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Built from this working tree, signed with a key of its own."""
+    folder = tmp_path_factory.mktemp("debs")
+    made = os.environ.get("PIAPP_TEST_DEBS")
+    if made:
+        packages = sorted(Path(made).glob(f"*~deb{RELEASE}_amd64.deb"))
+    else:
+        options = ["--fast", "--suite", SUITE, "--arch", "amd64", "--keep", CACHE / "keep", "--output", folder]
+        subprocess.run([PROJECT / "deploy" / "deb" / "build.sh", *options], check=True)
+        packages = sorted(folder.glob("*.deb"))
+    program = next(path for path in packages if path.name.startswith("piapp_"))
+    packages += [changed(program, folder, LATER), changed(program, folder, BROKEN, broken=True)]
+    home = folder / "gnupg"
+    home.mkdir(mode=0o700)
+    environment = os.environ | {"GNUPGHOME": str(home)}
+    make_key = [
+        "gpg",
+        "--batch",
+        "--quiet",
+        "--passphrase",
+        "",
+        "--quick-generate-key",
+        KEY,
+        "ed25519",
+        "sign",
+        "never",
+    ]
+    subprocess.run(make_key, env=environment, check=True, capture_output=True)
+    command = [PROJECT / "deploy" / "deb" / "repository.sh", "--key", KEY, "--output", folder / "apt", *packages]
+    subprocess.run(command, env=environment, check=True)
+    subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=False)
+    return Repository(folder / "apt", re.search(r"piapp_([^_-]+)", program.name)[1])
+
+
+@pytest.fixture(scope="module")
+def guest(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """A fresh machine that knows the repository, and Debian's own packages from the offline bundle."""
+    if reason := machine.missing():
+        pytest.skip(f"NOT TESTED: the Debian packages; this machine cannot boot a guest: {reason}")
+    booted = Guest(tmp_path_factory.mktemp("guest"), binds={repository.path: "/srv/apt"})
+    try:
+        sources = booted.root / "etc/apt/sources.list"
+        sources.write_text(
+            f"deb [signed-by=/srv/apt/piapp.gpg] file:/srv/apt {SUITE} main\n"
+            "deb [trusted=yes] file:/root/bundle/debs ./\n"
+        )
+        booted.run("chmod", "755", "/root")  # for the user that apt reads with
+        booted.run("apt-get", "-q", "update")
+        apt(booted, "install", "mosquitto")
+        yield booted
+    finally:
+        booted.close()
+
+
+def apt(guest: Guest, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run apt-get."""
+    options = ("-y", "-q", "--allow-downgrades", "-o", "APT::Sandbox::User=root")
+    # A loaded machine takes its time to the first result; a version that fails does so at once.
+    environment = ("env", "DEBIAN_FRONTEND=noninteractive", "PIAPP_HEALTH_S=900")
+    return guest.run(*environment, "apt-get", *options, *arguments, check=check, timeout_s=1500)
+
+
+def version_of(guest: Guest) -> str:
+    """The version that runs."""
+    return guest.output("piapp", "--version").removeprefix("piapp ")
+
+
+@pytest.fixture(scope="module")
+def before(guest: Guest) -> tuple[set[str], set[str]]:
+    """Files and users before piapp came."""
+    return files(guest), users(guest)
+
+
+def test_it_installs_and_reaches_a_broker_with_login(guest: Guest, before: object, repository: Repository) -> None:
+    """From the signed repository to the first event that a subscriber with a password of their own sees."""
+    said = apt(guest, "install", f"piapp={full(repository.version)}")
+    assert version_of(guest) == repository.version, said.stdout
+    assert guest.property("UnitFileState") == "enabled"
+    (guest.root / "etc/mosquitto/conf.d/login.conf").write_text(
+        "listener 1883\nallow_anonymous false\npassword_file /etc/mosquitto/passwords\n"
+    )
+    guest.run("mosquitto_passwd", "-c", "-b", "/etc/mosquitto/passwords", "hall", SECRET)
+    guest.run("chown", "mosquitto", "/etc/mosquitto/passwords")
+    guest.run("systemctl", "restart", "mosquitto")
+    (guest.root / "etc/piapp/piapp.toml").write_text(CONFIG)
+    (guest.root / "etc/piapp/mqtt_password").write_text(f"{SECRET}\n")
+    guest.run("systemctl", "restart", "piapp")
+    guest.wait_for_state("active")
+    login = ("PIAPP_MQTT__USERNAME=hall", "PIAPP_MQTT__PASSWORD_FILE=/etc/piapp/mqtt_password")
+    listen = ("/opt/piapp/current/bin/python", "/root/inside/listen.py", "event")
+    heard = json.loads(guest.output("env", *login, *listen).splitlines()[-1])
+    assert heard["topic"] == "piapp/hall/event"
+    assert json.loads(heard["payload"])["event_type"]
+    assert "landmarker" in guest.output("piapp", "check", "egress")
+
+
+def test_mediapipe_came_along(guest: Guest) -> None:
+    """On a processor where it always runs it is recommended, and piapp finds it in its own package."""
+    assert "run by mediapipe" in guest.output("piapp", "check", "model")
+    apt(guest, "remove", "piapp-mediapipe")
+    assert "run by litert" in guest.output("piapp", "check", "model")
+    apt(guest, "install", "piapp-mediapipe")
+
+
+def test_an_upgrade_keeps_the_configuration(guest: Guest) -> None:
+    """The new version runs, with what the owner had written."""
+    apt(guest, "install", f"piapp={full(LATER)}")
+    assert version_of(guest) == LATER
+    guest.wait_for_state("active")
+    assert (guest.root / "etc/piapp/piapp.toml").read_text() == CONFIG
+    assert guest.output("ls", "/opt/piapp").split() == [f"{LATER}-deb", "current", "mediapipe"]
+
+
+def test_a_failed_upgrade_goes_back_by_itself(guest: Guest) -> None:
+    """It reports the failure, and the version before runs on."""
+    done = apt(guest, "install", f"piapp={full(BROKEN)}", check=False)
+    assert done.returncode != 0
+    assert "the upgrade failed and the version before runs again" in done.stdout + done.stderr
+    assert version_of(guest) == LATER
+    guest.wait_for_state("active")
+
+
+def test_a_downgrade_mends_it(guest: Guest, repository: Repository) -> None:
+    """The owner takes a version that works; nothing of the failed one stays."""
+    apt(guest, "install", f"piapp={full(repository.version)}")
+    assert version_of(guest) == repository.version
+    guest.wait_for_state("active")
+    assert guest.output("ls", "/opt/piapp").split() == [f"{repository.version}-deb", "current", "mediapipe"]
+    assert guest.output("dpkg-query", "-W", "-f", "${db:Status-Status}", "piapp") == "installed"
+
+
+def test_a_purge_leaves_nothing(guest: Guest, before: tuple[set[str], set[str]]) -> None:
+    """No file, no user, no unit."""
+    (guest.root / "etc/mosquitto/conf.d/login.conf").unlink()
+    (guest.root / "etc/mosquitto/passwords").unlink()
+    apt(guest, "purge", "--autoremove", "piapp", "piapp-mediapipe")
+    wait_until(lambda: not guest.output("systemctl", "list-units", "--all", "--no-legend", "piapp*"), "no unit")
+    assert (files(guest) - before[0], users(guest) - before[1]) == (set(), set())
