@@ -82,6 +82,12 @@ class Mosquitto:
         """Where it listens."""
         return f"{self._scheme}://localhost:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process
+        return self._process.pid
+
     def start(self) -> Self:
         """Start and wait until the port is open."""
         assert MOSQUITTO
