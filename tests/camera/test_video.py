@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from piapp.camera.pictures import read_image
+from piapp.camera.source import parse_source
 from piapp.camera.video import VideoFile
-from piapp.errors import CameraNotFoundError, MediaError
+from piapp.errors import CameraNotFoundError, MediaError, UsageError
+from piapp.offline.detect import kind_of
 
 RED = (255, 0, 0)
 
@@ -199,6 +201,56 @@ def test_raw_stream_without_times(make_video, tmp_path):
     with VideoFile(path) as video:
         assert video.frame_count == 0
         assert [time for time, _ in video.frames()] == [0, 40, 80, 120, 160]
+
+
+def test_an_assumed_rate_is_named_and_can_be_given(make_video, tmp_path, caplog):
+    """Without times, the right rate is the owner's to say: by option, or in a source."""
+    path = tmp_path / "raw.h264"
+    ffmpeg("-i", make_video(count=5, fps=25), "-c:v", "libx264", "-bf", "0", "-f", "h264", path)
+    with VideoFile(path, fps=10) as video:
+        assert [time for time, _ in video.frames()] == [0, 100, 200, 300, 400]
+    assert caplog.text == ""
+    with VideoFile(path):
+        assert "raw.h264: holds no times; 25 frames a second are assumed" in caplog.text
+        assert "--fps, or ?fps=" in caplog.text
+    assert parse_source(f"file:{path}?fps=10").fps == 10.0
+    with pytest.raises(UsageError, match="fps=often"):
+        parse_source(f"file:{path}?fps=often")
+
+
+def test_motion_jpeg_is_a_video(make_video, tmp_path):
+    """A file of JPEG pictures one behind the other is all of them, not the first."""
+    path = tmp_path / "clip.mjpeg"
+    ffmpeg("-i", make_video(count=5, fps=25), "-c:v", "mjpeg", "-f", "mjpeg", path)
+    assert kind_of(path) == "video"
+    with VideoFile(path, fps=25) as video:
+        assert len(list(video.frames())) == 5
+
+
+def test_av1(make_video, tmp_path):
+    """What new phones and cameras record."""
+    path = tmp_path / "av1.mp4"
+    ffmpeg("-i", make_video(count=4), "-c:v", "libaom-av1", "-cpu-used", "8", path)
+    with VideoFile(path) as video:
+        frames = list(video.frames())
+    assert len(frames) == 4
+    assert frames[0][1][24, 10, 0] > 150
+
+
+def test_avif(make_video, tmp_path):
+    """A picture that is a video of one frame."""
+    path = tmp_path / "phone.avif"
+    ffmpeg("-i", make_video(count=1), "-c:v", "libaom-av1", "-cpu-used", "8", "-still-picture", "1", "-f", "avif", path)
+    image = read_image(path)
+    assert image.shape == (48, 64, 3)
+    assert image[24, 10, 0] > 150
+
+
+def test_pixels_that_a_file_does_not_tell(make_video):
+    """`camera.pixel_aspect` is for cameras and files that send oblong pixels and do not say so."""
+    with VideoFile(make_video(count=1), pixel_aspect=1.5) as video:
+        assert video.size == (96, 48)
+        assert next(video.frames())[1].shape == (48, 96, 3)
 
 
 def test_phone_video_comes_upright(make_video):

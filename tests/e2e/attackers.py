@@ -60,7 +60,12 @@ GARBAGE_EVERY = 400
 
 
 class HostileGate:
-    """Relays a node's connection to its broker, and puts packets of its own between the broker's."""
+    """Relays a node's connection to its broker, and puts packets of its own between the broker's.
+
+    Attributes:
+        port: Where it listens.
+        count: How many packets it has put there.
+    """
 
     def __init__(self, broker_port: int, attacking: threading.Event) -> None:
         self._attacking = attacking
@@ -68,7 +73,7 @@ class HostileGate:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._threats = itertools.cycle(TOPICS)
-        self._count = 0
+        self.count = 0
 
     def run(self) -> None:
         """Accept connections for ever."""
@@ -95,8 +100,8 @@ class HostileGate:
         _hang_up(node, broker)
 
     def _threat(self) -> bytes:
-        self._count += 1
-        if self._count % GARBAGE_EVERY == 0:
+        self.count += 1
+        if self.count % GARBAGE_EVERY == 0:
             return b"\xf0\xff\xff\xff\xff\xff" + os.urandom(50)
         topic = next(self._threats)
         body = len(topic).to_bytes(2, "big") + topic + b"\0" + b'{"transaction":"t"}'

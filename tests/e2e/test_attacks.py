@@ -1,9 +1,9 @@
 """All attacks at once on a node with the real model: it goes on, at its rate, and holds no more than before.
 
-Seconds in `make test`, ten minutes in `make soak`, which says how long with PIAPP_SOAK_S. Quiet and attacked spells take
-turns, so that whatever else the machine does falls on both alike. The node has the last core for itself; broker,
-attackers and the test have the others and, for one core, a lower priority. What attackers burn would be missing to the
-node, and a real attacker is on another machine.
+Seconds in `make test`, ten minutes of attacks in `make soak`, where PIAPP_SOAK_S says how long. Quiet and attacked
+spells take turns, so that whatever else the machine does falls on both alike. The node has the last core for itself;
+broker, attackers and the test have the others and, for one core, a lower priority. What attackers burn would be missing
+to the node, and a real attacker is on another machine.
 """
 
 from __future__ import annotations

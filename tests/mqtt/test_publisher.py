@@ -17,6 +17,7 @@ from piapp.errors import PiappError
 from piapp.mqtt.message import Message
 from piapp.mqtt.publisher import Publisher
 from piapp.testing.broker import EmbeddedBroker
+from tests.e2e.attackers import TOPICS, HostileGate
 from tests.mosquitto import DEADLINE_S, Gate, Subscriber, free_port, wait_until
 from tests.support.publishers import event, ids, make_publisher, send_frame
 
@@ -488,6 +489,28 @@ def test_handlers_get_messages_after_every_connect(gate, mosquitto, subscribe):
             wait_until(lambda connects=connects: publisher.state.connects > connects, "a reconnect")
         wait_until(lambda: subscriber.publish("other/topic", b"x") or publisher.handler_errors, "the handler to fail")
         _ask_until_answered(subscriber, topics.request("ping"), b"still there")
+        publisher.raise_if_failed()
+
+
+def test_topics_that_no_broker_may_deliver(mosquitto, subscribe):
+    """With wildcards, without letters, in no encoding: each is dropped, and the connection and handlers go on."""
+    node = "hostile"
+    subscriber = subscribe(mosquitto.port, f"piapp/{node}/#")
+    attacking = threading.Event()
+    gate = HostileGate(mosquitto.port, attacking)
+    threading.Thread(target=gate.run, daemon=True).start()
+    with make_publisher(f"mqtt://127.0.0.1:{gate.port}", node=node) as publisher:
+        topics = publisher.topics
+        publisher.subscribe(
+            topics.requests,
+            lambda incoming: publisher.publish(Message(topics.response("ping"), incoming.payload, qos=1)),
+        )
+        _ask_until_answered(subscriber, topics.request("ping"), b"before")
+        attacking.set()
+        for number in range(2 * len(TOPICS)):
+            _ask_until_answered(subscriber, topics.request("ping"), b"%d" % number)
+        assert gate.count >= len(TOPICS)
+        assert publisher.state.connects == 1
         publisher.raise_if_failed()
 
 

@@ -89,6 +89,15 @@ def test_a_folder_stands_for_what_is_in_it(folder):
     assert find_files([folder / "clip.avi", folder / "gone"]) == [folder / "clip.avi", folder / "gone"]
 
 
+def test_what_a_folder_holds_besides_is_named(folder, caplog):
+    """So that nobody thinks it was looked at; the first few by name, all by number."""
+    for number in range(9):
+        (folder / f"notes{number}.txt").write_text("no picture\n")
+    find_files([folder])
+    assert "skipped what is no picture or video by its name: notes0.txt, notes1.txt" in caplog.text
+    assert "(9 files)" in caplog.text
+
+
 def test_what_a_file_is(folder, tmp_path):
     """By its name, else by its content."""
     unnamed, film = tmp_path / "picture", tmp_path / "film"
