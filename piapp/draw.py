@@ -29,6 +29,12 @@ EMPTY = (16, 18, 22)
 MAX_SENT_PX = 640
 JPEG_QUALITY = 80
 
+# Of pictures of edges: wide enough for beds and doors, and too blurred for faces. Limits of Canny's two thresholds.
+EDGE_WIDTH_PX = 400
+EDGE_BLUR_PX = 1.6
+EDGE_LIMITS = (30.0, 75.0)
+EDGE_GREY = 150
+
 
 class OutputError(PiappError, OSError):
     """A picture or video cannot be written."""
@@ -91,6 +97,17 @@ def narrowed(image: ImageArray, max_width: int) -> ImageArray:
 def encode_jpeg(image: ImageArray) -> bytes:
     """An RGB picture as a JPEG file."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return data.tobytes()
+
+
+def edge_picture(image: ImageArray) -> bytes:
+    """Where an RGB picture has edges, as a PNG file of lines in one grey: no pixel of the picture is in it.
+
+    Small and blurred before the edges are looked for (Canny), so that furniture shows and faces do not.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(narrowed(image, EDGE_WIDTH_PX), cv2.COLOR_RGB2GRAY), (0, 0), EDGE_BLUR_PX)
+    lines = cv2.Canny(grey, *EDGE_LIMITS)
+    _, data = cv2.imencode(".png", (lines > 0).astype(np.uint8) * EDGE_GREY)
     return data.tobytes()
 
 

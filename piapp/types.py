@@ -154,6 +154,8 @@ class Person:
         hands_raised: "left", "right", in this order.
         still_s: Seconds without movement.
         zones: Names of the zones the person is in, in the configuration's order.
+        place: The point of the body that counts for zones, as shares of the picture's width and height; None before the
+            person was seen. No part of what makes persons equal: it moves with every result.
     """
 
     id: int
@@ -163,6 +165,7 @@ class Person:
     hands_raised: tuple[str, ...] = ()
     still_s: float = 0.0
     zones: tuple[str, ...] = ()
+    place: tuple[float, float] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

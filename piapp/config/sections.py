@@ -279,6 +279,7 @@ class PreviewConfig(Section, frozen=True):
     bind: str
     port: Annotated[int, Meta(ge=0, le=65_535)]
     max_fps: Annotated[float, Meta(ge=MIN_HZ, le=60.0)]
+    picture: Literal["off", "edges", "consent"]
     token_file: str
 
     def problems(self) -> Iterator[tuple[str, str]]:

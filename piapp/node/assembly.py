@@ -189,9 +189,14 @@ class _Made:
             self._camera.open,
             self._parts.factory,
             self._config,
-            keep_images=self._config.publish.image == "photo",
+            keep_images=self._config.publish.image == "photo" or self._shows_pictures,
             enabled=self.control.watching,
         )
+
+    @property
+    def _shows_pictures(self) -> bool:
+        """Whether the page may ever show the camera's picture, or its edges."""
+        return self._config.preview.enabled and self._config.preview.picture != "off"
 
     @cached_property
     def _pictures(self) -> PictureFeed | None:

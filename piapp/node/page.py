@@ -78,7 +78,6 @@ class Page:
             "schedule": msgspec.to_builtins(config.schedule),
             "alarms": [_alarm(alarm) for alarm in self._alarms()],
             "people": self._people(),
-            "pictures": config.publish.image == "photo",
             "zones_kept": self._settings.keeps_zones,
             "zones": msgspec.to_builtins(config.zones),
         }

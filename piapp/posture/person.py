@@ -45,7 +45,8 @@ class PersonTracker:
         self.entered_ms: int | None = None
         self._config = config
         self._seen_ms = ts_ms
-        self._places: tuple[Place, ...] = ()
+        self._place: Place | None = None
+        self._feet_and_hips: tuple[Place, ...] = ()
         self._evidence = Evidence(config)
         self._filter = PostureFilter(config)
         self._rest = SettledPosture(config)
@@ -79,6 +80,7 @@ class PersonTracker:
             hands_raised=self._hands.raised,
             still_s=self._still.still_s,
             zones=self._presence.inside,
+            place=self._place,
         )
 
     def snapshot(self, body: Body) -> PersonSnapshot | None:
@@ -164,7 +166,7 @@ class PersonTracker:
         yield from self._fall(fall, ts_ms)
         if changed:
             yield Finding("posture_changed", _numbers(features), previous, round(self._filter.share, 2))
-        yield from self._down.found_lying(reading, self.posture, ignored=self._presence.ignores_fall(self._places))
+        yield from self._down.found_lying(reading, self.posture, ignored=self._presence.ignores_fall([reading.hips]))
         yield from self._settled(reading)
         yield from self._down.recovery(reading, judged, stands=self.posture == "standing")
         yield from self._gestures(reading)
@@ -194,16 +196,26 @@ class PersonTracker:
     def _zone_changes(self, reading: Reading) -> Iterator[Finding]:
         stands = self.posture in ("standing", "bending") and reading.features.feet_seen >= self._config.min_visibility
         where = reading.feet if stands else reading.hips
-        self._places = (where, reading.hips, reading.shoulders)
+        self._place = where
+        self._feet_and_hips = (reading.feet, reading.hips)
         for zone, entered in self._presence.step(where, reading.ts_ms):
             numbers: Numbers = {"zone": zone, "x": round(where[0], 3), "y": round(where[1], 3)}
             yield Finding("zone_entered" if entered else "zone_left", numbers, zones=(zone,))
 
     def _fall(self, fall: FoundFall | None, ts_ms: int) -> Iterator[Finding]:
-        if fall is not None and self._down.since_ms is None and not self._presence.ignores_fall(self._places):
+        if fall is not None and self._down.since_ms is None and not self._is_ignored(fall):
             self._rest.posture = "lying"
             yield self._down.begin(fall, ts_ms)
         yield from self._down.overdue(ts_ms)
+
+    def _is_ignored(self, fall: FoundFall) -> bool:
+        """Whether the person fell where falls do not count, such as onto a bed.
+
+        That is where their hips are: the bed may be behind the head of who lies on the floor before it. Somebody who is
+        lost on the way down still has the hips high, so their feet must be there, too.
+        """
+        places = self._feet_and_hips if fall.numbers["lost"] else self._feet_and_hips[1:]
+        return bool(places) and all(self._presence.ignores_fall([place]) for place in places)
 
     def _settled(self, reading: Reading) -> Iterator[Finding]:
         on_floor = reading.features.hips_m < RECOVER_HIPS_M

@@ -20,12 +20,13 @@ _json = msgspec.json.Encoder()
 
 def frame_message(result: PoseResult, state: State) -> bytes:
     """Skeletons of one frame, with posture and track id of each."""
-    fallen = {person.id for person in state.persons if person.fallen}
+    known = {person.id: person for person in state.persons}
     persons = [
         {
             "id": label.id,
             "posture": label.posture,
-            "fallen": label.id in fallen,
+            "fallen": label.id in known and known[label.id].fallen,
+            "place": known[label.id].place if label.id in known else None,
             "landmarks": _rows(pose.landmarks),
         }
         for pose, label in zip(result.poses, state.labels, strict=True)

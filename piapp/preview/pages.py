@@ -6,6 +6,8 @@ Owns the routes. Who may ask was decided before (`piapp.preview.gate`).
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import PurePath
 from typing import Any
@@ -30,7 +32,10 @@ from piapp.preview.answers import (
 )
 from piapp.preview.languages import COOKIE, chosen, rendered, texts
 from piapp.preview.owner import Owner
+from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.preview.viewers import MAX_VIEWERS, Viewer, Viewers
+
+log = logging.getLogger(__name__)
 
 PICTURE_WAIT_S = 5.0
 
@@ -38,6 +43,7 @@ RETRY_MS = 2000
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PAGE = ".html"
+_PICTURE_TYPES: Mapping[PictureKind, str] = {"photo": "image/jpeg", "edges": "image/png"}
 
 # What several pages share, by the mark that stands for it.
 _PARTS = {"part.head": "_head.html", "part.header": "_header.html", "part.footer": "_footer.html"}
@@ -50,14 +56,14 @@ class Pages:
         viewers: Who looks.
         owner: The node.
         ask: Has something done on the main thread.
-        pictures: Whether the camera's picture may be shown.
+        rules: Which pictures may be shown.
     """
 
-    def __init__(self, viewers: Viewers, owner: Owner, ask: api.Ask, *, pictures: bool) -> None:
+    def __init__(self, viewers: Viewers, owner: Owner, ask: api.Ask, rules: PictureRules) -> None:
         self._viewers = viewers
         self._owner = owner
         self._ask = ask
-        self._pictures = pictures
+        self._rules = rules
         self._limit = RateLimit()
 
     def application(self) -> Starlette:
@@ -67,6 +73,7 @@ class Pages:
             Route("/texts", _texts, methods=["GET"]),
             Route("/stream", answering(self._stream), methods=["GET"]),
             Route("/picture", answering(self._picture), methods=["GET"]),
+            Route("/consent", answering(self._put_consent), methods=["PUT"]),
             Route("/zones", answering(self._zones), methods=["GET"]),
             Route("/zones", answering(self._put_zones), methods=["PUT"]),
             *api.Api(self._owner, self._ask, self._limit).routes(),
@@ -82,16 +89,35 @@ class Pages:
         return Stream(self._viewers, viewer)
 
     async def _picture(self, request: Request) -> Response:
-        if not self._pictures:
-            raise Refusal(403, 'pictures are not shown: publish.image is not "photo"')
+        kind: PictureKind = "edges" if request.query_params.get("kind") == "edges" else "photo"
+        self._check_picture(kind)
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdecimal()):
             raise Refusal(422, "after: expected a frame's ts_ms")
-        picture = await self._viewers.picture(int(after), PICTURE_WAIT_S)
+        picture = await self._viewers.picture(kind, int(after), PICTURE_WAIT_S)
+        self._check_picture(kind)  # a consent may have ended meanwhile
         if picture is None:
             return Response(status_code=204)
-        ts_ms, jpeg = picture
-        return Response(jpeg, media_type="image/jpeg", headers={"X-Ts-Ms": str(ts_ms)})
+        ts_ms, file = picture
+        return Response(file, media_type=_PICTURE_TYPES[kind], headers={"X-Ts-Ms": str(ts_ms)})
+
+    def _check_picture(self, kind: PictureKind) -> None:
+        if self._rules.allows(kind):
+            return
+        if kind == "edges":
+            raise Refusal(403, 'edges are not shown: preview.picture is "off"')
+        raise Refusal(403, 'pictures are not shown: publish.image is not "photo", and nobody has agreed to it here')
+
+    async def _put_consent(self, request: Request) -> Response:
+        check_sender(request)
+        self._limit.check()
+        shown = _consent_in(await body_of(request))
+        if not self._rules.consent(shown=shown):
+            raise Refusal(403, 'preview.picture is not "consent": only the configuration file can change that')
+        log.warning(
+            "the camera's picture is %s: %s", "shown for ten minutes" if shown else "hidden", sender_of(request)
+        )
+        return json_answer(self._rules.described())
 
     async def _zones(self, _request: Request) -> Response:
         return json_answer({"zones": self._owner.status()["zones"]})
@@ -176,11 +202,23 @@ def _language(request: Request) -> str:
 
 
 def _zones_in(body: bytes) -> Any:
-    form = 'expected {"zones": [...]}'
+    return _only_key(body, "zones", "[...]")
+
+
+def _consent_in(body: bytes) -> bool:
+    shown = _only_key(body, "shown", "true or false")
+    if not isinstance(shown, bool):
+        raise Refusal(422, 'expected {"shown": true or false}')
+    return shown
+
+
+def _only_key(body: bytes, key: str, kind: str) -> Any:
+    """The value of a document's one key."""
+    form = f'expected {{"{key}": {kind}}}'
     try:
         document = msgspec.json.decode(body)
     except (ValueError, RecursionError) as error:
         raise Refusal(422, f"is not JSON: {error}; {form}") from error
-    if not isinstance(document, dict) or set(document) != {"zones"}:
+    if not isinstance(document, dict) or set(document) != {key}:
         raise Refusal(422, form)
-    return document["zones"]
+    return document[key]

@@ -12,6 +12,7 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -30,6 +31,7 @@ from piapp.preview.connections import BACKLOG, Connection
 from piapp.preview.gate import Gate
 from piapp.preview.owner import Owner
 from piapp.preview.pages import Pages
+from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.preview.viewers import Viewers
 from piapp.types import ImageArray
 
@@ -74,7 +76,7 @@ class Preview:
     Args:
         config: Where, how often, and what opens it.
         owner: The node. Its status has neither rates nor viewers; what changes it is called by `tick`.
-        pictures: Whether the camera's picture may be shown.
+        pictures: Whether the camera's picture may be shown at any time, for it is published, too.
 
     Attributes:
         viewers: Those who look.
@@ -95,8 +97,10 @@ class Preview:
         self._config = config
         self._access = Access(config.bind, _token(config))
         self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
-        self.viewers = Viewers(config.max_fps, owner.status, _jpeg_encoder() if pictures else None)
-        self._pages = Pages(self.viewers, owner, self._ask, pictures=pictures)
+        rules = PictureRules(config.picture, always=pictures, clock=time.monotonic)
+        ever = pictures or config.picture != "off"
+        self.viewers = Viewers(config.max_fps, owner.status, _encoders() if ever else {}, rules)
+        self._pages = Pages(self.viewers, owner, self._ask, rules)
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._failure: BaseException | None = None
@@ -230,11 +234,11 @@ class _Server(uvicorn.Server):
             await self.ending.wait()
 
 
-def _jpeg_encoder() -> Callable[[ImageArray], bytes]:
-    """Makes pictures fit for the page; OpenCV is loaded only here."""
-    from piapp.draw import encode_jpeg, narrowed  # noqa: PLC0415
+def _encoders() -> dict[PictureKind, Callable[[ImageArray], bytes]]:
+    """Make pictures fit for the page; OpenCV is loaded only here."""
+    from piapp.draw import edge_picture, encode_jpeg, narrowed  # noqa: PLC0415
 
-    return lambda image: encode_jpeg(narrowed(image, MAX_PICTURE_PX))
+    return {"photo": lambda image: encode_jpeg(narrowed(image, MAX_PICTURE_PX)), "edges": edge_picture}
 
 
 def _token(config: PreviewConfig) -> str | None:

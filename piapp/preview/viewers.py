@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from piapp.preview.messages import frame_message, server_sent, status_message
+from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.types import ImageArray, PoseResult, State
 
 MAX_VIEWERS = 32
@@ -29,6 +30,8 @@ MAX_MEASURED = 1000
 
 # For who asks for a picture without saying which one they have.
 PICTURE_FRESH_S = 1.0
+
+_Asking = asyncio.Future[tuple[int, bytes] | None]
 
 
 class Viewer:
@@ -75,23 +78,25 @@ class Viewers:
     Args:
         max_fps: Most frames a second that are shown.
         look: What the node says about itself, for the status; called on the page's thread.
-        encode: Makes a JPEG file of a picture; None where pictures must not be shown.
+        encoders: What makes a file of a picture, by its kind; empty where pictures are never shown.
+        rules: Which kinds may be shown now.
     """
 
     def __init__(
         self,
         max_fps: float,
         look: Callable[[], Mapping[str, Any]],
-        encode: Callable[[ImageArray], bytes] | None,
+        encoders: Mapping[PictureKind, Callable[[ImageArray], bytes]],
+        rules: PictureRules,
     ) -> None:
         self._period_s = 1.0 / max_fps
         self._look = look
-        self._encode = encode
+        self._encoders = encoders
+        self._rules = rules
         self._loop: asyncio.AbstractEventLoop | None = None
         self._viewers: set[Viewer] = set()  # bounded: `enter` refuses more than MAX_VIEWERS
-        self._asking: set[asyncio.Future[tuple[int, bytes] | None]] = set()  # bounded by the server's connections
-        self._picture: tuple[int, bytes] = (0, b"")
-        self._picture_s = -PICTURE_FRESH_S
+        self._asking: dict[_Asking, PictureKind] = {}  # bounded by the server's connections
+        self._pictures: dict[PictureKind, tuple[float, int, bytes]] = {}  # when it was made, `ts_ms` and file
         self._beat: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()
         self._newest: tuple[PoseResult, State] | None = None
@@ -153,7 +158,8 @@ class Viewers:
         self.watched = False
         for viewer in self._viewers:
             viewer.close()
-        self._answer(None)
+        for kind in set(self._asking.values()):
+            self._answer(kind, None)
         if self._beat is not None:
             self._beat.cancel()
 
@@ -177,37 +183,38 @@ class Viewers:
         self._viewers.discard(viewer)
         self._watch()
 
-    async def picture(self, after_ms: int, timeout_s: float) -> tuple[int, bytes] | None:
+    async def picture(self, kind: PictureKind, after_ms: int, timeout_s: float) -> tuple[int, bytes] | None:
         """Wait for a frame's picture.
 
         Args:
+            kind: Which.
             after_ms: The `ts_ms` of the one that the asker has.
             timeout_s: How long to wait.
 
         Returns:
-            Its `ts_ms` and JPEG; None when the time is over.
+            Its `ts_ms` and file; None when the time is over.
         """
         if self._closed:
             return None
-        fresh = time.monotonic() - self._picture_s < PICTURE_FRESH_S
-        if fresh and self._picture[0] > after_ms:
-            return self._picture
+        made_s, ts_ms, file = self._pictures.get(kind, (-PICTURE_FRESH_S, 0, b""))
+        if time.monotonic() - made_s < PICTURE_FRESH_S and ts_ms > after_ms:
+            return ts_ms, file
         asking = asyncio.get_running_loop().create_future()
-        self._asking.add(asking)
+        self._asking[asking] = kind
         self._watch()
         try:
             return await asyncio.wait_for(asking, timeout_s)
         except TimeoutError:
             return None
         finally:
-            self._asking.discard(asking)
+            del self._asking[asking]
             self._watch()
 
     def status(self) -> dict[str, Any]:
         """What the status says now."""
         with self._lock:
             measured = [pair for pair in self._measured if pair[0] > time.monotonic() - MEASURED_S]
-        return {**self._look(), **_rates(measured), "viewers": len(self._viewers)}
+        return {**self._look(), **self._rules.described(), **_rates(measured), "viewers": len(self._viewers)}
 
     def _watch(self) -> None:
         """Note whether anybody looks; what was measured before is of another time."""
@@ -217,7 +224,7 @@ class Viewers:
                 self._measured.clear()
         self.watched = watched
         if not watched:
-            self._picture = (0, b"")
+            self._pictures.clear()
 
     def _show(self) -> None:
         with self._lock:
@@ -229,15 +236,18 @@ class Viewers:
         self._give_picture(newest[0])
 
     def _give_picture(self, result: PoseResult) -> None:
-        if not self._asking or self._encode is None or result.image is None:
+        """Make each kind that somebody asks for, once for all who do; a consent may have ended meanwhile."""
+        if result.image is None:
             return
-        self._picture = (result.ts_ms, self._encode(result.image))
-        self._picture_s = time.monotonic()
-        self._answer(self._picture)
+        for kind in set(self._asking.values()):
+            if kind in self._encoders and self._rules.allows(kind):
+                file = self._encoders[kind](result.image)
+                self._pictures[kind] = time.monotonic(), result.ts_ms, file
+                self._answer(kind, (result.ts_ms, file))
 
-    def _answer(self, picture: tuple[int, bytes] | None) -> None:
-        for asking in self._asking:
-            if not asking.done():
+    def _answer(self, kind: PictureKind, picture: tuple[int, bytes] | None) -> None:
+        for asking, wanted in self._asking.items():
+            if wanted == kind and not asking.done():
                 asking.set_result(picture)
 
     def _show_all(self, **messages: bytes) -> None:

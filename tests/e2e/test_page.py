@@ -643,3 +643,24 @@ def test_shows_the_picture_when_allowed(visit: Callable[..., Page], site: Site) 
     wait_until(lambda: page.evaluate(COVERED) > 0.9, "a picture in the canvas")
     page.uncheck("#picture")
     wait_until(lambda: page.evaluate(COVERED) < 0.3, "an empty canvas")
+
+
+def test_edges_and_a_picture_by_consent(visit: Callable[..., Page], site: Site, mosquitto: Mosquitto) -> None:
+    """Edges without asking; the picture after somebody agrees, which everybody sees; nothing of it goes over MQTT."""
+    site.restart("--set", "preview.picture=consent")
+    subscriber = Subscriber(mosquitto.port)
+    page, other = visit(), visit()
+    page.check("#edges")
+    wait_until(lambda: page.evaluate(COVERED) > 0.9, "edges in the canvas")
+    assert site.get("/picture")[0] == 403
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("#consent-button")
+    expect(other.locator("#consent")).to_contain_text("shown until")
+    expect(page.locator("#picture")).to_be_checked()
+    wait_until(lambda: site.get("/picture")[0] == 200, "the picture")
+    assert serious(page) == []
+    other.get_by_role("button", name="Hide it now").click()
+    expect(page.locator("#picture")).to_have_count(0)
+    assert site.get("/picture")[0] == 403
+    assert subscriber.of("image") == []
+    subscriber.close()

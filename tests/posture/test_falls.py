@@ -139,6 +139,20 @@ def test_a_bed_does_not_count(watch: Watch) -> None:
     assert "lie_down" in types
 
 
+@pytest.mark.parametrize(("edge", "falls"), [(-0.02, 1), (0.02, 0)], ids=["before the bed", "on the bed"])
+def test_a_fall_before_a_bed_counts(watch: Watch, edge: float, falls: int) -> None:
+    """The hips decide: head and shoulders may hide the bed from who lies on the floor beside it."""
+    steps, _ = FALLS["backwards"]
+    down = list(film(steps))
+    hips = float(down[-1].poses[0].landmarks[23:25, 0].mean())
+    shoulders = float(down[-1].poses[0].landmarks[11:13, 0].mean())
+    near, far = (0.0, hips + edge) if shoulders < hips else (hips - edge, 1.0)
+    bed = ZoneConfig(name="bed", polygon=((near, 0.0), (far, 0.0), (far, 1.0), (near, 1.0)), ignore=("fall",))
+    assert near < shoulders < far
+    _, events = watch(down, zones=(bed,))
+    assert len(_falls(events)) == falls
+
+
 def test_going_down_slowly_on_the_same_way_is_no_fall(watch: Watch) -> None:
     """The path of a fall in three seconds is lying down."""
     _, events = watch(film([(2, STAND), (3.0, LIE_BACK, smooth), (3, LIE_BACK)]))

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,8 +83,8 @@ class EventStream:
 class FakeOwner:
     """A node that keeps zones, and answers with what it was asked."""
 
-    def __init__(self, *, pictures: bool) -> None:
-        self.known: dict[str, Any] = {"node": "hall", "zones": [], "pictures": pictures}
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {"node": "hall", "zones": []}
         self.done: list[tuple[str, bytes, str]] = []
         self.documents: dict[str, Callable[[Mapping[str, str]], Any]] = {"echo": dict, "missing": self._missing}
         self.actions: dict[str, Callable[[bytes, str], Any]] = {"note": self._note, "refused": self._refuse}
@@ -138,6 +139,23 @@ class Page:
         headers = {"Content__Type": "application/json"} | headers
         return self.ask("/zones", "PUT", json.dumps({"zones": zones}).encode(), **headers)
 
+    def put_consent(self, shown: Any, **headers: str) -> Answer:
+        """Agree to the camera's picture, or not any more."""
+        headers = {"Content__Type": "application/json"} | headers
+        return self.ask("/consent", "PUT", json.dumps({"shown": shown}).encode(), **headers)
+
+    def picture(self, query: str) -> Answer:
+        """Ask for a picture while the camera gives frames."""
+        answers: list[Answer] = []
+        asker = threading.Thread(target=lambda: answers.append(self.ask(f"/picture{query}")))
+        asker.start()
+        for ts_ms in count(1):
+            self.preview.offer(result(ts_ms, image=True), state(ts_ms))
+            asker.join(0.02)
+            if answers:
+                return answers[0]
+        raise AssertionError
+
     def post(self, name: str, document: Any, **headers: str) -> Answer:
         """Have the node do something, as the page does."""
         headers = {"Content__Type": "application/json"} | headers
@@ -161,7 +179,8 @@ def result(ts_ms: int, *, image: bool = False) -> PoseResult:
 
 def state(ts_ms: int, *, fallen: bool = False) -> State:
     """That person."""
-    return State(ts_ms, (Person(7, "standing", 0, fallen=fallen),), (PoseLabel(7, "standing"),))
+    person = Person(7, "standing", 0, fallen=fallen, place=(0.5, 0.9))
+    return State(ts_ms, (person,), (PoseLabel(7, "standing"),))
 
 
 @pytest.fixture
@@ -179,7 +198,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Page]]:
         settings = {"enabled": "true", "port": "0"} | {key: str(value) for key, value in keys.items()}
         overrides = [(f"preview.{key}", value) for key, value in settings.items()]
         config = load_config(Path(os.devnull), overrides=overrides, environ={}).config.preview
-        owner = FakeOwner(pictures=pictures)
+        owner = FakeOwner()
         preview = Preview(config, owner, pictures=pictures)
         preview.start()
         pages.append(Page(preview, owner))

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from piapp.config.load import default_config, load_config
+from piapp.draw import EDGE_GREY
 from piapp.errors import ConfigError, PreviewError
 from piapp.node import outlets
 from piapp.preview.answers import BURST, RateLimit
@@ -30,7 +31,8 @@ from tests.preview.conftest import TOKEN, result, state
 ZONE = {"name": "bed", "polygon": [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]], "ignore": ["fall"]}
 
 PATHS = (
-    "/", "/settings", "/page.js", "/page.css", "/favicon.svg", "/texts", "/stream", "/picture", "/zones", "/api/echo",
+    "/", "/settings", "/page.js", "/page.css", "/favicon.svg", "/texts", "/stream", "/picture", "/consent", "/zones",
+    "/api/echo",
     "/api/nothing", "/nothing", "/?token=wrong",
 )  # fmt: skip
 
@@ -88,7 +90,7 @@ def test_frames_status_and_events_arrive(serve):
     frame = stream.next("frame")
     (person,) = frame.pop("persons")
     assert frame == {"ts_ms": 1000, "size": [1280, 480]}
-    assert (person["id"], person["posture"], person["fallen"]) == (7, "standing", True)
+    assert (person["id"], person["posture"], person["fallen"], person["place"]) == (7, "standing", True, [0.5, 0.9])
     assert len(person["landmarks"]) == 33
     assert person["landmarks"][0] == [0.5, 0.16, 0.99]
     page.preview.event(b'{"id":"a-1","event_type":"fall"}')
@@ -202,8 +204,9 @@ def test_a_picture_is_encoded_once_for_all_who_ask(serve):
         asker.start()
     wait_until(lambda: len(page.preview.viewers._asking) == 4, "all to ask")
     encoded = []
-    encode = page.preview.viewers._encode
-    page.preview.viewers._encode = lambda image: encoded.append(1) or encode(image)
+    encoders = page.preview.viewers._encoders
+    encode = encoders["photo"]
+    encoders["photo"] = lambda image: encoded.append(1) or encode(image)
     page.preview.offer(result(2, image=True), state(2))
     for asker in askers:
         asker.join(DEADLINE_S)
@@ -222,6 +225,66 @@ def test_pictures_that_may_not_be_shown(serve):
     refused = page.ask("/picture")
     assert refused.status == 403
     assert "publish.image" in refused.document["error"]
+
+
+def test_edges_have_no_pixel_of_the_picture(serve):
+    """Two values, none of which depends on the picture's; nobody needs to agree to them."""
+    page = serve(picture="edges")
+    answer = page.picture("?kind=edges")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
+    lines = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert lines.ndim == 2
+    assert set(np.unique(lines).tolist()) <= {0, EDGE_GREY}
+    assert page.ask("/picture").status == 403
+    assert page.put_consent(True).status == 403
+
+
+def test_a_picture_that_somebody_agrees_to(serve, caplog):
+    """Ten minutes, told to all who look, and noted in the log; then it is refused again."""
+    page = serve(picture="consent")
+    stream = page.view()
+    assert stream.next("status")["consent"] == {"asked": True, "left_s": 0}
+    assert page.ask("/picture").status == 403
+    agreed = page.put_consent(True)
+    assert (agreed.status, agreed.document["consent"]["left_s"]) == (200, 600)
+    assert "picture is shown for ten minutes: page 127.0.0.1" in caplog.text
+    while stream.next("status")["pictures"] != ["edges", "photo"]:
+        pass
+    assert page.picture("").headers["content-type"] == "image/jpeg"
+    assert page.put_consent(False).document["pictures"] == ["edges"]
+    assert page.ask("/picture").status == 403
+
+
+def test_a_consent_that_ends_while_somebody_waits(serve):
+    """Whoever asked before it ended gets no picture after it."""
+    page = serve(picture="consent")
+    page.put_consent(True)
+    answers = []
+    asker = threading.Thread(target=lambda: answers.append(page.ask("/picture")))
+    asker.start()
+    wait_until(lambda: page.preview.viewers._asking, "somebody to ask")
+    page.put_consent(False)
+    page.preview.offer(result(1, image=True), state(1))
+    page.preview.viewers.call(lambda: page.preview.viewers._answer("photo", None))
+    asker.join(DEADLINE_S)
+    assert [answer.status for answer in answers] == [403]
+
+
+@pytest.mark.parametrize("shown", [1, "yes", None, []])
+def test_a_consent_that_is_none(serve, shown):
+    """Only a plain yes is one."""
+    page = serve(picture="consent")
+    assert page.put_consent(shown).status == 422
+    assert page.ask("/picture").status == 403
+
+
+def test_no_other_site_agrees_for_anybody(serve):
+    """As for zones: origin and form are checked."""
+    page = serve(picture="consent")
+    assert page.put_consent(True, Origin="http://evil.example").status == 403
+    assert page.put_consent(True, Content__Type="text/plain").status == 415
+    assert page.ask("/consent").status == 405
+    assert page.ask("/picture").status == 403
 
 
 def test_a_picture_that_does_not_come(serve, monkeypatch):
@@ -371,7 +434,7 @@ def test_without_the_token_there_is_nothing(serve):
     answers = [page.ask(path) for path in PATHS]
     answers += [page.ask("/zones", method) for method in ("PUT", "POST", "OPTIONS", "DELETE")]
     answers += [page.ask("/api/note", method) for method in ("PUT", "POST", "OPTIONS", "DELETE")]
-    answers += [page.post("note", {}), page.post("nothing", {})]
+    answers += [page.post("note", {}), page.post("nothing", {}), page.put_consent(True)]
     wrong = ({"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Cookie": f"piapp_{page.port}=0"})
     answers += [page.ask("/", **headers) for headers in wrong]
     answers += [page.ask(f"/page.js?token={TOKEN}"), page.ask("/?token="), page.ask("/", "POST")]

@@ -11,6 +11,9 @@ export const act = (name, document = {}) => send(`/api/${name}`, "POST", documen
 /** @param {import("./scene.js").Zone[]} zones */
 export const putZones = (zones) => send("/zones", "PUT", { zones });
 
+/** @param {boolean} shown  Whether the camera's picture may be shown for a while. */
+export const putConsent = (shown) => send("/consent", "PUT", { shown });
+
 const send = (path, method, document) =>
   ask(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(document) });
 

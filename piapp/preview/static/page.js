@@ -8,7 +8,8 @@
  * @typedef {import("./scene.js").Person} Person
  * @typedef {{node: string, name: string, version: string, fps: ?number, latency_ms: ?{p50: number, p95: number},
  *            temperature_c: ?number, paused: boolean, paused_by: ?string, people: number,
- *            alarms: import("./alarms.js").OpenAlarm[], schedule: {enabled: boolean, pause: string}, pictures: boolean, zones_kept: boolean,
+ *            alarms: import("./alarms.js").OpenAlarm[], schedule: {enabled: boolean, pause: string},
+ *            pictures: string[], consent: {asked: boolean, left_s: number}, zones_kept: boolean,
  *            zones: import("./scene.js").Zone[], viewers: number}} Status
  * @typedef {{id: string, event_type: string, t: string, person: ?number, posture: ?string, zones: string[],
  *            evidence: Object<string, any>, test?: boolean}} PostureEvent
@@ -17,6 +18,7 @@
 import { showAlarms } from "./alarms.js";
 import { Editor } from "./editor.js";
 import { isListed, listEvent } from "./events.js";
+import { hidePictures, offerPictures, shownPicture, watchPictures } from "./pictures.js";
 import { Scene, colourOf } from "./scene.js";
 import { $, clock, concerns, counted, describe, happened, make, say, t, who, write } from "./words.js";
 
@@ -29,15 +31,16 @@ const canvas = /** @type {HTMLCanvasElement} */ ($("canvas"));
 const editor = new Editor(canvas, changed);
 const scene = new Scene(canvas, things);
 editor.drawOn(scene);
+watchPictures(() => scene.redraw());
 
 /** @type {Frame[]} */ let frames = []; // the last ones, newest last
 /** @type {?Status} */ let status = null;
-/** @type {?{bitmap: ImageBitmap, ts: number}} */ let picture = null;
 /** @type {Map<number, string>} */ const fallen = new Map(); // who is on the floor, and since when if that is known
 
 /** What there is to draw. The picture comes later than its skeleton, so that is looked for among the last ones. */
 function things() {
   const last = frames.at(-1);
+  const picture = shownPicture();
   const frame = frames.find((one) => one.ts_ms === picture?.ts) ?? last;
   const { others: zones, draft } = editor;
   return { size: last?.size, persons: frame?.persons ?? [], zones, picture: picture?.bitmap, draft };
@@ -91,7 +94,7 @@ function hangUp() {
   clearTimeout(retry);
   frames = [];
   status = null;
-  forgetPicture();
+  hidePictures();
   showFigures({ people: null, fps: null, latency_ms: null, temperature_c: null });
   listPeople([], t("live.no_connection"));
   changed();
@@ -148,7 +151,7 @@ function takeStatus(news) {
   write($("name"), name);
   write($("about"), t("live.about", { ...news, viewers: counted("live.viewers", news.viewers) }));
   showFigures(news);
-  offerPicture(news.pictures);
+  offerPictures(news);
   editor.take(news.zones, news.zones_kept);
   showAlarms(news);
   showPeople();
@@ -222,55 +225,6 @@ function showNotice() {
     out: t("live.notice_out"),
   };
   write($("notice"), words[$("connection").dataset.state]);
-}
-
-// ---- the camera's picture, where the owner allows it ----
-
-/** @param {boolean} allowed */
-function offerPicture(allowed) {
-  const toggle = $("picture");
-  if (allowed && !toggle) {
-    $("tools").append($("picture-template").content.cloneNode(true));
-    $("picture").addEventListener("change", watchPicture);
-  } else if (!allowed && toggle) {
-    toggle.closest("label").remove();
-  }
-  watchPicture(); // also after the connection was lost
-}
-
-const wanted = () => $("picture")?.checked && status !== null;
-let watching = false;
-
-/** Fetch pictures one after the other for as long as they are wanted. */
-async function watchPicture() {
-  if (watching) return;
-  watching = true;
-  while (wanted()) await nextPicture();
-  watching = false;
-  forgetPicture();
-  scene.redraw();
-}
-
-async function nextPicture() {
-  try {
-    const answer = await fetch(`/picture?after=${picture?.ts ?? 0}`);
-    if (answer.status === 200) await takePicture(answer);
-    else if (answer.status !== 204) throw new Error(`status ${answer.status}`);
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve, 1000)); // the stream tells what is wrong
-  }
-}
-
-async function takePicture(answer) {
-  const bitmap = await createImageBitmap(await answer.blob());
-  forgetPicture();
-  picture = { bitmap, ts: Number(answer.headers.get("X-Ts-Ms")) };
-  scene.redraw();
-}
-
-function forgetPicture() {
-  picture?.bitmap.close();
-  picture = null;
 }
 
 if (!document.hidden) connect();

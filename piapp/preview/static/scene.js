@@ -5,8 +5,9 @@
  *
  * @typedef {[x: number, y: number]} Point  Shares of the picture's width and height, from the top left.
  * @typedef {{name: string, polygon: Point[], ignore: string[]}} Zone
- * @typedef {{id: number, posture: string, fallen: boolean, landmarks: (number|null)[][], label?: string}} Person  With
- *     a label of their own, or named by their number and posture.
+ * @typedef {{id: number, posture: string, fallen: boolean, landmarks: (number|null)[][],
+ *            place?: ?Point, label?: string}} Person  With the place that counts for zones; with a label of their own, or
+ *     named by their number and posture.
  * @typedef {{ts_ms: number, size: [number, number], persons: Person[]}} Frame
  * @typedef {{polygon: Point[], held: number, cursor: ?Point}} Draft  A zone in the making: the corner in hand (-1:
  *     none) and where the keyboard's cursor is.
@@ -86,6 +87,7 @@ export class Scene {
     for (const zone of zones) this.#zone(zone);
     if (draft) this.#polygon(draft.polygon, "rgb(95 211 203 / 20%)", ACCENT);
     for (const person of persons) this.#skeleton(person);
+    for (const person of persons) if (person.place) this.#place(person);
     for (const person of persons) this.#nameTag(person);
     if (draft) this.#handles(draft);
   }
@@ -183,6 +185,19 @@ export class Scene {
     const posture = postureText(person.posture);
     const text = person.label ?? `${person.id || "?"}  ${person.fallen ? t("person.tag_fallen", { posture }) : posture}`;
     this.#label(text, [left, top], size, person.fallen ? [DEEP_RED, "#fff"] : [colour(person), INK]);
+  }
+
+  /** A ring around the point of the body that counts for zones. @param {Person} person */
+  #place(person) {
+    const [x, y] = this.#pixels(person.place);
+    const radius = Math.max(7, this.#view.height / 45);
+    for (const [style, width] of [[EDGE, 6], ["#fff", 2.5]]) {
+      this.#pen.strokeStyle = style;
+      this.#pen.lineWidth = width;
+      this.#pen.beginPath();
+      this.#pen.arc(x, y, radius, 0, 2 * Math.PI);
+      this.#pen.stroke();
+    }
   }
 
   /** Write on a ground of its own, inside the picture and clear of the labels that are there. */
