@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -176,3 +177,21 @@ def test_odd_sizes_lose_a_pixel(tmp_path):
         writer.write(np.full((49, 65, 3), 100, np.uint8))
     with VideoFile(tmp_path / "a.mp4") as video:
         assert video.size == (64, 48)
+
+
+def test_edges_are_lines_and_nothing_else():
+    """A box before a wall gives its outline in one grey; a wall alone gives nothing; large pictures get smaller."""
+    picture = grey(1600, 1200)
+    assert not decoded(draw.edge_picture(picture)).any()
+    picture[300:900, 400:1200] = 200
+    lines = decoded(draw.edge_picture(picture))
+    assert lines.shape == (300, draw.EDGE_WIDTH_PX)
+    assert set(np.unique(lines).tolist()) == {0, draw.EDGE_GREY}
+    ys, xs = np.nonzero(lines)
+    assert (xs.min(), xs.max(), ys.min(), ys.max()) == pytest.approx((100, 300, 75, 225), abs=2)
+    assert not lines[100:200, 120:280].any()
+
+
+def decoded(png):
+    """The values of a grey PNG file."""
+    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from piapp.cli.options import ConfigOption, LogOption, SetOption, load
 from piapp.cli.process import LogLevel, leave, start_logging, stop_on_signals
+from piapp.config.load import LoadedConfig
 from piapp.service.identity import default_node_id
+
+if TYPE_CHECKING:
+    from piapp.operate.upkeep import Upkeep  # brings the whole node along
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -31,7 +36,10 @@ def run(
     # Imported here, so that `piapp --help` and `piapp config` answer at once.
     from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
 
-    running = Node(loaded.config, make_parts(kept_config(loaded.config)), loaded.file)
+    parts = make_parts(kept_config(loaded.config))
+    upkeep = _upkeep(loaded) if loaded.config.preview.enabled else None
+    observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
+    running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
     try:
         running.run(stop, duration)
     except BaseException as error:
@@ -40,6 +48,16 @@ def run(
         raise
     if running.hung:
         leave(None)
+
+
+def _upkeep(loaded: LoadedConfig) -> Upkeep:
+    """What the page can do for this node's upkeep; the log is remembered from now on."""
+    from piapp.operate.upkeep import Upkeep  # noqa: PLC0415
+    from piapp.service.log_memory import LogMemory  # noqa: PLC0415
+
+    memory = LogMemory()
+    logging.getLogger().addHandler(memory)
+    return Upkeep(loaded, memory)
 
 
 @app.command(epilog="Example: piapp demo --loop --open")

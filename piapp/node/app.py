@@ -22,6 +22,7 @@ from piapp.landmarker.runtime import live_factory
 from piapp.model_choice import choose_model
 from piapp.node.assembly import NodeParts, assemble, node_id
 from piapp.node.outlets import Observation, Outlet
+from piapp.node.page import PageTools
 from piapp.node.state_folder import settings_file, state_folder
 from piapp.types import PoseResult
 
@@ -66,6 +67,7 @@ class Node:
         parts: Camera, landmarker and model.
         config_file: The file that it came from, to keep zones in.
         observers: Further outlets, which get what the others get; the benchmark measures with one.
+        tools: What the live page can do besides.
 
     Attributes:
         publisher: Sends messages to the broker.
@@ -74,9 +76,15 @@ class Node:
     """
 
     def __init__(
-        self, config: Config, parts: NodeParts, config_file: Path | None = None, *, observers: tuple[Outlet, ...] = ()
+        self,
+        config: Config,
+        parts: NodeParts,
+        config_file: Path | None = None,
+        *,
+        observers: tuple[Outlet, ...] = (),
+        tools: PageTools | None = None,
     ) -> None:
-        self._parts = assemble(config, parts, config_file, observers)
+        self._parts = assemble(config, parts, config_file, observers, tools or PageTools())
         self.publisher = self._parts.publisher
         self.preview = self._parts.preview
         self.hung: list[str] = []

@@ -34,7 +34,7 @@ from piapp.node.health_report import HealthReporter, HeatMonitor
 from piapp.node.home_device import home_device
 from piapp.node.info import info
 from piapp.node.outlets import Outlet, OutletGroup
-from piapp.node.page import Page
+from piapp.node.page import Page, PageTools
 from piapp.node.page_cases import PageCases
 from piapp.node.pausable_camera import PausableCamera
 from piapp.node.pauses import Pauses
@@ -104,7 +104,13 @@ class Assembly:
     power: Power
 
 
-def assemble(config: Config, parts: NodeParts, config_file: Path | None, observers: tuple[Outlet, ...]) -> Assembly:
+def assemble(
+    config: Config,
+    parts: NodeParts,
+    config_file: Path | None,
+    observers: tuple[Outlet, ...],
+    tools: PageTools,
+) -> Assembly:
     """Make the parts of a node.
 
     Args:
@@ -112,11 +118,12 @@ def assemble(config: Config, parts: NodeParts, config_file: Path | None, observe
         parts: Camera, landmarker and model.
         config_file: The file that it came from, to keep zones in.
         observers: Further outlets.
+        tools: What the page can do besides.
 
     Raises:
         ConfigError: A library that the configuration needs is not installed.
     """
-    made = _Made(config, parts, config_file, observers)
+    made = _Made(config, parts, config_file, observers, tools)
     made.control.add("acknowledge", made.reporter.acknowledge)
     made.control.add("test", made.reporter.send_test)
     return Assembly(
@@ -146,9 +153,15 @@ class _Made:
     """
 
     def __init__(
-        self, config: Config, parts: NodeParts, config_file: Path | None, observers: tuple[Outlet, ...]
+        self,
+        config: Config,
+        parts: NodeParts,
+        config_file: Path | None,
+        observers: tuple[Outlet, ...],
+        tools: PageTools,
     ) -> None:
         self._parts = parts
+        self._tools = tools
         self._observers = observers
         self._topics = Topics(config.mqtt.base_topic, node_id(config))
         self._node = self._topics.node
@@ -210,6 +223,7 @@ class _Made:
     def preview(self) -> Preview | None:
         cases = PageCases(case_folder(self._folder, self._node) if self._config.cases.enabled else None)
         days = self._days.document if self._days else no_days
+        documents = {"cases": cases.listed, "case": cases.film, "days": days, **self._tools.documents}
         page = Page(
             self.settings,
             node=self._node,
@@ -218,7 +232,7 @@ class _Made:
             people=lambda: self.reporter.people,
             alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
-            documents={"cases": cases.listed, "case": cases.film, "days": days},
+            tools=PageTools(documents, self._tools.jobs),
         )
         return outlets.live_page(self._config, page)
 

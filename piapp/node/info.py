@@ -25,14 +25,15 @@ def info(config: Config, model: ModelFile, camera: str) -> dict[str, Any]:
         camera: The camera in one line; empty while it is not open.
     """
     return {
-        "versions": dict(_versions()),
+        "versions": dict(versions()),
         "model": {"name": model.name, "variant": model.variant, "file": model.path.name, "sha256": model.sha256},
         "hardware": hardware.describe() | {"camera": camera or None},
         "config": public_tree(config),
     }
 
 
-def _versions() -> Iterator[tuple[str, str]]:
+def versions() -> Iterator[tuple[str, str]]:
+    """The program and what it stands on, as far as it is installed."""
     yield "piapp", __version__
     yield "python", platform.python_version()
     for name in _VERSIONED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,22 @@ PAGE_COMMANDS = ("pause", "resume", "acknowledge", "test", "feedback", "missed",
 
 log = logging.getLogger(__name__)
 
+Document = Callable[[Mapping[str, str]], Any]
+Job = Callable[[bytes, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PageTools:
+    """What the page can read and have made by tools that know a whole node; `piapp.preview.owner` says how.
+
+    Attributes:
+        documents: What can be read, by name.
+        jobs: What can be made, by name.
+    """
+
+    documents: Mapping[str, Document] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+
 
 class Page:
     """The node as its owner sees it in a browser (`piapp.preview.owner`).
@@ -35,10 +52,11 @@ class Page:
         people: Gives how many are there.
         alarms: Gives the alarms that are open.
         announce: Puts changed settings in force, and publishes them.
-        documents: What can be read besides, by name.
+        tools: What can be read and made besides.
 
     Attributes:
         documents: What can be read, by name.
+        jobs: What can be made, by name.
         actions: What can be done, by name.
     """
 
@@ -52,7 +70,7 @@ class Page:
         people: Callable[[], int],
         alarms: Callable[[], tuple[OpenAlarm, ...]],
         announce: Callable[[], None],
-        documents: Mapping[str, Callable[[Mapping[str, str]], Any]],
+        tools: PageTools,
     ) -> None:
         self._settings = settings
         self._head = {"node": node, "name": settings.config.node.name or node, "version": __version__}
@@ -62,7 +80,8 @@ class Page:
         self._alarms = alarms
         self._announce = announce
         form = PageSettings(settings, control)
-        self.documents: Mapping[str, Callable[[Mapping[str, str]], Any]] = {"settings": form.document, **documents}
+        self.documents: Mapping[str, Document] = {"settings": form.document, **tools.documents}
+        self.jobs = tools.jobs
         self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
             "settings": form.change,
             **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},

@@ -86,18 +86,21 @@ class Unit:
 Look = Callable[[Config], Finding]
 
 
-def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False) -> Iterator[Finding]:
+def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, running: bool = False) -> Iterator[Finding]:
     """Check one part after another; a failure of one does not keep the next from being checked.
 
     Args:
         config: What is in force.
         parts: Only these; empty for all.
         mend: Whether to mend what a program can mend, which is a second OpenCV.
+        running: The node itself asks, so its camera and the port of its page are in use, service or not.
 
     Raises:
         UsageError: There is no such part.
     """
     unit = read_unit()
+    if running:
+        unit = Unit(unit.properties | {"ActiveState": "active"})
     looks: dict[str, Look] = {
         "camera": lambda config: check_camera(config, unit),
         "model": check_model,

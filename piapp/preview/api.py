@@ -25,12 +25,12 @@ from piapp.preview.answers import (
     json_answer,
     sender_of,
 )
-from piapp.preview.owner import Owner
+from piapp.preview.owner import Download, Owner
 
 CHANGE_WAIT_S = 5.0
 
-# `check` opens a broker's connection and waits for it.
-READ_WAIT_S = 30.0
+# `check` opens a connection to the broker and waits for it.
+READ_WAIT_S = 40.0
 
 # Reading is cheaper than changing, and a page reads several things when it opens.
 READ_RATE_HZ = 10.0
@@ -76,12 +76,17 @@ class Api:
 
     async def _act(self, request: Request) -> Response:
         check_sender(request)
-        action = self._owner.actions.get(request.path_params["name"])
-        if action is None:
+        name = request.path_params["name"]
+        action, job = self._owner.actions.get(name), self._owner.jobs.get(name)
+        if action is None and job is None:
             raise Refusal(404, "there is nothing of this name to do")
         self._limit.check()
         body, sender = await body_of(request) or b"{}", sender_of(request)
-        return await _answer(self._ask(lambda: action(body, sender)), CHANGE_WAIT_S)
+        if action is not None:
+            return await _answer(self._ask(lambda: action(body, sender)), CHANGE_WAIT_S)
+        assert job is not None
+        async with self._reading:
+            return await _answer(in_thread(lambda: job(body, sender)), READ_WAIT_S)
 
 
 async def done(future: Future[T] | None, wait_s: float) -> T:
@@ -100,7 +105,10 @@ async def done(future: Future[T] | None, wait_s: float) -> T:
 
 async def _answer(future: Future[Any] | None, wait_s: float) -> Response:
     found = await done(future, wait_s)
-    return found if isinstance(found, Response) else json_answer(found)
+    if not isinstance(found, Download):
+        return json_answer(found)
+    headers = {"Content-Disposition": f'attachment; filename="{found.name}"'}
+    return Response(found.content, media_type=found.media_type, headers=headers)
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:

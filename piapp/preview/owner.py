@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Document = Callable[[Mapping[str, str]], Any]
@@ -16,6 +17,24 @@ Action = Callable[[bytes, str], Any]
 
 Raises ValueError for a body of another form, and a PiappError where it cannot be done (422).
 """
+
+Job = Callable[[bytes, str], Any]
+"""Like an action, but it changes nothing and may take long: called on a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that the browser keeps as a file.
+
+    Attributes:
+        name: The file's, of letters, digits, "-" and ".".
+        media_type: What it is.
+        content: All of it.
+    """
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 class Owner(Protocol):
@@ -32,6 +51,11 @@ class Owner(Protocol):
     @property
     def documents(self) -> Mapping[str, Document]:
         """What can be read, by name."""
+        ...
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """What can be made, by name."""
         ...
 
     @property

@@ -574,6 +574,24 @@ def test_folds_postures_into_a_fall(visit: Callable[..., Page]) -> None:
     assert serious(page) == []
 
 
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESKTOP), ("dark", SMALLEST)], ids=["desktop", "smallest"])
+def test_upkeep(visit: Callable[..., Page], scheme: str, viewport: dict[str, int]) -> None:
+    """Version, log by level, check, and a support bundle to keep; axe-core finds nothing serious."""
+    page = visit(path="/upkeep", color_scheme=scheme, viewport=viewport)
+    expect(page.locator("#restart-title")).to_have_text(re.compile(r"piapp \d.* runs"))
+    expect(page.locator("#log li").filter(has_text="live page").first).to_be_attached()
+    page.select_option("#level", "ERROR")
+    expect(page.locator("#log li[data-level='INFO']")).to_have_count(0)
+    page.click("#check")
+    expect(page.locator("#findings li").filter(has_text="broker")).to_contain_text("OK")
+    expect(page.locator("#findings li").filter(has_text="live page")).to_contain_text("OK")
+    with page.expect_download() as download:
+        page.click("#support")
+    assert re.fullmatch(r"piapp-support-[a-z0-9-]+\.zip", download.value.suggested_filename)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_speaks_the_language_of_its_viewer(visit: Callable[..., Page]) -> None:
     """As the browser asks, and as somebody chooses; texts that scripts make, too."""
     page = visit(locale="de-DE")

@@ -10,7 +10,7 @@ import pytest
 from piapp.config.live import LiveSettings
 from piapp.config.load import default_config
 from piapp.errors import ConfigError
-from piapp.node.page import Page
+from piapp.node.page import Page, PageTools
 
 SOFA = {"name": "sofa", "polygon": [[0, 0], [1, 0], [1, 1]], "ignore": ["fall"]}
 
@@ -24,7 +24,7 @@ def page_of(settings, announced):
         heat=SimpleNamespace(temperature_c=51.5),
         people=lambda: 2,
         alarms=tuple,
-        documents={},
+        tools=PageTools(),
         announce=lambda: announced.append(settings.config.zones),
     )
 

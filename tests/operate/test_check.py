@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,15 @@ def test_camera_in_use_by_the_service_is_left_alone() -> None:
     """A running service holds its camera: opening it would fail, and proves nothing."""
     finding = check_camera(config(camera__source="v4l2:/dev/video99"), unit("active"))
     assert finding == Finding("camera", "OK", "in use by the service, which is running")
+
+
+def test_a_node_that_runs_asks_about_itself() -> None:
+    """Its camera and its page's port are in use, by itself: neither is a failure, nor is either opened."""
+    with socket.create_server(("127.0.0.1", 0)) as page:
+        port = str(page.getsockname()[1])
+        own = config(camera__source="v4l2:/dev/video99", preview__enabled="true", preview__port=port)
+        findings = list(doctor.check(own, ("camera", "live page"), running=True))
+    assert [(finding.part, finding.verdict) for finding in findings] == [("camera", "OK"), ("live page", "OK")]
 
 
 def test_broker_is_reached(mosquitto: Mosquitto) -> None:

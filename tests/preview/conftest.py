@@ -20,6 +20,7 @@ import pytest
 
 from piapp.config.load import default_config, load_config, with_zones
 from piapp.errors import ConfigError
+from piapp.preview.owner import Download
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseLabel, PoseResult, State
@@ -87,6 +88,7 @@ class FakeOwner:
         self.known: dict[str, Any] = {"node": "hall", "zones": []}
         self.done: list[tuple[str, bytes, str]] = []
         self.documents: dict[str, Callable[[Mapping[str, str]], Any]] = {"echo": dict, "missing": self._missing}
+        self.jobs = {"file": lambda body, _sender: Download("x.zip", "application/zip", body)}
         self.actions: dict[str, Callable[[bytes, str], Any]] = {"note": self._note, "refused": self._refuse}
 
     def status(self) -> dict[str, Any]:

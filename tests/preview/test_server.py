@@ -371,6 +371,17 @@ def test_documents_and_actions(serve):
     assert page.owner.done == [("main-loop", b'{"x": 1}', "page 127.0.0.1"), ("main-loop", b"{}", "page 127.0.0.1")]
 
 
+def test_a_file_to_keep(serve):
+    """A job makes it on a thread of its own; the browser is told to keep it, and nothing sniffs what it is."""
+    page = serve()
+    answer = page.ask("/api/file", "POST", b"content", Content__Type="application/json")
+    assert (answer.status, answer.body) == (200, b"content")
+    assert answer.headers["content-disposition"] == 'attachment; filename="x.zip"'
+    assert answer.headers["content-type"] == "application/zip"
+    assert page.ask("/api/file").status == 404
+    assert page.post("file", {}, Origin="http://evil.example").status == 403
+
+
 def test_what_cannot_be_read_or_done(serve):
     """404 for what there is not, 422 in the node's own words, 405 for other ways of asking."""
     page = serve()

@@ -1,6 +1,6 @@
 /** Asking the node, and having it do something. What goes wrong comes back as an Error in words for people. */
 
-import { t } from "./words.js";
+import { make, t } from "./words.js";
 
 /** @param {string} path @returns {Promise<any>} What the node answers. */
 export const read = (path) => ask(path, {});
@@ -14,14 +14,32 @@ export const putZones = (zones) => send("/zones", "PUT", { zones });
 /** @param {boolean} shown  Whether the camera's picture may be shown for a while. */
 export const putConsent = (shown) => send("/consent", "PUT", { shown });
 
-const send = (path, method, document) =>
-  ask(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(document) });
+/** Have the node make a file, and keep it as downloads are kept. */
+export async function download(name, document = {}) {
+  const answer = await answerOf(`/api/${name}`, sent("POST", document));
+  const file = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? name;
+  const url = URL.createObjectURL(await answer.blob());
+  make("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+const send = (path, method, document) => ask(path, sent(method, document));
+const sent = (method, document) => ({
+  method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(document),
+});
 
 async function ask(path, options) {
+  const answer = await answerOf(path, options);
+  const found = await answer.json().catch(() => null);
+  if (found === null) throw new Error(t("error.unanswered"));
+  return found;
+}
+
+/** The answer itself, where the node did what it was asked for. */
+async function answerOf(path, options) {
   const answer = await fetch(path, options).catch(() => null);
   if (answer?.status === 401) throw new Error(t("error.signed_out"));
-  const document = await answer?.json().catch(() => null);
-  if (!answer || document === null) throw new Error(t("error.unanswered"));
-  if (!answer.ok) throw new Error(document.error);
-  return document;
+  if (!answer) throw new Error(t("error.unanswered"));
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? t("error.unanswered"));
+  return answer;
 }

@@ -1,0 +1,100 @@
+"""Upkeep from the owner's page: check, log, backup and support bundle of a node that runs.
+
+Owns nothing of what these do: each is what the command of its name does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from piapp import __version__
+from piapp.config.load import LoadedConfig
+from piapp.node.assembly import node_id
+from piapp.node.info import versions
+from piapp.node.outlets import Outlet
+from piapp.node.page import PageTools
+from piapp.node.state_folder import state_folder
+from piapp.operate.backup import backup
+from piapp.operate.check import check
+from piapp.operate.support import support_bundle
+from piapp.preview.owner import Download
+from piapp.service.installation import newest_version
+from piapp.service.log_memory import LogMemory
+
+ZIP = "application/zip"
+
+
+class BackupRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the page sends for a backup.
+
+    Attributes:
+        password: Encrypts the secrets; empty leaves them out.
+    """
+
+    password: Annotated[str, Meta(max_length=256)] = ""
+
+
+class Upkeep(Outlet):
+    """What the page can do for the upkeep of this node. It listens to the node's health, as outlets do.
+
+    Args:
+        loaded: The node's configuration.
+        log: Its last lines.
+    """
+
+    name = "upkeep"
+
+    def __init__(self, loaded: LoadedConfig, log: LogMemory) -> None:
+        self._loaded = loaded
+        self._log = log
+        self._health: Mapping[str, Any] | None = None
+
+    @property
+    def tools(self) -> PageTools:
+        """For the page."""
+        return PageTools(
+            documents={"upkeep": self._about, "check": self._check, "log": lambda _: {"lines": self._log.lines()}},
+            jobs={"backup": self._backup, "support": self._support},
+        )
+
+    def health(self, report: Mapping[str, Any]) -> None:
+        """Keep the last report."""
+        self._health = report
+
+    def _about(self, _query: object) -> dict[str, Any]:
+        newest = newest_version()
+        return {
+            "version": __version__,
+            "newer": newest if newest != __version__ else None,
+            "versions": dict(versions()),
+            "health": self._health,
+        }
+
+    def _check(self, _query: object) -> dict[str, Any]:
+        findings = check(self._loaded.config, running=True)
+        return {"findings": [msgspec.to_builtins(finding) for finding in findings]}
+
+    def _backup(self, body: bytes, _sender: str) -> Download:
+        """Make a backup; a thread of the page's own, for encrypting takes a while.
+
+        Raises:
+            ValueError: The body has another form.
+            PiappError: It cannot be made.
+        """
+        password = msgspec.json.decode(body, type=BackupRequest).password
+        node = node_id(self._loaded.config)
+        with tempfile.TemporaryDirectory(prefix="piapp-backup-") as folder:
+            file = Path(folder) / "backup.zip"
+            backup(self._loaded, node, state_folder(self._loaded.config.spool), file, password=password or None)
+            return Download(f"piapp-{node}.zip", ZIP, file.read_bytes())
+
+    def _support(self, _body: bytes, _sender: str) -> Download:
+        config = self._loaded.config
+        made = support_bundle(config, check(config, running=True), self._log.lines(), self._health, dict(versions()))
+        return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)

@@ -1,0 +1,102 @@
+/**
+ * Upkeep: version and restart, check, backup, support bundle, log. All of it is done by the node, each as the command of
+ * its name does it.
+ *
+ * @typedef {{part: string, verdict: "OK"|"NOTE"|"FAIL", words: string}} Finding
+ * @typedef {{t: string, level: string, logger: string, text: string}} Line
+ */
+
+import { download, read } from "./api.js";
+import { $, clock, counted, make, t, write } from "./words.js";
+import "./restart.js";
+
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+
+/** @type {Line[]} */ let lines = [];
+
+/** Do something that takes a while: say so, keep the button from being pressed again, and say how it went. */
+async function attempt(control, status, work) {
+  control.disabled = true;
+  write(status, t("upkeep.working"));
+  try {
+    write(status, (await work()) ?? "");
+  } catch (error) {
+    write(status, t("error.refused", { error: error.message }));
+  } finally {
+    control.disabled = false;
+  }
+}
+
+async function showVersion() {
+  const { version, newer, versions } = await read("/api/upkeep");
+  write($("restart-title"), t("upkeep.runs", { version }));
+  $("newer").hidden = !newer;
+  write($("newer"), newer ? t("upkeep.newer", { newer }) : "");
+  const parts = Object.entries(versions).filter(([name]) => name !== "piapp");
+  $("versions").replaceChildren(...parts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+}
+
+// ---- check ----
+
+$("check").addEventListener("click", () => attempt($("check"), $("check-said"), showFindings));
+
+async function showFindings() {
+  /** @type {{findings: Finding[]}} */
+  const { findings } = await read("/api/check");
+  $("findings").replaceChildren(...findings.map(findingRow));
+  const failed = findings.filter(({ verdict }) => verdict === "FAIL").length;
+  return failed ? counted("upkeep.failed", failed) : t("upkeep.all_well");
+}
+
+/** @param {Finding} finding */
+function findingRow({ part, verdict, words }) {
+  const mark = make("span", { class: "verdict", "data-verdict": verdict }, t(`verdict.${verdict.toLowerCase()}`));
+  return make("li", {}, mark, make("span", { lang: "en" }, make("b", {}, part), ` ${words}`));
+}
+
+// ---- files ----
+
+$("backup").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const button = $("backup").querySelector("button");
+  attempt(button, $("backup-said"), async () => {
+    await download("backup", { password: $("password").value });
+    $("password").value = "";
+    return t("upkeep.backup_done");
+  });
+});
+
+$("support").addEventListener("click", () =>
+  attempt($("support"), $("support-said"), async () => {
+    await download("support");
+    return t("upkeep.support_done");
+  }),
+);
+
+// ---- log ----
+
+$("level").addEventListener("change", listLog);
+$("reload").addEventListener("click", () => showLog().catch(failed));
+
+async function showLog() {
+  ({ lines } = await read("/api/log"));
+  listLog();
+}
+
+function listLog() {
+  const least = LEVELS.indexOf($("level").value);
+  const shown = lines.filter(({ level }) => LEVELS.indexOf(level) >= least).reverse();
+  $("log").replaceChildren(...shown.map(logRow));
+  write($("log-count"), counted("upkeep.lines", shown.length));
+}
+
+/** @param {Line} line */
+function logRow({ t: when, level, logger, text }) {
+  const head = make("span", { class: "quiet" }, `${clock(when)} ${level} ${logger}`);
+  return make("li", { "data-level": level }, head, make("span", {}, text));
+}
+
+const failed = (error) => write($("error"), error.message);
+
+showVersion().catch(failed);
+showLog().catch(failed);
