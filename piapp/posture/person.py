@@ -203,19 +203,12 @@ class PersonTracker:
             yield Finding("zone_entered" if entered else "zone_left", numbers, zones=(zone,))
 
     def _fall(self, fall: FoundFall | None, ts_ms: int) -> Iterator[Finding]:
-        if fall is not None and self._down.since_ms is None and not self._is_ignored(fall):
+        # Somebody who is lost on the way down still has the hips high, so the feet count, too.
+        places = self._feet_and_hips[0 if fall is not None and fall.numbers["lost"] else 1 :]
+        if fall is not None and self._down.since_ms is None and not self._presence.ignores_fall(places):
             self._rest.posture = "lying"
             yield self._down.begin(fall, ts_ms)
         yield from self._down.overdue(ts_ms)
-
-    def _is_ignored(self, fall: FoundFall) -> bool:
-        """Whether the person fell where falls do not count, such as onto a bed.
-
-        That is where their hips are: the bed may be behind the head of who lies on the floor before it. Somebody who is
-        lost on the way down still has the hips high, so their feet must be there, too.
-        """
-        places = self._feet_and_hips if fall.numbers["lost"] else self._feet_and_hips[1:]
-        return bool(places) and all(self._presence.ignores_fall([place]) for place in places)
 
     def _settled(self, reading: Reading) -> Iterator[Finding]:
         on_floor = reading.features.hips_m < RECOVER_HIPS_M

@@ -39,10 +39,12 @@ class ZonePresence:
         self.inside = tuple(zone.name for zone in self._zones if zone.name in inside)
 
     def ignores_fall(self, places: Sequence[tuple[float, float]]) -> bool:
-        """Whether any of the places lies in a zone that ignores falls."""
-        return any(
-            "fall" in zone.ignore and any(inside(place, zone.polygon) for place in places) for zone in self._zones
-        )
+        """Whether each of the places lies in a zone that ignores falls.
+
+        The hips of who is down tell a fall onto a bed from one before it: head and feet may hide it either way.
+        """
+        zones = [zone.polygon for zone in self._zones if "fall" in zone.ignore]
+        return bool(places) and all(any(inside(place, zone) for zone in zones) for place in places)
 
     def step(self, point: tuple[float, float], ts_ms: int) -> list[tuple[str, bool]]:
         """Take a place (normalised picture coordinates); return (zone, entered) for each change."""

@@ -59,6 +59,8 @@ def test_falls_are_ignored_where_the_zone_says_so(config: PostureConfig) -> None
     presence = ZonePresence(config, (LEFT, RIGHT))
     assert presence.ignores_fall([(0.8, 0.5)])
     assert not presence.ignores_fall([(0.2, 0.5)])
+    assert not presence.ignores_fall([(0.2, 0.5), (0.8, 0.5)])
+    assert not presence.ignores_fall([])
     assert not ZonePresence(config, ()).ignores_fall([(0.8, 0.5)])
 
 
