@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,9 +23,10 @@ from piapp.bench.frames import PERIOD_MS, SharedFrames
 from piapp.bench.pipeline import FeedCamera, fed
 from piapp.bench.process import Child
 from piapp.bench.protocol import Measure, Variant, Window
-from piapp.bench.report import Measured, Soaked, bars, summed_up
+from piapp.bench.report import BenchReport, Measured, Soaked, bars, summed_up
 from piapp.bench.session import chosen_variants
 from piapp.bench.statistics import percentiles, ratios, spread
+from piapp.bench.table import share_text
 from piapp.bench.tally import WARM_UP, Tally
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.camera.source import demo_clip
@@ -75,6 +77,17 @@ def test_variants_are_summed_up_beside_the_bare_loop():
     assert found.added_ms.p50 == 2.0
     assert found.rss_mb == 120.0
     assert msgspec.structs.astuple(found.startup_s) == (3.0, 2.0, 4.0)
+
+
+def test_the_text_to_share_names_the_board_and_nobody():
+    """A table that Markdown renders, with the board, the version and a row a variant; not the machine's name."""
+    machine = {"board": "Raspberry Pi 5", "machine": "aarch64", "cores": 4, "memory_mb": 4045, "system": "Debian 13"}
+    variants = summed_up([Measured(BARE, [1.0], [window(10)]), Measured(OURS, [2.0], [window(20, added_ms=(1.0,))])])
+    report = BenchReport(1, machine, "mosquitto", {"count": 1}, 1, 1.0, 3.0, variants, None, [], None, [], [])
+    text = share_text(report, "1.2.3")
+    assert text.startswith("**Raspberry Pi 5**, 4 cores, 4045 MB, Debian 13; piapp 1.2.3; other programs used 3 %")
+    assert "| ours | 20.0 | 50.0 | 100 | 2.00 |" in text.splitlines()
+    assert socket.gethostname() not in text
 
 
 def test_without_the_bare_loop_there_is_no_ratio():

@@ -43,6 +43,30 @@ def print_report(report: BenchReport, stream: TextIO) -> None:
     console.print(_bars(report.bars))
 
 
+def share_text(report: BenchReport, version: str) -> str:
+    """A few lines of Markdown that an owner can paste into a report; nothing in them tells whose machine it is.
+
+    Args:
+        report: What was measured.
+        version: Of piapp.
+    """
+    machine = report.machine
+    heading = (
+        f"**{machine['board'] or machine['machine']}**, {machine['cores']} cores, {machine['memory_mb']} MB, "
+        f"{machine['system']}; piapp {version}; other programs used {report.others_percent:.0f} % of the processors"
+    )
+    lines = [
+        heading,
+        "",
+        "| variant | frames/s | CPU ms a frame | memory MB | start s |",
+        "|---|---|---|---|---|",
+    ]
+    for found in report.variants:
+        numbers = (f"{found.fps.median:.1f}", f"{found.cpu_ms.median:.1f}", f"{found.rss_mb:.0f}")
+        lines.append(f"| {found.variant.title} | {' | '.join(numbers)} | {found.startup_s.median:.2f} |")
+    return "\n".join(lines)
+
+
 def _heading(report: BenchReport) -> str:
     size = f"{report.frames['width']}x{report.frames['height']}"
     return (

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from piapp import __version__
 from piapp.cli.process import inform
 
 app = typer.Typer(rich_markup_mode=None)
@@ -26,16 +27,19 @@ def bench(
     variant: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Measure only this, such as bare or litert-2; repeatable.")
     ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Print a short text to report your board's figures.")] = False,
     picture: Annotated[Path | None, typer.Option(metavar="F", help="Draw bars with their spread (.png, .svg).")] = None,
 ) -> None:
     """Measure this pipeline beside MediaPipe's own loop, in turns on the same frames: speed, latency, memory."""
     from piapp.bench.session import BenchOptions, run_bench  # noqa: PLC0415
-    from piapp.bench.table import print_report  # noqa: PLC0415
+    from piapp.bench.table import print_report, share_text  # noqa: PLC0415
 
     # As Ctrl-C does, so that the processes that it has started end with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = run_bench(BenchOptions(rounds, seconds, frames, tuple(variant or ())), inform)
-    if json_:
+    if share:
+        typer.echo(share_text(report, __version__))
+    elif json_:
         typer.echo(msgspec.json.encode(report).decode())
     else:
         print_report(report, sys.stdout)
