@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
 
 import numpy as np
@@ -86,9 +87,11 @@ class Pose:
     def score(self) -> float:
         """Mean presence over the 33 landmarks, 0..1; 0 when the model gives none."""
         presence = self.landmarks[:, 4]
-        unknown = np.isnan(presence)
-        known = presence[~unknown] if unknown.any() else presence
-        return float(known.sum()) / known.size if known.size else 0.0
+        total = float(np.add.reduce(presence))
+        if not isnan(total):
+            return total / presence.size
+        known = presence[~np.isnan(presence)]
+        return float(np.add.reduce(known)) / known.size if known.size else 0.0
 
     @property
     def bbox(self) -> tuple[float, float, float, float]:

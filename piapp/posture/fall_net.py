@@ -56,14 +56,17 @@ class FallNet:
     def logit(self, channels: FloatArray) -> float:
         """The same as a logit."""
         mean, scale, weight, bias = self._first
-        x = np.matmul(weight, _stacked((channels - mean) * scale, 1)) + bias
+        x = np.matmul(weight, _stacked((channels - mean) * scale, 1))
+        x += bias
         np.maximum(x, 0.0, out=x)
         for dilation, block, offset in zip(DILATIONS, self._weights, self._biases, strict=True):
-            change = np.matmul(block, _stacked(x, dilation)) + offset
+            change = np.matmul(block, _stacked(x, dilation))
+            change += offset
             x += np.maximum(change, 0.0, out=change)
-        pooled = np.concatenate((x[..., -_LAST_STEPS:].mean(axis=-1), x.max(axis=-1), x.mean(axis=-1)), axis=1)
+        pooled = np.concatenate((_mean(x[..., -_LAST_STEPS:]), np.maximum.reduce(x, axis=-1), _mean(x)), axis=1)
         hidden = np.maximum(np.matmul(self._hidden[0], pooled[..., np.newaxis]) + self._hidden[1], 0.0)
-        return float((np.matmul(self._last[0], hidden)[..., 0] + self._last[1]).mean())
+        logits = np.matmul(self._last[0], hidden)[..., 0] + self._last[1]
+        return float(np.add.reduce(logits, axis=None) / np.float32(logits.size))
 
 
 def _normalised_first(
@@ -77,8 +80,16 @@ def _normalised_first(
 def _stacked(x: FloatArray, dilation: int) -> FloatArray:
     """(n, 3 * channels, STEPS): each step with those `dilation` before and after it, and zeros beyond the ends."""
     count, channels, _ = x.shape
-    result = np.zeros((count, 3 * channels, STEPS), np.float32)
+    result = np.empty((count, 3 * channels, STEPS), np.float32)
+    result[:, :channels, :dilation] = 0.0
     result[:, :channels, dilation:] = x[..., :-dilation]
     result[:, channels : 2 * channels] = x
     result[:, 2 * channels :, :-dilation] = x[..., dilation:]
+    result[:, 2 * channels :, -dilation:] = 0.0
     return result
+
+
+def _mean(x: FloatArray) -> FloatArray:
+    """Over the steps; an array's method `mean` takes twice as long."""
+    mean: FloatArray = np.add.reduce(x, axis=-1) / np.float32(x.shape[-1])
+    return mean

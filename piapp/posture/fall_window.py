@@ -79,7 +79,8 @@ class FallWindow:
         if self._step_ms is None or self._step_ms == self._given_ms or self._count < _LEAST_STEPS:
             return None
         self._given_ms = self._step_ms
-        padded = (np.arange(STEPS) < STEPS - self._count).astype(np.float64)
+        padded = np.zeros(STEPS)
+        padded[: STEPS - self._count] = 1.0
         return Window(self._step_ms, *assemble(self._rows, self._unseen_s, padded))
 
     def _begin_anew(self) -> None:
@@ -131,5 +132,9 @@ def _mean(bodies: list[Body]) -> Body:
     """The mean of one body's sights."""
     if len(bodies) == 1:
         return bodies[0]
-    points: Array = np.mean([body.points for body in bodies], axis=0)
-    return Body(points, np.mean([body.visibility for body in bodies], axis=0))
+    points: Array = bodies[0].points + bodies[1].points
+    visibility: Array = bodies[0].visibility + bodies[1].visibility
+    for body in bodies[2:]:
+        points += body.points
+        visibility += body.visibility
+    return Body(points / len(bodies), visibility / len(bodies))

@@ -151,7 +151,8 @@ def measure(body: Body, tilt_deg: float) -> Features:
 
 def _weights(seen: list[float]) -> tuple[float, float]:
     """Weights of the left and right leg: a hidden leg is guessed by the model, often stretched when it is bent."""
-    left, right = (1.0 / (1.02 - min(seen[hip], seen[knee])) for hip, knee in zip(HIPS, KNEES, strict=True))
+    left = 1.0 / (1.02 - min(seen[HIPS[0]], seen[KNEES[0]]))
+    right = 1.0 / (1.02 - min(seen[HIPS[1]], seen[KNEES[1]]))
     return left / (left + right), right / (left + right)
 
 
@@ -184,14 +185,18 @@ def _arms_down(pixels: list[list[float]]) -> float:
 
 def _balance_m(points: list[list[float]], shoulders: Vector, hips: Vector) -> float:
     knees, ankles, toes = middle(points, KNEES), middle(points, ANKLES), middle(points, TOES)
-    offset = []
-    for axis in (0, 2):
-        trunk = hips[axis] + _TRUNK_CENTRE * (shoulders[axis] - hips[axis])
-        thighs = (hips[axis] + knees[axis]) / 2
-        shanks = (knees[axis] + ankles[axis]) / 2
-        weight = _TRUNK_SHARE * trunk + _THIGH_SHARE * thighs + (1 - _TRUNK_SHARE - _THIGH_SHARE) * shanks
-        offset.append(weight - (ankles[axis] + toes[axis]) / 2)
-    return math.hypot(*offset)
+    return math.hypot(*(
+        _overhang_m(shoulders[axis], hips[axis], knees[axis], ankles[axis], toes[axis]) for axis in (0, 2)
+    ))  # fmt: skip
+
+
+def _overhang_m(shoulders: float, hips: float, knees: float, ankles: float, toes: float) -> float:
+    """How far the body's weight is from the middle of the feet along one axis."""
+    trunk = hips + _TRUNK_CENTRE * (shoulders - hips)
+    thighs = (hips + knees) / 2
+    shanks = (knees + ankles) / 2
+    weight = _TRUNK_SHARE * trunk + _THIGH_SHARE * thighs + (1 - _TRUNK_SHARE - _THIGH_SHARE) * shanks
+    return weight - (ankles + toes) / 2
 
 
 # A body is straight when knees and hips are stretched more than this; measured on people who stand: 145 to 175.
@@ -203,11 +208,11 @@ _SIDEWAYS_DEG = 15.0
 def _axis_tilt_deg(body: Body) -> float:
     points: list[list[float]] = body.points[:, 2:].tolist()
     shoulders, hips, knees = middle(points, SHOULDERS), middle(points, HIPS), middle(points, KNEES)
-    stretched = min(
-        angle_deg(minus(shoulders, hips), minus(knees, hips)),
-        *(joint_deg(points, hip, knee, ankle) for hip, knee, ankle in zip(HIPS, KNEES, ANKLES, strict=True)),
+    bent = angle_deg(minus(shoulders, hips), minus(knees, hips)) < _STRAIGHT_DEG or any(
+        joint_deg(points, hip, knee, ankle) < _STRAIGHT_DEG
+        for hip, knee, ankle in zip(HIPS, KNEES, ANKLES, strict=True)
     )
-    if stretched < _STRAIGHT_DEG:
+    if bent:
         return math.nan
     axis = minus(shoulders, middle(points, ANKLES))
     sideways = math.degrees(math.atan2(abs(axis[0]), math.hypot(axis[1], axis[2])))

@@ -23,9 +23,9 @@ TORSO, FRAME = anatomy.TORSO, anatomy.FRAME
 Array = anatomy.Array
 Vector = tuple[float, float, float]
 
-# Coordinates beyond these come from a broken result; they are cut so that arithmetic on them stays finite.
-_PICTURES = 10.0
-_METRES = 10.0
+# Coordinates beyond this, in pictures and in metres, come from a broken result; they are cut so that arithmetic on them
+# stays finite.
+_FARTHEST = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,19 +50,19 @@ def read_body(pose: Pose, size: tuple[int, int]) -> Body | None:
     points[:, :2] = pose.landmarks[:, :2]
     points[:, 2:] = pose.world_landmarks[:, :3]
     visibility = pose.landmarks[:, 3].astype(np.float64)
-    if not np.isfinite(visibility).all():
+    if not _all_finite(visibility):
         presence = pose.landmarks[:, 4]
         known = np.where(np.isfinite(presence), presence, 1.0)
         visibility = np.where(np.isfinite(visibility), visibility, known)
-    if not np.isfinite(points).all():
+    if not _all_finite(points):
         broken: npt.NDArray[np.bool_] = np.any(~np.isfinite(points), axis=1)
         if broken[list(TORSO)].any():
             return None
         points[broken] = points[list(TORSO)].mean(axis=0)
         visibility[broken] = 0.0
-    _limit(points[:, :2], -_PICTURES, _PICTURES)
-    points[:, :2] *= (max(size[0], 1), max(size[1], 1))
-    _limit(points[:, 2:], -_METRES, _METRES)
+    _limit(points, -_FARTHEST, _FARTHEST)
+    points[:, 0] *= max(size[0], 1)
+    points[:, 1] *= max(size[1], 1)
     _limit(visibility, 0.0, 1.0)
     return Body(points, visibility)
 
@@ -79,6 +79,11 @@ def upright(world: Array, tilt_deg: float) -> list[list[float]]:
     """Turn (n, 3) camera metres into gravity's frame for a camera that looks down by `tilt_deg`."""
     cos, sin = math.cos(math.radians(tilt_deg)), math.sin(math.radians(tilt_deg))
     return [[x, -cos * y - sin * z, cos * z - sin * y] for x, y, z in world.tolist()]
+
+
+def _all_finite(values: Array) -> bool:
+    """Whether no number is infinite or missing: then their sum is finite, for float32 numbers cannot overflow it."""
+    return math.isfinite(np.add.reduce(values, axis=None))
 
 
 def _limit(values: Array, least: float, most: float) -> None:
@@ -105,8 +110,11 @@ def length(a: Vector) -> float:
 
 def angle_deg(a: Vector, b: Vector) -> float:
     """Angle between two vectors, 0..180."""
-    cos = (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) / (length(a) * length(b))
-    return math.degrees(math.acos(min(1.0, max(-1.0, cos))))
+    ax, ay, az = a
+    bx, by, bz = b
+    lengths = (math.sqrt(ax * ax + ay * ay + az * az) + 1e-9) * (math.sqrt(bx * bx + by * by + bz * bz) + 1e-9)
+    cos = (ax * bx + ay * by + az * bz) / lengths
+    return math.degrees(math.acos(cos if -1.0 < cos < 1.0 else min(1.0, max(-1.0, cos))))
 
 
 def inclination_deg(a: Vector) -> float:
@@ -116,7 +124,10 @@ def inclination_deg(a: Vector) -> float:
 
 def joint_deg(points: list[list[float]], before: int, joint: int, after: int) -> float:
     """Angle at a joint: 180 when it is stretched."""
-    return angle_deg(minus(points[before], points[joint]), minus(points[after], points[joint]))
+    jx, jy, jz = points[joint]
+    ax, ay, az = points[before]
+    bx, by, bz = points[after]
+    return angle_deg((ax - jx, ay - jy, az - jz), (bx - jx, by - jy, bz - jz))
 
 
 def inside(point: tuple[float, float], polygon: tuple[tuple[float, float], ...]) -> bool:

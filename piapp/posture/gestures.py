@@ -30,6 +30,7 @@ _WAVE_WINDOW_S = 2.5
 _WAVE_PAUSE_S = 3.0
 
 SIDES = ("left", "right")
+_ARMS = max(WRISTS) + 1  # so many landmarks are face and arms
 _LOW_M = 0.1  # a waving hand is not further below its shoulder than this
 
 
@@ -58,7 +59,7 @@ class Hands(Tuned):
     ) -> Iterator[tuple[EventType, dict[str, float | int | str]]]:
         """Take the body as it is now; yield events with their evidence. Hands of who is not up are never raised."""
         seen: list[float] = body.visibility.tolist()
-        points = upright(body.points[:, 2:], tilt_deg)
+        points = upright(body.points[:_ARMS, 2:], tilt_deg)
         up = upright_body and max(seen[NOSE], seen[EARS[0]], seen[EARS[1]]) >= self._config.min_visibility
         for side, hand in zip(SIDES, self._hands, strict=True):
             visible = seen[WRISTS[hand.index]] >= self._config.min_visibility

@@ -61,7 +61,8 @@ class Stillness(Tuned):
         place = body.points[:, :2].take(_JOINTS, axis=0)
         if self._place is None:
             self._place = place
-        steps_px = np.hypot(*(place - self._place).T).tolist()
+        apart = place - self._place
+        steps_px = np.hypot(apart[:, 0], apart[:, 1]).tolist()
         visibility = body.visibility.take(_JOINTS).tolist()
         seen_px = [step for step, seen in zip(steps_px, visibility, strict=True) if seen >= self._config.min_visibility]
         self.moved_m = median(seen_px) / features.scale if seen_px else 0.0

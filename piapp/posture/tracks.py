@@ -50,13 +50,15 @@ class OneEuro:
         if self._value is None or self._speed is None or dt_s > 0.5:  # noqa: PLR2004 - after a gap the past misleads
             self._value, self._speed = points, np.zeros_like(points)
             return points
-        unit = np.array([scale, scale, 1.0, 1.0, 1.0])
-        self._speed = self._speed + _alpha(_DERIVATIVE_CUTOFF_HZ, dt_s) * (
-            (points - self._value) / (unit * dt_s) - self._speed
-        )
-        cutoff = self._min_cutoff_hz + self._beta * np.abs(self._speed)
-        ratio = (2 * math.pi * dt_s) * cutoff
-        self._value = self._value + ratio / (ratio + 1.0) * (points - self._value)
+        change = points - self._value
+        unit_s = np.array([scale * dt_s, scale * dt_s, dt_s, dt_s, dt_s])
+        self._speed = self._speed + _alpha(_DERIVATIVE_CUTOFF_HZ, dt_s) * (change / unit_s - self._speed)
+        ratio = np.abs(self._speed)
+        ratio *= self._beta
+        ratio += self._min_cutoff_hz
+        ratio *= 2 * math.pi * dt_s
+        change *= ratio / (ratio + 1.0)
+        self._value = self._value + change
         return self._value
 
 
@@ -229,8 +231,8 @@ def _twin(body: Body, scale: float, others: Sequence[Body | None], tracks: list[
 def _apart(points: Array, others: Array) -> float:
     """Mean difference of the coordinates of two bodies' frames."""
     apart = np.abs(points.take(FRAME, axis=0) - others.take(FRAME, axis=0))
-    return float(apart.sum()) / apart.size
+    return float(np.add.reduce(apart, axis=None)) / apart.size
 
 
 def _folded(body: Body) -> Array:
-    return body.points[:, 2:].take(FRAME, axis=0)
+    return body.points.take(FRAME, axis=0)[:, 2:]
