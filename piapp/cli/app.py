@@ -6,11 +6,10 @@ asked for, so that the help and the version come at once.
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -19,8 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from piapp import __version__
-
-EXIT_SOME_FAILED = 1
+from piapp.cli.process import exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,34 +158,7 @@ def main() -> NoReturn:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error is written to standard error."""
-    try:
-        try:
-            app(arguments, prog_name="piapp", standalone_mode=True)
-        finally:
-            sys.stdout.flush()  # here, where a failure can be told
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else EXIT_SOME_FAILED
-    except BrokenPipeError:
-        # Whoever read standard output has gone; Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_SOME_FAILED
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
-            return _report(error)
-        sys.stderr.write(
-            f"piapp: standard output cannot be written: {error.strerror}; what was printed is incomplete\n"
-        )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_SOME_FAILED
-    except Exception as error:  # noqa: BLE001 - the last resort, with exit code 70
-        return _report(error)
-    return 0
-
-
-def _report(error: Exception) -> int:
-    from piapp.cli.process import report_error  # noqa: PLC0415 - most commands end without an error
-
-    return report_error(error)
+    return exit_code(partial(app, arguments, prog_name="piapp", standalone_mode=True))
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

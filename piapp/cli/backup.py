@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from piapp.cli.options import ConfigOption, SetOption, load, overrides_of, password_of
+from piapp.cli.loading import load, overrides_of
+from piapp.cli.options import ConfigOption, SetOption, password_of
 from piapp.errors import UsageError
 from piapp.node.state_folder import state_folder
 from piapp.service.identity import default_node_id

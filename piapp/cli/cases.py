@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from piapp.cli.options import ConfigOption, SetOption, load
+from piapp.cli.loading import load
+from piapp.cli.options import ConfigOption, SetOption
 from piapp.config.load import LoadedConfig
 from piapp.errors import UsageError
 from piapp.extras import extra

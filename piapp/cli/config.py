@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from piapp.cli.options import ConfigOption, SetOption, load
+from piapp.cli.loading import load
+from piapp.cli.options import ConfigOption, SetOption
 from piapp.config.live import LiveSettings
 from piapp.config.load import LoadedConfig, defaults_text, flatten, load_config
 from piapp.config.schema import json_schema

@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from piapp.cli.options import ConfigOption, SetOption, load
+from piapp.cli.loading import load
+from piapp.cli.options import ConfigOption, SetOption
 from piapp.cli.process import EXIT_SOME_FAILED, stop_on_signals, write_line
 
 app = typer.Typer(rich_markup_mode=None)

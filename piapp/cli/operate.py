@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from piapp.cli.options import ConfigOption, LogOption, SetOption, begin, load
+from piapp.cli.loading import load
+from piapp.cli.options import ConfigOption, LogOption, SetOption, begin
 from piapp.cli.process import EXIT_SOME_FAILED, LogLevel
 from piapp.service.identity import default_node_id
 

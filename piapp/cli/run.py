@@ -1,0 +1,121 @@
+"""What `piapp run` does, without the library that reads the other commands' options and writes help.
+
+A node runs for months on boards with little memory; that library and its company would take a tenth of the node's, and
+be of no use after the first moment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from piapp.cli.loading import load
+from piapp.cli.process import LogLevel, leave, start_logging, stop_on_signals
+from piapp.config.load import LoadedConfig
+from piapp.service.identity import default_node_id
+
+if TYPE_CHECKING:
+    from piapp.operate.upkeep import Upkeep  # brings the whole node along
+
+# The options of `piapp run`, all of which have a value; "--set" may come more than once.
+OPTIONS = ("--config", "--set", "--source", "--broker", "--node", "--duration", "--log-level")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What was asked of `piapp run`.
+
+    Attributes:
+        config: The configuration file; None for the usual one.
+        sets: "KEY=VALUE" each.
+        duration_s: Stop after so long; None runs until a signal.
+    """
+
+    config: Path | None = None
+    sets: tuple[str, ...] = ()
+    source: str | None = None
+    broker: str | None = None
+    node: str | None = None
+    duration_s: float | None = None
+    log_level: LogLevel = LogLevel.INFO
+
+
+def read_options(arguments: Sequence[str]) -> RunOptions | None:
+    """The options when they are plainly right; None for help and whatever needs a message."""
+    pairs = _pairs(arguments)
+    values = dict(pairs or ())
+    known = pairs is not None and all(name in OPTIONS for name, _ in pairs)
+    duration_s = _seconds(values.get("--duration"))
+    if not known or duration_s == _WRONG or values.get("--log-level", "info") not in list(LogLevel):
+        return None
+    return RunOptions(
+        config=Path(values["--config"]) if "--config" in values else None,
+        sets=tuple(value for name, value in pairs or () if name == "--set"),
+        source=values.get("--source"),
+        broker=values.get("--broker"),
+        node=values.get("--node"),
+        duration_s=duration_s,
+        log_level=LogLevel(values.get("--log-level", "info")),
+    )
+
+
+_WRONG = -1.0
+
+
+def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]] | None:
+    """(option, value) from "--option value" and "--option=value"; None when a value is missing or unclear."""
+    pairs = []
+    left = list(reversed(arguments))
+    while left:
+        name, equals, value = left.pop().partition("=")
+        if not equals:
+            if not left or left[-1].startswith("-"):
+                return None
+            value = left.pop()
+        pairs.append((name, value))
+    return pairs
+
+
+def _seconds(text: str | None) -> float | None:
+    """A time that is not negative, or `_WRONG`."""
+    try:
+        seconds = None if text is None else float(text)
+    except ValueError:
+        return _WRONG
+    return seconds if seconds is None or seconds >= 0.0 else _WRONG
+
+
+def run_node(options: RunOptions) -> None:
+    """Run the node until its time is over or a signal comes."""
+    shortcuts = {"camera.source": options.source, "mqtt.url": options.broker, "node.id": options.node}
+    loaded = load(options.config, options.sets, shortcuts)
+    stop = stop_on_signals()
+    start_logging(options.log_level, node=loaded.config.node.id or default_node_id())
+    # Imported here, so that errors in the configuration come at once.
+    from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
+
+    parts = make_parts(kept_config(loaded.config))
+    upkeep = _upkeep(loaded) if loaded.config.preview.enabled else None
+    observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
+    running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
+    try:
+        running.run(stop, options.duration_s)
+    except BaseException as error:
+        if running.hung:
+            leave(error)
+        raise
+    if running.hung:
+        leave(None)
+
+
+def _upkeep(loaded: LoadedConfig) -> Upkeep:
+    """What the page can do for this node's upkeep; the log is remembered from now on."""
+    from piapp.operate.upkeep import Upkeep  # noqa: PLC0415
+    from piapp.service.log_memory import LogMemory  # noqa: PLC0415
+
+    memory = LogMemory()
+    logging.getLogger().addHandler(memory)
+    return Upkeep(loaded, memory)
