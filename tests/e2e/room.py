@@ -2,12 +2,13 @@
 
 Run as a program: `room.py EPOCH_NS ...` with the arguments of `piapp`. What is seen is where the clip is now, if it
 began at EPOCH_NS (`CLOCK_MONOTONIC`), however often the process is killed and started again. At its end it stands
-still.
+still. `room.py @SECONDS ...` begins at that second of the clip when the camera is opened, however long the start takes.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from bisect import bisect_right
 from pathlib import Path
 
@@ -41,11 +42,19 @@ class RoomCamera(FakeCamera):
 
 def main() -> int:
     """Run the command line with the room for a camera."""
-    epoch_ns = int(sys.argv[1])
+    begin = sys.argv[1]
+    epoch_ns = None if begin.startswith("@") else int(begin)
     results = read_recording(RECORDING)
     times_ms = [result.ts_ms for result in results]
 
+    def open_camera() -> RoomCamera:
+        nonlocal epoch_ns
+        if epoch_ns is None:
+            epoch_ns = time.monotonic_ns() - int(float(begin[1:]) * 1e9)
+        return RoomCamera()
+
     def poses(frame: Frame) -> tuple[Pose, ...]:
+        assert epoch_ns is not None, "no frame comes before the camera is open"
         at_ms = (frame.captured_ns - epoch_ns) / 1e6
         return results[max(0, bisect_right(times_ms, at_ms) - 1)].poses
 
@@ -53,7 +62,7 @@ def main() -> int:
         return FakeLandmarker(on_result, on_compute, poses=poses)
 
     def make_parts(config: Config) -> NodeParts:
-        return NodeParts(RoomCamera, factory, find_model(config.landmarker.model, masks=False))
+        return NodeParts(open_camera, factory, find_model(config.landmarker.model, masks=False))
 
     app.make_parts = make_parts
     return run_command(sys.argv[2:])
