@@ -136,9 +136,9 @@ class PosePipeline:
         return finds
 
     def _read_held(self, image: ImageArray, person: Person, ts_ms: int) -> Reading | None:
-        """Somebody tracked: for a body that can be theirs less presence is enough than for somebody new."""
+        """Somebody tracked; after a possible pose less presence is enough for another one than for somebody new."""
         enough = self._config.min_pose_presence_confidence
-        if not self._config.reacquire:
+        if person.failed_ms is not None or not self._config.reacquire:
             return self._read(image, person.region)
         reading = self._read(image, person.region, HELD_PRESENCE_SHARE * enough)
         if reading is None or reading.presence > enough:

@@ -131,6 +131,15 @@ def test_somebody_tracked_is_held_with_less_presence(tracked, standing, changes,
     assert [pose.found for pose in landmarker.detect(standing, 2 * FRAME_MS + 1)] == found
 
 
+def test_nobody_is_held_whose_last_pose_no_body_can_have(tracked, standing):
+    """It may be a table that the detector took for somebody: it has to be seen as surely as somebody new."""
+    landmarker, readings = tracked()
+    readings.crumpled = 99
+    assert [pose.found for pose in landmarker.detect(standing, 2 * FRAME_MS + 1)] == ["tracked"]
+    readings.presence, readings.crumpled = 0.3, 0
+    assert landmarker.detect(standing, 3 * FRAME_MS + 1) == ()
+
+
 def test_a_pose_that_no_body_can_have_is_read_again(tracked, standing):
     """In its own region, without the detector; the better reading is what counts."""
     landmarker, readings = tracked()
