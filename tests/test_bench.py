@@ -18,19 +18,23 @@ import psutil
 import pytest
 
 from piapp.bench import broker as broker_module
+from piapp.bench import session
 from piapp.bench.broker import Broker, running_broker
+from piapp.bench.compare import changes, read_report
 from piapp.bench.frames import PERIOD_MS, SharedFrames
 from piapp.bench.pipeline import FeedCamera, fed
 from piapp.bench.process import Child
-from piapp.bench.protocol import Measure, Variant, Window
+from piapp.bench.protocol import Measure, Percentiles, StageFound, Variant, Window
 from piapp.bench.report import BenchReport, Measured, Soaked, bars, summed_up
 from piapp.bench.session import chosen_variants
+from piapp.bench.stages import CUT, DETECTOR, ENCODE, LANDMARKS, NUMBERS, POSTURE, measure_stages
 from piapp.bench.statistics import percentiles, ratios, spread
 from piapp.bench.table import share_text
 from piapp.bench.tally import WARM_UP, Tally
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.camera.source import demo_clip
 from piapp.cli.app import run_command
+from piapp.config.load import default_config
 from piapp.errors import BrokerError, LandmarkerError, MediaError, UsageError
 from piapp.mqtt.subscriber import Subscriber
 from piapp.types import Frame, PoseResult
@@ -222,6 +226,75 @@ def test_a_failed_loop_ends_the_measurement():
 
     with pytest.raises(LandmarkerError, match="broken"):
         Tally().measure(Measure(seconds=100.0), published=False, check=fail)
+
+
+def test_every_stage_of_a_frame_takes_its_share(frames):
+    """Somebody is tracked, so the landmark network takes most of it and the detector nothing; shares make one whole."""
+    found = {stage.name: stage for stage in measure_stages(default_config(), frames, count=30)}
+    assert list(found) == [CUT, DETECTOR, LANDMARKS, NUMBERS, POSTURE, ENCODE]
+    assert sum(stage.share for stage in found.values()) == pytest.approx(1.0)
+    assert max(found.values(), key=lambda stage: stage.share).name == LANDMARKS
+    assert found[DETECTOR].mean_ms == 0.0
+    for name in (CUT, LANDMARKS, NUMBERS, POSTURE, ENCODE):
+        assert 0.0 < found[name].ms.p50 <= found[name].ms.p95 <= found[name].ms.p99
+
+
+def report_of(frames_a_second: list[int], *, update_ms: float = 0.4, rss_mb: float = 100.0) -> BenchReport:
+    """A report of one variant without the bare loop, a round for each rate."""
+    measured = [Measured(OURS, [1.0], [window(rate, rss_mb=rss_mb) for rate in frames_a_second])]
+    stage = StageFound(POSTURE, Percentiles(update_ms, update_ms, update_ms), update_ms, 1.0)
+    return BenchReport(
+        v=1, machine={}, broker="", frames={}, rounds=1, seconds=1.0, others_percent=0.0,
+        variants=summed_up(measured), update_ms=Percentiles(update_ms, update_ms, update_ms), encodings=[], idle=None,
+        soak=[], bars=[], stages=[stage],
+    )  # fmt: skip
+
+
+def test_what_changed_since_an_earlier_report():
+    """A change counts where the rounds of both reports do not overlap; less time is better, and more frames are."""
+    found = {change.name: change for change in changes(report_of([90, 100, 110]), report_of([120, 150, 130]))}
+    rate = found["mediapipe-1: frames a second"]
+    assert (rate.old.median, rate.new.median, rate.verdict) == (100.0, 130.0, "better")
+    assert rate.ratio.low == pytest.approx(120 / 110)
+    assert found["mediapipe-1: CPU ms a frame"].verdict == "better"
+    assert found["mediapipe-1: start, s"].verdict == "unclear"
+    assert found["posture update p95, ms"].verdict == "unclear"
+    worse = {change.name: change for change in changes(report_of([90, 110]), report_of([100, 90], update_ms=0.5))}
+    assert worse["mediapipe-1: frames a second"].verdict == "unclear"
+    assert worse["posture update p95, ms"].verdict == worse["posture and events, ms"].verdict == "worse"
+
+
+def test_an_earlier_report_is_read_as_it_was_printed(tmp_path):
+    """Also one from before stages were measured."""
+    report = report_of([100])
+    path = tmp_path / "old.json"
+    path.write_bytes(msgspec.json.encode(report))
+    assert read_report(path) == report
+    tree = msgspec.to_builtins(report)
+    del tree["stages"], tree["variants"][0]["variant"]["precision"]
+    path.write_text(json.dumps(tree))
+    assert read_report(path) == msgspec.structs.replace(report, stages=[])
+
+
+@pytest.mark.parametrize(("text", "reason"), [("{}", "what `piapp bench --json` prints"), (None, "No such file")])
+def test_an_earlier_report_that_is_none(text, reason, tmp_path, capsys):
+    """A usage error before anything is measured."""
+    path = tmp_path / "old.json"
+    if text is not None:
+        path.write_text(text)
+    assert run_command(["bench", "--compare", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert reason in captured.err
+
+
+def test_half_precision_is_measured_where_the_processor_has_it(monkeypatch):
+    """Beside full precision, by its own name; elsewhere asking for it is an error."""
+    with pytest.raises(UsageError, match="none of the variants litert-1-half can run"):
+        chosen_variants(["litert-1-half"])
+    monkeypatch.setattr(session, "half_precision_runs_here", lambda: True)
+    (half,) = chosen_variants(["litert-1-half"])
+    assert (half.runtime, half.precision) == ("litert", "half")
 
 
 def test_unknown_variants_are_named():

@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from piapp.bench.frames import SharedFrames
-from piapp.bench.protocol import Command, Idle, IdleFound, Job, Measure, MeasureParts, PartsFound, Started, Window
+from piapp.bench.protocol import (
+    Command,
+    Idle,
+    IdleFound,
+    Job,
+    Measure,
+    MeasureParts,
+    MeasureStages,
+    PartsFound,
+    StagesFound,
+    Started,
+    Window,
+)
 from piapp.bench.tally import Tally
 from piapp.config.load import load_config
 from piapp.errors import PiappError
@@ -62,7 +74,7 @@ def _serve(job: Job, answers: RawIOBase) -> None:
     loop.stop()
 
 
-def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound | IdleFound:
+def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound | StagesFound | IdleFound:
     """Each command is sent to the kinds that know it."""
     match command:
         case Idle():
@@ -74,6 +86,11 @@ def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound
 
             pipeline = cast("Pipeline", loop)
             return measure_parts(pipeline.config, pipeline.results)
+        case MeasureStages():
+            from piapp.bench.stages import measure_stages  # noqa: PLC0415 - likewise
+
+            pipeline = cast("Pipeline", loop)
+            return StagesFound(measure_stages(pipeline.config, pipeline.frames))
 
 
 def _make_loop(job: Job, tally: Tally) -> Loop | RatedPipeline:

@@ -173,6 +173,7 @@ class Pipeline:
 
     def __init__(self, config: Config, frames: SharedFrames, tally: Tally) -> None:
         self.config = config
+        self.frames = frames
         self._tally = tally
         model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
         self._camera = FeedCamera(frames, tally)

@@ -22,7 +22,9 @@ from piapp.bench.protocol import (
     Job,
     Measure,
     MeasureParts,
+    MeasureStages,
     PartsFound,
+    StagesFound,
     Started,
     Variant,
     Window,
@@ -97,6 +99,10 @@ class Child:
         """Have it measure its parts."""
         return self._ask(MeasureParts(), PartsFound, 0.0)
 
+    def stages(self) -> StagesFound:
+        """Have it measure the stages of a frame."""
+        return self._ask(MeasureStages(), StagesFound, 0.0)
+
     def idle(self, seconds: float) -> IdleFound:
         """Have it compare somebody there with nobody there."""
         return self._ask(Idle(seconds), IdleFound, 2 * seconds)
@@ -144,6 +150,7 @@ def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, 
         ("mqtt.protocol", f'"{broker.protocol}"'),
         ("landmarker.runtime", variant.runtime),
         ("landmarker.workers", str(variant.workers)),
+        ("landmarker.precision", variant.precision),
         ("camera.frame_timeout_s", "600.0"),
         ("power.max_temp_c", "0.0"),
         *rate,

@@ -19,6 +19,7 @@ class Variant(Struct, frozen=True):
             rate.
         runtime: What runs the model.
         workers: How many frames are in flight.
+        precision: What LiteRT computes in.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Variant(Struct, frozen=True):
     kind: Kind
     runtime: Literal["mediapipe", "litert"]
     workers: int
+    precision: Literal["full", "half"] = "full"
 
 
 class Job(Struct, frozen=True):
@@ -60,13 +62,17 @@ class MeasureParts(Struct, frozen=True, tag="parts"):
     """Measure the parts of the pipeline one by one, on the results of the last measurement."""
 
 
+class MeasureStages(Struct, frozen=True, tag="stages"):
+    """Measure the stages of the LiteRT pipeline on the frames."""
+
+
 class Idle(Struct, frozen=True, tag="idle"):
     """Compare somebody there with nobody there, each for so many seconds; for the kind "rated"."""
 
     seconds: float
 
 
-Command = Measure | MeasureParts | Idle
+Command = Measure | MeasureParts | MeasureStages | Idle
 
 
 class IdleFound(Struct, frozen=True):
@@ -136,3 +142,24 @@ class PartsFound(Struct, frozen=True):
     results: int
     update_ms: Percentiles
     encodings: list[Encoding]
+
+
+class StageFound(Struct, frozen=True):
+    """What one stage of a frame costs.
+
+    Attributes:
+        ms: Processor time a frame; 0 in frames that do without the stage.
+        mean_ms: Its mean.
+        share: Of the mean frame's time, 0..1.
+    """
+
+    name: str
+    ms: Percentiles
+    mean_ms: float
+    share: float
+
+
+class StagesFound(Struct, frozen=True):
+    """What `MeasureStages` found, in the order of the pipeline."""
+
+    stages: list[StageFound]

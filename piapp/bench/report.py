@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from piapp.bench.protocol import Encoding, IdleFound, PartsFound, Percentiles, Variant, Window
+from piapp.bench.protocol import Encoding, IdleFound, PartsFound, Percentiles, StageFound, Variant, Window
 from piapp.bench.statistics import Spread, percentiles, ratios, spread
 
 SCHEMA_VERSION = 1
@@ -119,6 +119,7 @@ class BenchReport(Struct, frozen=True):
     idle: IdleFound | None
     soak: list[Soaked]
     bars: list[Bar]
+    stages: list[StageFound] = []
 
 
 def summed_up(measured: Sequence[Measured]) -> list[VariantFound]:

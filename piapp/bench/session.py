@@ -17,11 +17,11 @@ import piapp
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
 from piapp.bench.process import Child
-from piapp.bench.protocol import IdleFound, Measure, PartsFound, Variant, Window
+from piapp.bench.protocol import IdleFound, Measure, PartsFound, StageFound, Variant, Window
 from piapp.bench.report import SCHEMA_VERSION, BenchReport, Measured, Soaked, bars, summed_up
 from piapp.camera.source import demo_clip
 from piapp.errors import UsageError
-from piapp.landmarker.runtime import mediapipe_runs_here
+from piapp.landmarker.runtime import half_precision_runs_here, mediapipe_runs_here
 from piapp.service import hardware
 
 VARIANTS = (
@@ -30,6 +30,7 @@ VARIANTS = (
     Variant("mediapipe-2", "piapp, MediaPipe, 2 workers", "pipeline", "mediapipe", 2),
     Variant("litert-1", "piapp, LiteRT, 1 worker", "pipeline", "litert", 1),
     Variant("litert-2", "piapp, LiteRT, 2 workers", "pipeline", "litert", 2),
+    Variant("litert-1-half", "piapp, LiteRT, 1 worker, half precision", "pipeline", "litert", 1, "half"),
     Variant("model-1", "the network alone, 1 thread", "model", "litert", 1),
     Variant("model-2", "the network alone, 2 threads", "model", "litert", 2),
 )
@@ -51,12 +52,14 @@ class BenchOptions(Struct, frozen=True):
         seconds: How long each is measured in a round.
         soak_frames: Over how many frames memory is watched; 0 leaves that out.
         variants: Names of variants; empty for all that this machine can run.
+        stages: Also measure the stages of a frame in LiteRT's pipeline.
     """
 
     rounds: int
     seconds: float
     soak_frames: int = 0
     variants: tuple[str, ...] = ()
+    stages: bool = False
 
 
 def run_bench(options: BenchOptions, progress: Progress) -> BenchReport:
@@ -105,6 +108,8 @@ def chosen_variants(names: Sequence[str]) -> list[Variant]:
 def _runs_here(variant: Variant) -> bool:
     if variant.workers > len(os.sched_getaffinity(0)):
         return False
+    if variant.precision == "half" and not half_precision_runs_here():
+        return False
     if variant.runtime == "mediapipe":
         return importlib.util.find_spec("mediapipe") is not None and mediapipe_runs_here()
     return importlib.util.find_spec("ai_edge_litert") is not None
@@ -117,6 +122,7 @@ class _Findings:
     measured: list[Measured]
     others_percent: float
     parts: PartsFound | None
+    stages: list[StageFound]
     soak: list[Soaked]
 
 
@@ -173,7 +179,8 @@ def _findings(
     ]
     others_percent = others.percent()
     soak = _soak(children, options.soak_frames, progress)
-    return _Findings(measured, others_percent, _parts(children, progress), soak)
+    stages = _stages(children, progress) if options.stages else []
+    return _Findings(measured, others_percent, _parts(children, progress), stages, soak)
 
 
 def _idle(
@@ -205,6 +212,14 @@ def _parts(children: Sequence[Child], progress: Progress) -> PartsFound | None:
             progress("posture, encodings, bytes on the wire")
             return child.parts()
     return None
+
+
+def _stages(children: Sequence[Child], progress: Progress) -> list[StageFound]:
+    for child in children:
+        if child.variant.kind == "pipeline" and child.variant.runtime == "litert":
+            progress("stages of a frame")
+            return child.stages().stages
+    return []
 
 
 def _soak(children: Sequence[Child], frames: int, progress: Progress) -> list[Soaked]:
@@ -240,5 +255,6 @@ def _report(
         encodings=parts.encodings if parts else [],
         idle=idle,
         soak=findings.soak,
+        stages=findings.stages,
         bars=bars(variants, parts, idle, findings.soak),
     )

@@ -8,7 +8,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
-from piapp.bench.protocol import Percentiles
+from piapp.bench.compare import Change
+from piapp.bench.protocol import Percentiles, StageFound
 from piapp.bench.report import Bar, BenchReport, VariantFound
 from piapp.bench.statistics import Spread
 
@@ -34,12 +35,17 @@ def print_report(report: BenchReport, stream: TextIO) -> None:
             f"{report.idle.idle_percent:.1f} % when nobody has been for a while"
         )
     if report.others_percent > BUSY_PERCENT:
-        console.print("Latencies include waiting for processors that other programs used; repeat on a quiet machine.")
+        console.print(
+            "Others use this machine: latencies include waiting for processors, and rates are lower than it could do; "
+            "ratios and processor time hold. Repeat on a quiet machine."
+        )
     for one in report.soak:
         console.print(
             f"{one.variant}: RSS {one.warm_mb:.1f} MB when warm, {one.end_mb:.1f} MB after {one.frames} frames, "
             f"growth {one.growth_mb:.1f} MB"
         )
+    if report.stages:
+        console.print(_stages(report.stages))
     console.print(_bars(report.bars))
 
 
@@ -65,6 +71,23 @@ def share_text(report: BenchReport, version: str) -> str:
         numbers = (f"{found.fps.median:.1f}", f"{found.cpu_ms.median:.1f}", f"{found.rss_mb:.0f}")
         lines.append(f"| {found.variant.title} | {' | '.join(numbers)} | {found.startup_s.median:.2f} |")
     return "\n".join(lines)
+
+
+def print_changes(changes: Iterable[Change], stream: TextIO) -> None:
+    """Print what changed since an earlier report."""
+    console = Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+    table = Table("since the earlier report", "old", "new", "new / old", "")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for change in changes:
+        table.add_row(
+            change.name,
+            f"{change.old.median:.2f}",
+            f"{change.new.median:.2f}",
+            _spread(change.ratio, 2),
+            change.verdict,
+        )
+    console.print(table)
 
 
 def _heading(report: BenchReport) -> str:
@@ -101,6 +124,15 @@ def _encodings(report: BenchReport) -> Table:
         column.justify = "right"
     for one in report.encodings:
         table.add_row(one.name, f"{one.payload_bytes:.0f}", f"{one.wire_bytes:.0f}", _percentiles(one.encode_us, 0))
+    return table
+
+
+def _stages(stages: Iterable[StageFound]) -> Table:
+    table = Table("stage of a frame, LiteRT on one thread", "CPU ms, mean", "p50/p95/p99", "share")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage in stages:
+        table.add_row(stage.name, f"{stage.mean_ms:.2f}", _percentiles(stage.ms), f"{stage.share:.0%}")
     return table
 
 
