@@ -31,7 +31,9 @@ def setup(
     area: Annotated[str | None, typer.Option(metavar="ROOM", help="The room, for Home Assistant.")] = None,
     source: Annotated[str | None, typer.Option(metavar="S", help="The camera, such as v4l2:/dev/video0.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="F", help="Instead of /etc/piapp/piapp.toml.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; replace a configuration that is there.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing; keep a configuration that is there as .before.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written; change nothing.")] = False,
 ) -> None:
     """Ask for broker, login and name, write the configuration, and say whether the broker accepted."""
@@ -72,7 +74,7 @@ def _ask(given: Answers, file: Path) -> Answers:
 
     if not sys.stdin.isatty():
         raise UsageError("setup asks questions and needs a terminal; without one give options and --yes")
-    if file.exists() and not typer.confirm(f"{file} is there; replace it?"):
+    if file.exists() and not typer.confirm(f"{file} is there; replace it, and keep it as {file.name}.before?"):
         raise typer.Abort
     found = [] if given.broker else operate.find_brokers()
     for number, url in enumerate(found, 1):

@@ -87,6 +87,8 @@ def _steps(function: str, arguments: Sequence[str], *, dry_run: bool) -> None:
     if not dry_run and os.geteuid() != 0:
         raise UsageError("this needs root: sudo piapp service ..., or --dry-run to see every step")
     with resources.as_file(resources.files("piapp") / "systemd") as folder:
+        if not (folder / "service.sh").exists():
+            raise UsageError("this piapp runs from a checkout; deploy/install.sh makes a service of it")
         script = 'set -euo pipefail; source "$1"; shift; "$@"'
         command = ["bash", "-c", script, "piapp", str(folder / "service.sh"), function, *arguments]
         done = subprocess.run(command, env=os.environ | {"dry": "yes" if dry_run else ""}, check=False)  # noqa: S603

@@ -113,6 +113,8 @@ def configuration(answers: Answers) -> str:
 def write(answers: Answers, file: Path | None = None) -> Path:
     """Write configuration and password; the configuration only when this version accepts it.
 
+    One that is there is kept beside, with `.before` at its end.
+
     Raises:
         ConfigError: An answer is not accepted; nothing is changed but the password.
         SetupError: It cannot be written.
@@ -125,6 +127,8 @@ def write(answers: Answers, file: Path | None = None) -> Path:
             write_whole(target.parent / PASSWORD_CREDENTIAL, f"{answers.password}\n".encode(), mode=0o600)
         write_whole(candidate, configuration(answers).encode(), mode=0o644)
         load_config(candidate)
+        if target.exists():
+            target.replace(target.with_name(f"{target.name}.before"))
         candidate.replace(target)
     except OSError as error:
         raise SetupError(f"{error.filename or target}: cannot be written: {error.strerror}; try sudo") from error

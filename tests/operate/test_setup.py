@@ -91,6 +91,14 @@ def test_the_last_line_says_that_it_did_not(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("the broker did NOT accept")
 
 
+def test_what_was_there_is_kept_beside(tmp_path):
+    """Whoever sets up again by mistake has lost nothing."""
+    (tmp_path / "piapp.toml").write_text("# mine\n")
+    setup.write(Answers(node="hall"), tmp_path / "piapp.toml")
+    assert (tmp_path / "piapp.toml.before").read_text() == "# mine\n"
+    assert "hall" in (tmp_path / "piapp.toml").read_text()
+
+
 def test_a_dry_run_changes_nothing(tmp_path, capsys):
     """It says what it would write, and never that it did."""
     arguments = options(tmp_path, 1883)

@@ -90,8 +90,8 @@ def test_without_a_manager_everything_is_silent() -> None:
     node.stopping()
 
 
-def test_without_systemd_python_everything_is_silent(tmp_path: Path) -> None:
-    """A service on a machine without systemd-python runs, unheard."""
+def test_without_systemd_python_it_runs(tmp_path: Path) -> None:
+    """A service on a machine without systemd-python, and with nobody at the socket, logs to standard error."""
     code = (
         "import sys; sys.modules['systemd'] = None\n"
         "from piapp.service.systemd import Supervisor, journal_handler\n"
@@ -130,6 +130,20 @@ def test_a_real_socket_hears_ready(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code], env=environ, check=True)
         assert listener.recv(4096).splitlines() == [b"READY=1", b"STATUS=running"]
         assert listener.recv(4096) == b"WATCHDOG=1"
+
+
+@pytest.mark.parametrize("name", ["{folder}/notify", "@piapp-test-{process}"], ids=["path", "abstract"])
+def test_without_systemd_python_it_is_heard_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Who came by pip has no systemd-python: readiness and watchdog must not depend on it."""
+    monkeypatch.setitem(sys.modules, "systemd", None)
+    address = name.format(folder=tmp_path, process=os.getpid())
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        listener.settimeout(30)
+        notify = notifier({"NOTIFY_SOCKET": address})
+        notify("READY=1")
+        assert listener.recv(4096) == b"READY=1"
+    notify("WATCHDOG=1")  # nobody listens any more, and nothing fails
 
 
 def test_log_goes_to_the_journal_only_when_standard_error_does(tmp_path: Path) -> None:
