@@ -18,6 +18,7 @@ from piapp.camera.orientation import Orientation, Shape
 from piapp.camera.reader import FrameReader
 from piapp.camera.stream_clock import NS_PER_S, StreamClock
 from piapp.camera.stream_failures import substream_hint, unreachable, with_login
+from piapp.camera.thread_time import ThreadTime
 from piapp.camera.video import frame_shape, to_rgb
 from piapp.config.sections import CameraConfig
 from piapp.errors import CameraError
@@ -46,13 +47,18 @@ STALE_NS = NS_PER_S // 2
 BEHIND_NS = NS_PER_S
 PATIENCE_NS = NS_PER_S
 CAUGHT_UP_NS = 300 * NS_PER_MS
+# Who is so late although key frames alone were decoded for so long does not catch up: a new connection begins with the
+# present, and what the old one still holds is given up.
+TOO_OLD_NS = 5 * NS_PER_S
+HOPE_NS = 5 * NS_PER_S
+
 # Even what is stale is shown so often.
 SHOW_EVERY_NS = NS_PER_S
 
 # A stream that never lets its reader wait is shown after this time all the same.
 JOIN_NS = 3 * NS_PER_S
 
-# A read that takes longer has waited for the network.
+# A read that sleeps for longer has waited for the network.
 _WAITED_NS = 10 * NS_PER_MS
 
 
@@ -179,22 +185,24 @@ class StreamCamera:
         _prepare_decoder(stream)
         reading = _Reading(stream, self._pixel_aspect, self._name)
         told = False
-        read_ns = time.monotonic_ns()
+        asked = ThreadTime.now()
         for packet in container.demux(stream):
-            now_ns = time.monotonic_ns()
-            if now_ns - read_ns >= self._timeout_s * NS_PER_S:
+            got = ThreadTime.now()
+            if got.now_ns - asked.now_ns >= self._timeout_s * NS_PER_S:
                 # FFmpeg has given up, and hands out what its parser still held, which is as old as the silence.
                 raise av.error.ExitError(0, "what comes is as old as the silence")
             if packet.size:
-                self._data_ns, self._trouble = now_ns, ""
-            for decoded in reading.decode(packet, now_ns, waited=now_ns - read_ns > _WAITED_NS):
+                self._data_ns, self._trouble = got.now_ns, ""
+            for decoded in reading.decode(packet, got.now_ns, waited=got.slept_ns(asked) > _WAITED_NS):
                 self._offer(decoded, reading)
             self._age_ns = reading.clock.age_ns
-            if not told and self._picture_ns <= reading.began_ns < now_ns - KEY_FRAME_TOLD_NS:
+            if self._picture_ns > reading.began_ns and reading.hopeless(got.now_ns):
+                raise CameraError(f"{self._name}: pictures were {self._age_ns / NS_PER_S:.0f} s old")
+            if not told and self._picture_ns <= reading.began_ns < got.now_ns - KEY_FRAME_TOLD_NS:
                 told = True
                 log.info("%s: sends data; pictures come with its next key frame", self._name)
             yield
-            read_ns = time.monotonic_ns()
+            asked = ThreadTime.now()
 
     def _offer(self, decoded: av.VideoFrame, reading: _Reading) -> None:
         """Keep a frame for whoever asks next, unless it has waited for long and newer ones come."""
@@ -227,6 +235,7 @@ class _Reading:
         self._name = name
         self._begun = self._joined = False
         self._only_key_frames = False
+        self._skipping_since_ns = 0
         self._behind_since_ns = time.monotonic_ns()
         self._warned = False
         self._shape: tuple[tuple[int, int], Shape] | None = None
@@ -239,10 +248,10 @@ class _Reading:
         self._begun = True
         presentation_ns = _ns(packet.pts, packet.time_base)
         age_ns = 0 if presentation_ns is None else self.clock.arrived(presentation_ns, now_ns, waited=waited)
-        if age_ns < BEHIND_NS or waited:
+        if age_ns < BEHIND_NS:
             self._behind_since_ns = now_ns
         elif now_ns - self._behind_since_ns > PATIENCE_NS and not self._only_key_frames:
-            self._only_key_frames = True
+            self._only_key_frames, self._skipping_since_ns = True, now_ns
             self._warn(age_ns)
         if self._only_key_frames and packet.is_keyframe and age_ns < CAUGHT_UP_NS:
             self._only_key_frames = False
@@ -256,6 +265,10 @@ class _Reading:
     def joined(self, now_ns: int) -> bool:
         """Whether what comes is of the present: servers begin with what they have kept since the last key frame."""
         return self._joined or now_ns - self.began_ns > JOIN_NS
+
+    def hopeless(self, now_ns: int) -> bool:
+        """Whether not even key frames alone let the reader catch up."""
+        return self._only_key_frames and now_ns - self._skipping_since_ns > HOPE_NS and self.clock.age_ns > TOO_OLD_NS
 
     def captured_ns(self, frame: av.VideoFrame, now_ns: int) -> int:
         """When a decoded frame was taken, or, where the stream has no times, when it was decoded."""

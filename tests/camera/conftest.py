@@ -136,6 +136,7 @@ class RtspServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
+        self._sdp()  # whoever connects is answered at once
         self._thread = threading.Thread(target=self._run, name="rtsp-server")
         self._thread.start()
 

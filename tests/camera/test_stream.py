@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from piapp.camera import open_camera
+from piapp.camera import open_camera, stream
 from piapp.camera.stream import RETRY_MAX_S
+from piapp.camera.stream_clock import StreamClock
 from piapp.camera.v4l2 import LiveCamera
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, MediaError
 
@@ -201,6 +202,47 @@ def test_a_rare_key_frame_is_waited_for(config, start_rtsp_server, wait_for):
     assert camera.status().lost == ""
     assert camera.status().reconnects == 0
     assert waited_s < 20.0
+    camera.close()
+
+
+def test_who_cannot_keep_up_takes_key_frames_alone(config, start_rtsp_server, wait_for, monkeypatch, caplog):
+    """Pictures become young again, and the log names a smaller stream as the way out."""
+    captured_ns = StreamClock.captured_ns
+
+    def slowly(clock, presentation_ns, now_ns):
+        time.sleep(0.2)  # asked for every picture that is decoded; four come meanwhile
+        return captured_ns(clock, presentation_ns, now_ns)
+
+    monkeypatch.setattr(StreamClock, "captured_ns", slowly)
+    server = start_rtsp_server(key_frames_every=20)
+    camera = open_camera(config(server.url, frame_timeout_s=20.0))
+    frames = camera.frames()
+    wait_for(lambda: next(frames) and "decoding falls behind" in caplog.text, "the warning")
+    assert "smaller stream" in caplog.text
+    wait_for(lambda: next(frames) and camera.status().age_ms < 300, "young pictures")
+    assert camera.status().reconnects == 0
+    camera.close()
+
+
+def test_who_never_catches_up_connects_anew(config, start_rtsp_server, wait_for, monkeypatch):
+    """What the old connection still holds is given up, and the next picture is of the present."""
+    monkeypatch.setattr(stream, "TOO_OLD_NS", 1_500_000_000)
+    monkeypatch.setattr(stream, "HOPE_NS", 500_000_000)
+    captured_ns, slow = StreamClock.captured_ns, threading.Event()
+    slow.set()
+
+    def slowly(clock, presentation_ns, now_ns):
+        if slow.is_set():
+            time.sleep(0.6)  # longer than from one key frame to the next
+        return captured_ns(clock, presentation_ns, now_ns)
+
+    monkeypatch.setattr(StreamClock, "captured_ns", slowly)
+    camera = open_camera(config(start_rtsp_server().url, frame_timeout_s=20.0))
+    frames = camera.frames()
+    wait_for(lambda: next(frames) and camera.status().reconnects, "another connection")
+    slow.clear()
+    wait_for(lambda: next(frames) and camera.status().age_ms < 300, "young pictures")
+    assert camera.status().lost == ""
     camera.close()
 
 
