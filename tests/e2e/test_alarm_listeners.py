@@ -46,8 +46,10 @@ def listening(port: int) -> Iterator[IO[str]]:
     command = ["mosquitto_sub", "-p", str(port), "-t", f"piapp/{NODE}/trigger"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process.stdout
-        process.terminate()
+        try:
+            yield process.stdout
+        finally:
+            process.terminate()
 
 
 def triggers(subscriber: Subscriber) -> list[str]:
