@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import quantiles
 
 from piapp.camera.source import demo_clip
-from piapp.camera.video import VideoFile
 from piapp.config.sections import LandmarkerConfig
 from piapp.errors import ModelError
 from piapp.landmarker.model import ModelFile, find_model
@@ -69,6 +68,8 @@ def frame_ms(config: LandmarkerConfig, model: Path) -> float:
 
     The lower quartile, since a machine that is starting has other things to do in between.
     """
+    from piapp.camera.video import VideoFile  # noqa: PLC0415 - a node measures once, and needs no decoder after that
+
     with VideoFile(demo_clip()) as video:
         frames = list(islice(video.frames(), _FIRST, _FIRST + _COUNT))
     needed_ms = []
