@@ -117,10 +117,10 @@ def numbered_4k(path: Path, *, seconds: int) -> Path:
     bit = "drawbox=x={x}:y=0:w={w}:h={w}:c=white:t=fill:enable='mod(floor((t*{fps}+0.5)/{value})\\,2)'"
     boxes = [bit.format(x=n * BIT_PX, w=BIT_PX, value=1 << n, fps=FPS_4K) for n in range(BITS)]
     strip = f"drawbox=x=0:y=0:w={BITS * BIT_PX}:h={BIT_PX}:c=black:t=fill"
-    picture = f"fps={FPS_4K},scale=3840:2160,setsar=1,noise=alls=14:allf=t"
+    picture = f"fps={FPS_4K},scale=3840:2160,setsar=1,noise=alls=6:allf=t"
     # One slice and no wavefronts, so that no second core helps.
     x265 = f"keyint={2 * FPS_4K}:bframes=0:slices=1:wpp=0:log-level=error"
-    coder = ("libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-crf", "24", "-x265-params", x265)
+    coder = ("libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-crf", "30", "-x265-params", x265)
     return _encoded(path, ",".join([standing(seconds), picture, strip, *boxes]), *coder)
 
 
