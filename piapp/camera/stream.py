@@ -38,7 +38,7 @@ _OPTIONS = {"max_delay": "200000", "analyzeduration": "2000000", "fpsprobesize":
 
 # A camera that sends data owes a picture only after its next key frame; cameras send one every 20 s at the rarest seen.
 KEY_FRAME_WAIT_S = 60.0
-KEY_FRAME_TOLD_NS = 3 * NS_PER_S
+KEY_FRAME_NOTICE_NS = 3 * NS_PER_S
 
 # Frames that have waited for longer are not shown while newer ones come.
 STALE_NS = NS_PER_S // 2
@@ -184,7 +184,7 @@ class StreamCamera:
         stream = container.streams.video[0]
         _prepare_decoder(stream)
         reading = _Reading(stream, self._pixel_aspect, self._name)
-        told = False
+        announced = False
         asked = ThreadTime.now()
         for packet in container.demux(stream):
             got = ThreadTime.now()
@@ -198,8 +198,8 @@ class StreamCamera:
             self._age_ns = reading.clock.age_ns
             if self._picture_ns > reading.began_ns and reading.hopeless(got.now_ns):
                 raise CameraError(f"{self._name}: pictures were {self._age_ns / NS_PER_S:.0f} s old")
-            if not told and self._picture_ns <= reading.began_ns < got.now_ns - KEY_FRAME_TOLD_NS:
-                told = True
+            if not announced and self._picture_ns <= reading.began_ns < got.now_ns - KEY_FRAME_NOTICE_NS:
+                announced = True
                 log.info("%s: sends data; pictures come with its next key frame", self._name)
             yield
             asked = ThreadTime.now()

@@ -169,6 +169,8 @@ def check_broker(config: Config) -> Finding:
         return Finding("broker", "FAIL", words)
     hint = "" if version == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
     secured = "TLS verified" if options.address.tls else "without TLS"
+    if options.address.tls and not config.mqtt.tls.verify_x509_strict:
+        secured += ", but not strictly (mqtt.tls.verify_x509_strict = false)"
     return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {version}, {secured}{hint}")
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from piapp.camera import open_camera, stream
-from piapp.camera.stream import RETRY_MAX_S
 from piapp.camera.stream_clock import StreamClock
 from piapp.camera.v4l2 import LiveCamera
 from piapp.errors import CameraBusyError, CameraError, CameraNotFoundError, CameraTimeoutError, MediaError
@@ -214,6 +213,7 @@ def test_who_cannot_keep_up_takes_key_frames_alone(config, start_rtsp_server, wa
         return captured_ns(clock, presentation_ns, now_ns)
 
     monkeypatch.setattr(StreamClock, "captured_ns", slowly)
+    monkeypatch.setattr(stream, "PATIENCE_NS", 300_000_000)
     server = start_rtsp_server(key_frames_every=20)
     camera = open_camera(config(server.url, frame_timeout_s=20.0))
     frames = camera.frames()
@@ -226,8 +226,8 @@ def test_who_cannot_keep_up_takes_key_frames_alone(config, start_rtsp_server, wa
 
 def test_who_never_catches_up_connects_anew(config, start_rtsp_server, wait_for, monkeypatch):
     """What the old connection still holds is given up, and the next picture is of the present."""
-    monkeypatch.setattr(stream, "TOO_OLD_NS", 1_500_000_000)
-    monkeypatch.setattr(stream, "HOPE_NS", 500_000_000)
+    for name, limit_s in {"JOIN_NS": 0.3, "PATIENCE_NS": 0.5, "HOPE_NS": 0.5, "TOO_OLD_NS": 1.5}.items():
+        monkeypatch.setattr(stream, name, int(limit_s * 1e9))
     captured_ns, slow = StreamClock.captured_ns, threading.Event()
     slow.set()
 
@@ -269,15 +269,17 @@ def test_a_camera_that_knows_udp_alone(config, start_rtsp_server):
     assert camera.status().reconnects == 0
 
 
-def test_a_login_that_is_refused_is_tried_rarely(config, rtsp_server, wait_for):
+def test_a_login_that_is_refused_is_tried_rarely(config, rtsp_server, wait_for, monkeypatch):
     """Many cameras shut out who comes again and again with a wrong password."""
+    monkeypatch.setattr(stream, "RETRY_MIN_S", 0.1)
+    monkeypatch.setattr(stream, "RETRY_MAX_S", 0.1)
     camera = open_camera(config(rtsp_server.url, frame_timeout_s=1.0))
     next(camera.frames())
     rtsp_server.refusing.set()
     rtsp_server.ended.set()
     wait_for(lambda: "login" in camera.status().lost, "the refusal")
     tried = rtsp_server.connections
-    time.sleep(2 * RETRY_MAX_S)
+    time.sleep(1.0)  # ten of the usual pauses
     assert rtsp_server.connections - tried <= 1
     camera.close()
 

@@ -27,7 +27,7 @@ from piapp.operate.check import (
     check_unit,
 )
 from piapp.service import hardware
-from tests.mosquitto import Mosquitto, Subscriber, free_port
+from tests.mosquitto import Mosquitto, Subscriber, free_port, make_authority, make_certificate, needs_openssl
 
 CLIP = Path(__file__).parents[2] / "piapp" / "media" / "room_demo.mp4"
 NOT_INSTALLED = Unit({"LoadState": "not-found"})
@@ -98,6 +98,19 @@ def test_access_list_that_refuses_is_told(start_mosquitto: Callable[..., Mosquit
     finding = check_broker(config(mqtt__url=broker.url))
     assert finding.verdict == "FAIL"
     assert "piapp/doc/#" in finding.words
+
+
+@needs_openssl
+def test_a_certificate_that_is_not_verified_strictly_is_named(
+    start_mosquitto: Callable[..., Mosquitto], tmp_path: Path
+) -> None:
+    """An authority without `keyUsage` works where its owner allows that, and the doctor says so."""
+    authority = make_authority(tmp_path, key_usage=False)
+    broker = start_mosquitto(tls=make_certificate(authority, "broker", "localhost"))
+    trusted = {"mqtt__url": broker.url, "mqtt__tls__ca": str(authority)}
+    finding = check_broker(config(**trusted, mqtt__tls__verify_x509_strict="false"))
+    assert finding.verdict == "OK"
+    assert "mqtt.tls.verify_x509_strict = false" in finding.words
 
 
 def test_password_that_is_wrong_is_told(start_mosquitto: Callable[..., Mosquitto], tmp_path: Path) -> None:
