@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -63,6 +63,9 @@ test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the w
 test-brokers: setup-test  ## the node with RabbitMQ and NATS too, which apt brings (root; Debian 12's versions)
 	apt-get install -y -qq --no-install-recommends rabbitmq-server nats-server
 	$(BIN)/pytest -rs tests/e2e/test_brokers.py
+
+test-alarm: setup-test  ## kill node and broker at 40 moments of a fall (10 min; after `make test-homeassistant` before its eyes too)
+	PIAPP_ALARM_MOMENTS=40 $(BIN)/pytest -rs -s tests/e2e/test_alarm_chain.py tests/deploy/test_homeassistant_real.py -k no_alarm
 
 test-homeassistant: setup-test  ## a real Home Assistant 2026.2.3: entities, commands, blueprints, logbook (root, 4 min, at first 12; 2.5 GB)
 	tests/deploy/homeassistant/setup.sh $(CURDIR)/.cache/homeassistant-root
