@@ -62,7 +62,10 @@ only_mediapipe='^(absl-py|certifi|contourpy|cycler|fonttools|kiwisolver|matplotl
 
 collect_wheels() {
   "$here/.venv/bin/python" "$here/deploy/python/build.py" "$scratch/python"
-  "$here/.venv/bin/python" "$here/deploy/select_lock.py" "$scratch/python/piapp-node-$version-requirements.txt" "$python" "$machine" >"$scratch/all.txt"
+  local select=("$here/.venv/bin/python" "$here/deploy/select_lock.py")
+  "${select[@]}" "$scratch/python/piapp-node-$version-requirements.txt" "$python" "$machine" >"$scratch/all.txt"
+  # Bookworm's simplejpeg, which picamera2 imports, is compiled for numpy 1 and breaks beside the numpy 2 of the lock.
+  [[ $suite != bookworm ]] || "${select[@]}" "$here/tests/requirements.txt" "$python" "$machine" simplejpeg >>"$scratch/all.txt"
   grep -v '^piapp-node==' "$scratch/all.txt" >"$scratch/lock.txt"
   fetch "deb-wheels-$suite-$arch-$(sha256sum "$scratch/lock.txt" | cut -c1-16)" "$scratch/wheels" download
   cp "$scratch"/python/*.whl "$scratch/wheels/"
