@@ -44,10 +44,11 @@ def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
     Args:
         broker_url: The broker.
         loop: Whether the clip begins again at its end.
-        page: Whether to serve the live page, on a free port, with the clip's picture: it shows nobody.
+        page: Whether to serve the live page, on a free port, with the clip's picture: it shows nobody. It stays until
+            somebody ends it, so the clip begins again then, too.
     """
     overrides = {
-        "camera.source": f"demo:?loop={0 if loop else 1}",
+        "camera.source": f"demo:?loop={0 if loop or page else 1}",
         "mqtt.url": broker_url,
         "mqtt.protocol": '"3.1.1"',
         "node.id": NODE,
@@ -60,7 +61,7 @@ def demo_config(broker_url: str, *, loop: bool, page: bool = False) -> Config:
 
 
 def run_demo(stop: threading.Event, *, loop: bool, page: bool = False) -> None:
-    """Run until the clip is over, or until `stop` is set when it loops.
+    """Run until the clip is over, or until `stop` is set when it loops or a page shows it.
 
     Args:
         stop: Ends it.

@@ -228,6 +228,7 @@ def test_shows_the_person_of_the_clip(visit: Callable[..., Page]) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Living room")
     expect(page.locator("#fps")).to_have_text(re.compile(r"^\d+\.\d$"))
     expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+ ms$"))
+    expect(page.locator("#aim")).to_have_text(re.compile(r"Fills [3-6]\d % of the picture's height\."))
 
 
 def test_counts_who_looks(visit: Callable[..., Page]) -> None:

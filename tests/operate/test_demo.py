@@ -76,13 +76,19 @@ def test_nothing_of_this_machine_is_read(monkeypatch, tmp_path):
     assert demo_clip().exists()
 
 
+def test_a_page_that_is_looked_at_stays():
+    """The clip begins again for whoever looks at it, until they end it."""
+    assert demo.demo_config("mqtt://127.0.0.1:1", loop=False).camera.source == "demo:?loop=1"
+    assert demo.demo_config("mqtt://127.0.0.1:1", loop=False, page=True).camera.source == "demo:?loop=0"
+
+
 def test_the_page_is_opened(tmp_path):
     """`--open` serves the live page until the end, with the clip's picture, and starts a browser with it."""
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.new && mv {opened}.new {opened}\n')
     browser.chmod(0o755)
     with subprocess.Popen(
-        [*PIAPP, "demo", "--loop", "--open"],
+        [*PIAPP, "demo", "--open"],
         env=clean_environment(BROWSER=f"{browser} %s"),
         stdout=subprocess.PIPE,
         text=True,

@@ -15,6 +15,7 @@
  *            evidence: Object<string, any>, test?: boolean}} PostureEvent
  */
 
+import { aimHint } from "./aim.js";
 import { showAlarms } from "./alarms.js";
 import { Editor } from "./editor.js";
 import { isListed, listEvent } from "./events.js";
@@ -184,7 +185,17 @@ function takeEvent(event) {
 function showPeople() {
   const people = frames.at(-1)?.persons ?? [];
   if (people.length > 0 || !status?.people) listPeople(people);
+  showAim(people);
   showAlarm();
+}
+
+let aimed_ms = 0;
+
+/** How the camera stands, once a second: numbers that change with every frame cannot be read. */
+function showAim(people) {
+  if (performance.now() - aimed_ms < 1000) return;
+  aimed_ms = performance.now();
+  write($("aim"), aimHint(people));
 }
 
 let listed = "";
