@@ -30,7 +30,7 @@ def run(
 @app.command(epilog="Example: piapp demo --loop --open")
 def demo(
     loop: Annotated[bool, typer.Option("--loop", help="Play the clip until Ctrl-C.")] = False,
-    open_: Annotated[bool, typer.Option("--open", help="Also serve the live page, and open it in a browser; until Ctrl-C.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Serve and open the live page, until Ctrl-C.")] = False,
     log_level: LogOption = LogLevel.WARNING,
 ) -> None:
     """Play the bundled clip through the real pipeline to an embedded broker; print what a subscriber sees."""

@@ -59,8 +59,8 @@ class Upkeep(Outlet):
     def tools(self) -> PageTools:
         """For the page."""
         return PageTools(
-            documents={"upkeep": self._about, "check": self._check, "log": lambda _: {"lines": self._log.lines()}},
-            jobs={"backup": self._backup, "support": self._support},
+            documents={"upkeep": self._about, "log": lambda _: {"lines": self._log.lines()}},
+            jobs={"check": self._check, "backup": self._backup, "support": self._support},
         )
 
     def health(self, report: Mapping[str, Any]) -> None:
@@ -76,7 +76,7 @@ class Upkeep(Outlet):
             "health": self._health,
         }
 
-    def _check(self, _query: object) -> dict[str, Any]:
+    def _check(self, _body: bytes, _sender: str) -> dict[str, Any]:
         findings = check(self._loaded.config, running=True)
         return {"findings": [msgspec.to_builtins(finding) for finding in findings]}
 

@@ -29,8 +29,10 @@ from piapp.preview.owner import Download, Owner
 
 CHANGE_WAIT_S = 5.0
 
-# `check` opens a connection to the broker and waits for it.
-READ_WAIT_S = 40.0
+READ_WAIT_S = 10.0
+
+# `check` opens a connection to the broker and waits for it; a backup may have megabytes of kept alarms.
+JOB_WAIT_S = 40.0
 
 # Reading is cheaper than changing, and a page reads several things when it opens.
 READ_RATE_HZ = 10.0
@@ -56,7 +58,8 @@ class Api:
         self._ask = ask
         self._limit = limit
         self._read_limit = RateLimit(READ_RATE_HZ, READ_BURST)
-        self._reading = asyncio.Semaphore(1)  # one after the other: reading must not slow down watching
+        # One after the other: reading must not slow down watching. What takes long keeps nobody from reading.
+        self._reading, self._making = asyncio.Semaphore(1), asyncio.Semaphore(1)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -85,8 +88,8 @@ class Api:
         if action is not None:
             return await _answer(self._ask(lambda: action(body, sender)), CHANGE_WAIT_S)
         assert job is not None
-        async with self._reading:
-            return await _answer(in_thread(lambda: job(body, sender)), READ_WAIT_S)
+        async with self._making:
+            return await _answer(in_thread(lambda: job(body, sender)), JOB_WAIT_S)
 
 
 async def done(future: Future[T] | None, wait_s: float) -> T:

@@ -6,7 +6,7 @@
  * @typedef {{t: string, level: string, logger: string, text: string}} Line
  */
 
-import { download, read } from "./api.js";
+import { act, download, read } from "./api.js";
 import { $, clock, counted, make, t, write } from "./words.js";
 import "./restart.js";
 
@@ -42,7 +42,7 @@ $("check").addEventListener("click", () => attempt($("check"), $("check-said"), 
 
 async function showFindings() {
   /** @type {{findings: Finding[]}} */
-  const { findings } = await read("/api/check");
+  const { findings } = await act("check");
   $("findings").replaceChildren(...findings.map(findingRow));
   const failed = findings.filter(({ verdict }) => verdict === "FAIL").length;
   return failed ? counted("upkeep.failed", failed) : t("upkeep.all_well");
