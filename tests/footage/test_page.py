@@ -24,6 +24,18 @@ def test_the_figures_are_of_clips_of_the_manifest():
         assert figures["total"]["falls"]["of"] + figures["total"]["false_clips"]["of"] == figures["clips"]
 
 
+def test_the_figures_of_parts_of_the_footage_are_of_known_clips():
+    """Those in folders: of some sets, or of pictures made worse."""
+    manifest = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))
+    known = {f"{name}/{clip['name']}" for name, footage in manifest.items() for clip in footage["clips"]}
+    files = list(PAGE.with_suffix("").glob("*/*.json"))
+    assert files
+    for file in files:
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        assert set(figures["answers"]) <= known
+        assert len(figures["answers"]) == figures["clips"] > 0
+
+
 def test_a_changed_figure_is_noticed(tmp_path):
     """A table by hand is replaced by the true one."""
     share = {"count": 1, "of": 2}
