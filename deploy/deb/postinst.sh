@@ -46,7 +46,12 @@ configure() {
   "$prefix/$version/bin/python" -P -m compileall -q "$prefix/$version/lib" || true
   "$prefix/$version/bin/piapp" config check "$config/piapp.toml" >&2 ||
     fail "$config/piapp.toml does not fit this version (see above); correct it, then: dpkg --configure piapp. The service was not touched"
-  if [[ -d /run/systemd/system && $(systemctl is-active piapp.service) == active ]]; then active=1; fi
+  if [[ -e /run/piapp-was-active ]]; then
+    active=1
+    rm -f /run/piapp-was-active
+  elif [[ -d /run/systemd/system ]] && systemctl is-active --quiet piapp.service; then
+    active=1
+  fi
   install_version "$version"
   allow_peers "$prefix/$version/bin/python"
   # In a chroot, as when an image is made, there is nothing to start now.

@@ -58,7 +58,7 @@ def full(version: str) -> str:
 
 
 def changed(source: Path, folder: Path, version: str, *, broken: bool = False) -> Path:
-    """The same package as another version, with a daemon that does not start if it is to be broken."""
+    """The same package as another version; a broken one has nothing but a program that accepts every configuration."""
     old = re.search(r"piapp_([^_-]+)", source.name)[1]
     root = folder / version
     subprocess.run(["dpkg-deb", "-R", source, root], check=True)
@@ -67,12 +67,17 @@ def changed(source: Path, folder: Path, version: str, *, broken: bool = False) -
         text = file.read_text()
         text = text.replace(f"version={old}-deb", f"version={version}-deb").replace(f": {old}-1", f": {version}-1")
         file.write_text(text.replace(f"/{old}-deb/", f"/{version}-deb/"))
-    package = next((root / "opt/piapp" / f"{version}-deb" / "lib").glob("python*/site-packages/piapp"))
-    init = package / "__init__.py"
-    init.write_text(init.read_text().replace(f'"{old}"', f'"{version}"'))
+    program = root / "opt/piapp" / f"{version}-deb"
     if broken:
-        (package / "node" / "app.py").write_text("raise SystemExit('broken on purpose')\n")
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", root, folder], check=True)
+        shutil.rmtree(program / "lib")
+        (program / "lib").mkdir()
+        (program / "bin" / "piapp").write_text(
+            '#!/bin/sh\n[ "$1" = config ] && exit 0\necho "broken on purpose" >&2; exit 78\n'
+        )
+    else:
+        init = next((program / "lib").glob("python*/site-packages/piapp/__init__.py"))
+        init.write_text(init.read_text().replace(f'"{old}"', f'"{version}"'))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", root, folder], check=True)
     shutil.rmtree(root)
     return folder / source.name.replace(old, version)
 
