@@ -20,6 +20,7 @@ from typing import Any, Self
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
 
 # Long enough for a machine that does something else besides; nothing waits that long when all is well.
 DEADLINE_S = 30.0
@@ -88,6 +89,11 @@ class Mosquitto:
         assert self._process
         return self._process.pid
 
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self._log.read_text()
+
     def start(self) -> Self:
         """Start and wait until the port is open."""
         assert MOSQUITTO
@@ -119,7 +125,7 @@ class Mosquitto:
 
     def _listens(self) -> bool:
         assert self._process
-        assert self._process.poll() is None, self._log.read_text()
+        assert self._process.poll() is None, self.log
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True
         return False
@@ -193,9 +199,13 @@ class Subscriber:
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self.messages.append(Received(message.topic, bytes(message.payload), message.retain, message.properties))
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
         """Send a message."""
-        self._client.publish(topic, payload, qos=1)
+        self._client.publish(topic, payload, qos=1, properties=properties)
+
+    def deliver(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
+        """Send a message, for the broker to keep, and wait until the broker has it."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
 
     def of(self, leaf: str) -> list[Received]:
         """Messages whose topic ends so, in order."""

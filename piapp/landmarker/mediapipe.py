@@ -52,7 +52,7 @@ class LiveLandmarker:
         def deliver(result: Any, _image: Any, ts_ms: int) -> None:
             try:
                 image = self._in_flight.pop(ts_ms, None)
-                poses = _poses(result, None if image is None else image.shape[1])
+                poses = read_poses(result, None if image is None else image.shape[1])
                 if self._search is not None and image is not None:
                     poses = self._search.follow(image, ts_ms, poses)
                 on_result(ts_ms, poses)
@@ -66,7 +66,7 @@ class LiveLandmarker:
 
     def submit(self, frame: Frame) -> None:
         """Hand over one frame and return; call only when the last result is in."""
-        image = _image(_padded(frame.image) if self._masks else frame.image)
+        image = _image(padded(frame.image) if self._masks else frame.image)
         self._in_flight[frame.ts_ms] = frame.image
         self._task.detect_async(image, frame.ts_ms)
         self._on_compute()
@@ -109,9 +109,9 @@ class OfflineLandmarker:
             ts_ms: Its time, strictly increasing from call to call; not used in IMAGE mode.
         """
         width = image.shape[1]
-        mp_image = _image(_padded(image) if self._masks else image)
+        mp_image = _image(padded(image) if self._masks else image)
         result = self._task.detect_for_video(mp_image, ts_ms) if self._video else self._task.detect(mp_image)
-        poses = _poses(result, width)
+        poses = read_poses(result, width)
         return poses if self._search is None else self._search.follow(image, ts_ms, poses)
 
     def close(self) -> None:
@@ -159,13 +159,13 @@ def _image(image: ImageArray) -> Any:
     return mp.Image(image_format=mp.ImageFormat.SRGB, data=image)
 
 
-def _padded(image: ImageArray) -> ImageArray:
+def padded(image: ImageArray) -> ImageArray:
     """Repeat the last column until the width suits masks."""
     missing = -image.shape[1] % MASK_WIDTH_MULTIPLE
     return np.pad(image, ((0, 0), (0, missing), (0, 0)), mode="edge") if missing else image
 
 
-def _poses(result: Any, width: int | None) -> tuple[Pose, ...]:
+def read_poses(result: Any, width: int | None) -> tuple[Pose, ...]:
     """Copy a PoseLandmarkerResult into arrays; `width` is the picture's before padding."""
     masks = result.segmentation_masks or [None] * len(result.pose_landmarks)
     poses = []
@@ -173,9 +173,9 @@ def _poses(result: Any, width: int | None) -> tuple[Pose, ...]:
         array = _array(landmarks)
         mask_array = None
         if mask is not None and width is not None:
-            padded = np.squeeze(mask.numpy_view())
-            mask_array = padded[:, :width].copy()
-            array[:, (0, 2)] *= padded.shape[1] / width
+            whole = np.squeeze(mask.numpy_view())
+            mask_array = whole[:, :width].copy()
+            array[:, (0, 2)] *= whole.shape[1] / width
         poses.append(Pose(array, _array(world_landmarks), mask_array))
     return tuple(poses)
 

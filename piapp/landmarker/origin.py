@@ -31,7 +31,7 @@ _NPM_TIMEOUT_S = 900.0
 _DOWNLOAD_TIMEOUT_S = 30.0
 _CHUNK = 1 << 18
 # The largest known bundle, heavy, has 31 MB.
-_DOWNLOAD_LIMIT = 256 << 20
+DOWNLOAD_LIMIT = 256 << 20
 
 
 class Pinned(Struct, frozen=True):
@@ -81,8 +81,8 @@ def download(url: str, *, progress: Progress = no_progress) -> bytes:
             while chunk := response.read(_CHUNK):
                 body += chunk
                 progress(url, len(body), total)
-                if len(body) > _DOWNLOAD_LIMIT:
-                    raise ModelError(f"{url}: sends more than {_DOWNLOAD_LIMIT} bytes, so is no model")
+                if len(body) > DOWNLOAD_LIMIT:
+                    raise ModelError(f"{url}: sends more than {DOWNLOAD_LIMIT} bytes, so is no model")
     except (OSError, ValueError) as error:
         raise ModelError(f"{url}: cannot be downloaded: {error}") from error
     if total and len(body) != total:
@@ -153,9 +153,9 @@ class _Limited(io.RawIOBase):
         Raises:
             ModelError: There are too many.
         """
-        if self._stream.tell() > _DOWNLOAD_LIMIT:
-            raise ModelError(f"unpacks to more than {_DOWNLOAD_LIMIT} bytes, so it is no package of models")
-        return self._stream.read(size if size >= 0 else _DOWNLOAD_LIMIT + 1)
+        if self._stream.tell() > DOWNLOAD_LIMIT:
+            raise ModelError(f"unpacks to more than {DOWNLOAD_LIMIT} bytes, so it is no package of models")
+        return self._stream.read(size if size >= 0 else DOWNLOAD_LIMIT + 1)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place; what is passed over is read, in pieces, so that the limit holds."""

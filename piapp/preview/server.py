@@ -79,9 +79,9 @@ class Preview:
         pictures: Whether the camera's picture may be shown at any time, for it is published, too.
 
     Attributes:
-        viewers: Those who look.
+        viewers: Its viewers.
         listening: Set once started.
-        url: Where to look, from then on.
+        url: Its address, from then on.
 
     Raises:
         ConfigError: The token cannot be read.
@@ -139,6 +139,11 @@ class Preview:
         self._thread.start()
         self.listening.set()
         log.info("live page: %s%s", self.url, " (token needed)" if self._access.needs_token else "")
+
+    @property
+    def waiting_changes(self) -> int:
+        """Changes that wait for the main loop."""
+        return self._changes.qsize()
 
     def tick(self) -> None:
         """Carry out one change that the page asks for; main loop."""
@@ -221,7 +226,7 @@ class Preview:
 
 
 class _Server(uvicorn.Server):
-    """Sleeps until it is to end, where uvicorn's own looks ten times a second."""
+    """Sleeps until it is to end, where uvicorn's own checks ten times a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -1,7 +1,7 @@
-"""Those who look, and what waits for each of them.
+"""The viewers of the live page, and what waits for each of them.
 
-Owns hand-over from the main loop to the page's thread: the newest frame, the last events. Nothing is made while nobody
-looks, and a message is made once however many look.
+Owns hand-over from the main loop to the page's thread: the newest frame, the last events. Nothing is made while there
+is no viewer, and a message is made once however many there are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_VIEWERS = 32
 EVENTS_KEPT = 20
 STATUS_PERIOD_S = 1.0
 
-# Rate and latency are told over so long.
+# Rate and latency are measured over so long.
 MEASURED_S = 5.0
 MAX_MEASURED = 1000
 
@@ -71,13 +71,13 @@ class Viewer:
 
 
 class Viewers:
-    """All who look.
+    """All viewers.
 
     `offer` and `event` are for the main loop, `call` is for any thread, everything else for the page's event loop.
 
     Args:
         max_fps: Most frames a second that are shown.
-        look: What the node says about itself, for the status; called on the page's thread.
+        node_status: Gives what the status shows of the node; called on the page's thread.
         encoders: What makes a file of a picture, by its kind; empty where pictures are never shown.
         rules: Which kinds may be shown now.
     """
@@ -85,12 +85,12 @@ class Viewers:
     def __init__(
         self,
         max_fps: float,
-        look: Callable[[], Mapping[str, Any]],
+        node_status: Callable[[], Mapping[str, Any]],
         encoders: Mapping[PictureKind, Callable[[ImageArray], bytes]],
         rules: PictureRules,
     ) -> None:
         self._period_s = 1.0 / max_fps
-        self._look = look
+        self._node_status = node_status
         self._encoders = encoders
         self._rules = rules
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,13 +108,18 @@ class Viewers:
 
     @property
     def count(self) -> int:
-        """How many look."""
+        """How many there are."""
         return len(self._viewers)
+
+    @property
+    def asking(self) -> int:
+        """How many wait for a picture."""
+        return len(self._asking)
 
     # The main loop's.
 
     def offer(self, result: PoseResult, state: State) -> None:
-        """Show a frame to those who look; costs nothing when nobody does, and never waits."""
+        """Show a frame to the viewers; costs nothing when there are none, and never waits."""
         if not self.watched:
             return
         now_s = time.monotonic()
@@ -164,7 +169,7 @@ class Viewers:
             self._beat.cancel()
 
     def enter(self) -> Viewer | None:
-        """Let one more look; None when there are too many. Status and the last events wait for them already."""
+        """Let one more in; None when there are too many. Status and the last events wait for them already."""
         if self._closed or len(self._viewers) >= MAX_VIEWERS:
             return None
         viewer = Viewer()
@@ -175,11 +180,11 @@ class Viewers:
             for message in self._events:
                 viewer.show(event=message)
         if self._beat is None:
-            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._show_status)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
-        """This one looks no more."""
+        """This one is gone."""
         self._viewers.discard(viewer)
         self._watch()
 
@@ -211,13 +216,13 @@ class Viewers:
             self._watch()
 
     def status(self) -> dict[str, Any]:
-        """What the status says now."""
+        """The status as it is now."""
         with self._lock:
             measured = [pair for pair in self._measured if pair[0] > time.monotonic() - MEASURED_S]
-        return {**self._look(), **self._rules.described(), **_rates(measured), "viewers": len(self._viewers)}
+        return {**self._node_status(), **self._rules.described(), **_rates(measured), "viewers": len(self._viewers)}
 
     def _watch(self) -> None:
-        """Note whether anybody looks; what was measured before is of another time."""
+        """Note whether there is any viewer; what was measured before is of another time."""
         watched = not self._closed and bool(self._viewers or self._asking)
         if watched and not self.watched:
             with self._lock:
@@ -254,11 +259,11 @@ class Viewers:
         for viewer in self._viewers:
             viewer.show(**messages)
 
-    def _tell_status(self) -> None:
+    def _show_status(self) -> None:
         self._beat = None
         if self._viewers:
             self._show_all(status=status_message(self.status()))
-            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._show_status)
 
 
 def _rates(measured: list[tuple[float, float]]) -> dict[str, Any]:

@@ -14,16 +14,16 @@ import psutil
 # Bits of the firmware's get_throttled (Raspberry Pi documentation, vcgencmd): now in the low half, since boot above.
 THROTTLED_BITS = {0: "under_voltage", 1: "frequency_capped", 2: "throttled", 3: "soft_temperature_limit"}
 _SINCE_BOOT_SHIFT = 16
-_ANSWER_TIMEOUT_S = 1.0  # the main loop waits; an answer takes milliseconds
-_THROTTLED_FILES = ("/sys/devices/platform/soc/soc:firmware/get_throttled",)
+ANSWER_TIMEOUT_S = 1.0  # the main loop waits; an answer takes milliseconds
+THROTTLED_FILES = ("/sys/devices/platform/soc/soc:firmware/get_throttled",)
 
 
 def board() -> str:
     """The board's own name, such as "Raspberry Pi 5 Model B Rev 1.0"; elsewhere the processor's."""
-    model = _read("/proc/device-tree/model")
+    model = read_file("/proc/device-tree/model")
     if model:
         return model.rstrip("\0")
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
+    for line in (read_file("/proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
@@ -49,7 +49,7 @@ def disk_free_mb(folder: Path) -> int:
 
 def temperature_c() -> float | None:
     """The processor's temperature in degrees Celsius."""
-    text = _read("/sys/class/thermal/thermal_zone0/temp")
+    text = read_file("/sys/class/thermal/thermal_zone0/temp")
     try:
         return int(text) / 1000 if text else None
     except ValueError:
@@ -58,7 +58,7 @@ def temperature_c() -> float | None:
 
 def throttled() -> tuple[list[str], list[str]] | None:
     """What the Pi's firmware complains of: (now, since boot) by name; None on other machines."""
-    text = next(filter(None, map(_read, _THROTTLED_FILES)), None) or _ask_firmware()
+    text = next(filter(None, map(read_file, THROTTLED_FILES)), None) or _ask_firmware()
     try:
         return throttled_flags(int(text, 16)) if text else None
     except ValueError:
@@ -74,11 +74,11 @@ def throttled_flags(value: int) -> tuple[list[str], list[str]]:
 
 def _ask_firmware() -> str | None:
     """The answer of `vcgencmd get_throttled` after its "="; None without the command or an answer."""
-    if (command := _vcgencmd()) is None:
+    if (command := vcgencmd()) is None:
         return None
     try:
         answer = subprocess.run(  # noqa: S603
-            [command, "get_throttled"], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S, check=False
+            [command, "get_throttled"], capture_output=True, text=True, timeout=ANSWER_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -86,7 +86,8 @@ def _ask_firmware() -> str | None:
 
 
 @cache
-def _vcgencmd() -> str | None:
+def vcgencmd() -> str | None:
+    """Where the firmware's command is, None where there is none."""
     return shutil.which("vcgencmd")
 
 
@@ -97,7 +98,8 @@ def _system() -> str:
         return platform.system()
 
 
-def _read(path: str) -> str | None:
+def read_file(path: str) -> str | None:
+    """A file of the kernel's; None where it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -22,7 +22,7 @@ from piapp.watch.model import Happening, Overview
 from piapp.watch.page import ASCII, UNICODE, Page, Signs
 from piapp.watch.terminal import Terminal
 
-# How often keys and messages are looked at: a skeleton that moves, and little for a slow line to carry.
+# How often keys and messages are read: a skeleton that moves, and little for a slow line to carry.
 TICK_S = 0.1
 
 # Without news, ages and the time still go on.
@@ -94,7 +94,7 @@ def watch(config: MqttConfig, node: str | None, stop: threading.Event, out: Text
         if not has_screen:
             _print(watched, inbox, stop, out)
             return
-        session = _Session(config.url, watched, inbox, subscriber, Choice(node or "", is_open=node is not None))
+        session = Session(config.url, watched, inbox, subscriber, Choice(node or "", is_open=node is not None))
         with Terminal(out, keyboard) as terminal:
             session.run(terminal, stop, signs(out.encoding, os.environ))
 
@@ -104,8 +104,8 @@ def signs(encoding: str, environment: Mapping[str, str]) -> Signs:
 
     Python takes the locale "C" for UTF-8, where others take it for ASCII; and the Linux console's font has no braille.
     """
-    said = environment.get("LC_ALL", "")
-    is_utf8 = encoding.lower().replace("-", "") == "utf8" and (not said or "utf" in said.lower())
+    locale = environment.get("LC_ALL", "")
+    is_utf8 = encoding.lower().replace("-", "") == "utf8" and (not locale or "utf" in locale.lower())
     return UNICODE if is_utf8 and environment.get("TERM") != "linux" else ASCII
 
 
@@ -122,7 +122,9 @@ def _take(watched: Overview, item: _Item) -> Happening | None:
     return watched.link(up=item, now_s=now_s) if isinstance(item, bool) else watched.message(*item, now_s)
 
 
-class _Session:
+class Session:
+    """One sitting in front of the screen: messages and keys in, pictures of the nodes out."""
+
     def __init__(self, url: str, watched: Overview, inbox: Inbox, subscriber: Subscriber, choice: Choice) -> None:
         self._url = url
         self._watched = watched
@@ -137,7 +139,7 @@ class _Session:
         while Key.QUIT not in keys and not stop.is_set():
             page = Page(self._url, *terminal.size, time.time(), marks, terminal.has_keys)
             self._press(keys, page)
-            self._look()
+            self._subscribe()
             news = [_take(self._watched, item) for item in self._inbox.items(0.0)]
             self._watched.missed = self._inbox.dropped
             if news or keys or self._is_due(page):
@@ -156,8 +158,8 @@ class _Session:
             names = [seen.name for seen in self._watched.nodes()]
             self._choice = self._choice.press(key, names, page.body_rows)
 
-    def _look(self) -> None:
-        """Hear the frames of the node that is looked at, and of no other."""
+    def _subscribe(self) -> None:
+        """Subscribe to the frames of the node that is shown, and of no other."""
         name = self._choice.name if self._choice.is_open else None
         before = self._watched.feed.name if self._watched.feed else None
         if name == before:

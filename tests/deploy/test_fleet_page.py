@@ -25,7 +25,7 @@ def test_consumers_share_events(start_mosquitto, tmp_path):
         command = [sys.executable, str(script), "127.0.0.1", str(broker.port), output.name]
         with output.open("wb") as file:
             consumers.append(subprocess.Popen(command, stdout=file))
-    wait_until(lambda: broker._log.read_text().count("$share/alerts") == len(consumers), "both to subscribe")
+    wait_until(lambda: broker.log.count("$share/alerts") == len(consumers), "both to subscribe")
     source = Subscriber(broker.port, "piapp/none")
     for number in range(EVENTS):
         source.publish(f"piapp/node-{number % 3}/event", f"event-{number}.".encode())

@@ -164,7 +164,7 @@ def test_mqtt_5_asker_is_answered_where_it_wants(start, broker, subscribe):
     _, remote = start("--set", "mqtt.response_prefix=piapp/somewhere")
     properties = Properties(PacketTypes.PUBLISH)
     properties.ResponseTopic, properties.CorrelationData = "piapp/somewhere/else", b"\x00\xff"
-    remote.subscriber._client.publish(f"piapp/{NODE}/request/ping", b"", qos=1, properties=properties)
+    remote.subscriber.publish(f"piapp/{NODE}/request/ping", b"", properties)
     (answer,) = remote.subscriber.wait_for("else")
     assert json.loads(answer.payload)["status"] == "ok"
     assert answer.properties.CorrelationData == b"\x00\xff"

@@ -162,7 +162,7 @@ def test_resized_and_without_a_broker_for_a_while(open_screen, broker, subscribe
     """The screen follows the terminal's size; the loss of the broker is said, and it goes on when that is back."""
     voice = subscribe(broker)
     for number in range(30):
-        voice._client.publish(f"piapp/n-{number:02}/status", b"online", qos=1, retain=True)
+        voice.deliver(f"piapp/n-{number:02}/status", b"online")
     screen = open_screen(80, 24)
     screen.watch("--broker", broker.url)
     screen.wait_for("30 nodes, 30 online", "16 of 30", ">  n-00")

@@ -19,7 +19,7 @@ def say(broker, node, leaf, payload):
     """Leave a retained message at a broker, and wait until it is there."""
     with_payload = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     subscriber = Subscriber(broker.port, f"piapp/{node}/{leaf}")
-    subscriber._client.publish(f"piapp/{node}/{leaf}", with_payload, qos=1, retain=True)
+    subscriber.deliver(f"piapp/{node}/{leaf}", with_payload)
     subscriber.wait_for(leaf)
     subscriber.close()
 

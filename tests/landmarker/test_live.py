@@ -14,7 +14,7 @@ from piapp.camera.capture import FrameSlot
 from piapp.config.load import default_config
 from piapp.errors import LandmarkerTimeoutError, ModelError
 from piapp.landmarker.live import MAX_AUTO_WORKERS, LiveStage, worker_count
-from piapp.testing.landmarker import FakeLandmarker
+from piapp.testing.landmarker import FakeLandmarker, standing_pose
 from piapp.types import Frame
 from tests.landmarker.conftest import frame
 from tests.mosquitto import DEADLINE_S, wait_until
@@ -25,8 +25,9 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 class Rig:
     """A stage on a slot, with its landmarkers at hand."""
 
-    def __init__(self, workers=1, max_result_age_s=DEADLINE_S, factory=None, *, keep_images=False):
+    def __init__(self, workers=1, max_result_age_s=DEADLINE_S, factory=None, *, keep_images=False, poses=None):
         self.landmarkers = []
+        self._poses = poses
         self.slot = FrameSlot()
         self.stage = LiveStage(
             factory or self.create,
@@ -38,7 +39,7 @@ class Rig:
 
     def create(self, *callbacks):
         """A fake landmarker."""
-        self.landmarkers.append(FakeLandmarker(*callbacks))
+        self.landmarkers.append(FakeLandmarker(*callbacks, poses=self._poses))
         return self.landmarkers[-1]
 
     def start(self):
@@ -167,15 +168,18 @@ def test_a_result_wakes_its_reader_at_once_when_no_frame_waits(rig):
 
 def test_a_result_wakes_its_reader_while_the_next_frame_computes(rig):
     """It comes when the next frame is on its way to the network, not when that one is done."""
-    node = rig(1).start()
+    next_may_end = threading.Event()
+
+    def poses(taken):
+        assert taken.ts_ms == 1 or next_may_end.wait(DEADLINE_S)
+        return (standing_pose(),)
+
+    node = rig(1, poses=poses).start()
     (landmarker,) = node.landmarkers
     landmarker.hang()
     node.give(1)
     wait_until(lambda: landmarker.history, "the first frame to be in flight")
     node.slot.put(frame(2))
-    next_may_end = threading.Event()
-    answer = landmarker._poses
-    landmarker._poses = lambda taken: (taken.ts_ms == 1 or next_may_end.wait(DEADLINE_S)) and answer(taken)
     landmarker.resume()
     started = time.monotonic()
     assert node.stage.next_result(DEADLINE_S).ts_ms == 1
@@ -191,8 +195,7 @@ def test_a_reader_that_sleeps_loses_the_oldest_results(rig):
     node = rig(1).start()
     for ts_ms in range(1, 8):
         node.give(ts_ms)
-        wait_until(lambda: not node.landmarkers[0]._frames.qsize() and node.stage.waiting, "a result")
-    wait_until(lambda: node.stage.waiting + node.stage.dropped == 7, "all results")
+        wait_until(lambda ts_ms=ts_ms: node.stage.waiting + node.stage.dropped == ts_ms, "its result")
     assert node.stage.waiting == 4
     assert node.results(4) == [4, 5, 6, 7]
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from mediapipe.tasks.python.vision import PoseLandmarker
 
 from piapp.camera.capture import FrameSlot
 from piapp.camera.source import demo_clip
@@ -17,6 +18,7 @@ from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.errors import LandmarkerError, LandmarkerTimeoutError
 from piapp.landmarker import mediapipe as mediapipe_adapter
+from piapp.landmarker.litert.pipeline import PosePipeline
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, LiveStage, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
@@ -59,9 +61,9 @@ class Rig:
             if self._kind == "fake":
                 landmarker.hang()
             elif self._kind == "litert":
-                self._monkeypatch.setattr(landmarker._pipeline, "process", lambda *_: self.released.wait() and ())
+                self._monkeypatch.setattr(PosePipeline, "process", lambda *_: self.released.wait() and ())
             else:
-                self._monkeypatch.setattr(landmarker._task, "detect_async", lambda *_: None)
+                self._monkeypatch.setattr(PoseLandmarker, "detect_async", lambda *_: None)
 
     def fail(self) -> None:
         """The next frame raises where the runtime works on it."""
@@ -73,9 +75,9 @@ class Rig:
             if self._kind == "fake":
                 landmarker.fail(FAILURE)
             elif self._kind == "litert":
-                self._monkeypatch.setattr(landmarker._pipeline, "process", raising)
+                self._monkeypatch.setattr(PosePipeline, "process", raising)
             else:
-                self._monkeypatch.setattr(mediapipe_adapter, "_poses", raising)
+                self._monkeypatch.setattr(mediapipe_adapter, "read_poses", raising)
 
     def close(self) -> None:
         """Let go of what hangs, and stop."""

@@ -122,7 +122,7 @@ def test_download_from_nowhere_names_the_address():
 
 def test_an_archive_that_unpacks_for_ever(tmp_path, monkeypatch):
     """It is given up once it holds more than any package."""
-    monkeypatch.setattr(origin, "_DOWNLOAD_LIMIT", 4 << 20)
+    monkeypatch.setattr(origin, "DOWNLOAD_LIMIT", 4 << 20)
     path = tmp_path / "bomb.tgz"
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         filler = tarfile.TarInfo("package/filler")

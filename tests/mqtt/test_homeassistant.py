@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -29,12 +30,26 @@ class Clock:
         return self.now_s
 
 
+class LongestDelays(random.Random):
+    """Chance that always gives the longest delay, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        """The end of the range."""
+        self.asked.append((a, b))
+        return b
+
+
 class Home:
     """A node that announces itself under a prefix of its own, and somebody who listens there."""
 
     def __init__(self, broker, prefix: str, form: str, *, pictures: bool = False, zones: tuple[str, ...] = ()) -> None:
         self.prefix = prefix
         self.clock = Clock()
+        self.delays = LongestDelays()
         self.steps = 0
         overrides = [("mqtt.url", broker.url), ("homeassistant.prefix", prefix), ("homeassistant.discovery", form)]
         config = load_config(None, overrides=overrides, environ={}).config
@@ -42,7 +57,9 @@ class Home:
             Topics("piapp", prefix), "Hall", "", "0.1.0", "board", sends_pictures=pictures, zones=zones
         )
         self.publisher = Publisher(config.mqtt, config.publish, self.device.topics)
-        self.assistant = HomeAssistant(config.homeassistant, self.device, self.publisher, clock=self.clock)
+        self.assistant = HomeAssistant(
+            config.homeassistant, self.device, self.publisher, rng=self.delays, clock=self.clock
+        )
         self.listener = Subscriber(broker.port, f"{prefix}/#")
 
     def __enter__(self):
@@ -97,11 +114,13 @@ def test_announces_again_at_home_assistants_birth(mosquitto):
         home.assistant.tick()
         assert len(home.listener.of("config")) == 1
         home.listener.publish("ha-birth/status", b"online")
-        wait_until(lambda: home.assistant._announce_s is not None, "the birth to be heard")
-        assert 0.0 <= home.assistant._announce_s - home.clock.now_s <= MAX_DELAY_S
-        home.assistant._announce_s = home.clock.now_s + 1.0
+        wait_until(lambda: home.delays.asked == [(0.0, MAX_DELAY_S)], "the birth to be heard")
+        home.clock.now_s += MAX_DELAY_S - 0.1
         home.assistant.tick()
-        home.clock.now_s += 1.0
+        home.listener.publish("ha-birth/early", b"")
+        home.listener.wait_for("early")
+        assert len(home.listener.of("config")) == 1
+        home.clock.now_s += 0.1
         home.assistant.tick()
         home.listener.wait_for("config", 2)
         home.assistant.tick()
@@ -113,13 +132,13 @@ def test_announces_again_at_home_assistants_birth(mosquitto):
 def test_other_words_are_no_birth(mosquitto):
     """`offline`, nonsense, and a retained `online` from before change nothing."""
     early = Subscriber(mosquitto.port, "ha-other/#")
-    early._client.publish("ha-other/status", b"online", qos=1, retain=True).wait_for_publish(DEADLINE_S)
+    early.deliver("ha-other/status", b"online")
     with Home(mosquitto, "ha-other", "device") as home:
         for payload in (b"offline", b"\xff" * 1000, b""):
             early.publish("ha-other/status", payload)
         early.publish("ha-other/device/piapp_ha-other/config", b"not retained")  # heard after the others
         home.listener.wait_for("config", payload=b"not retained")
-        assert home.assistant._announce_s is None
+        assert home.delays.asked == []
     early.close()
 
 
@@ -217,9 +236,9 @@ def test_leaves_what_others_announced(mosquitto):
         "ha-others/device/piapp_other/config": json.dumps({"o": {"name": "piapp"}}).encode(),
     }
     for topic, payload in foreign.items():
-        others._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(DEADLINE_S)
+        others.deliver(topic, payload)
     outdated = "ha-others/sensor/piapp_ha-others/old/config"
-    others._client.publish(outdated, b'{"o":{"name":"piapp"}}', qos=1, retain=True).wait_for_publish(DEADLINE_S)
+    others.deliver(outdated, b'{"o":{"name":"piapp"}}')
     with Home(mosquitto, "ha-others", "off") as home:
         wait_until(lambda: home.moved({outdated}, set()), "our outdated entity to go")
         assert {topic: home.announced()[topic] for topic in foreign} == foreign

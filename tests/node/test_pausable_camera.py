@@ -18,9 +18,12 @@ class Device:
     def __init__(self, **options):
         self._options = {"fps": 100.0} | options
         self.cameras: list[FakeCamera] = []
+        self.busy = False
 
     def open(self):
         """Open it."""
+        if self.busy:
+            raise CameraNotFoundError("busy")
         assert all(camera.closed for camera in self.cameras), "the device is busy"
         self.cameras.append(FakeCamera(**self._options))
         return self.cameras[-1]
@@ -138,11 +141,7 @@ def test_a_device_that_others_use_meanwhile_is_an_error():
     frames = camera.frames()
     next(frames)
     camera.pause()
-
-    def busy():
-        raise CameraNotFoundError("busy")
-
-    camera._open_camera = busy
+    device.busy = True
     camera.resume()
     with pytest.raises(CameraNotFoundError, match="busy"):
         next(frames)

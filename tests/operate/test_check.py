@@ -48,7 +48,7 @@ def test_camera_gives_a_frame() -> None:
     """A source that gives a frame is well."""
     finding = check_camera(config(camera__source=f"file:{CLIP}"), NOT_INSTALLED)
     assert (finding.verdict, finding.part) == ("OK", "camera")
-    assert "640x480" in finding.words
+    assert "640x480" in finding.text
 
 
 def test_camera_that_is_not_there() -> None:
@@ -77,7 +77,7 @@ def test_broker_is_reached(mosquitto: Mosquitto) -> None:
     subscriber = Subscriber(mosquitto.port, "piapp/doc/#")
     finding = check_broker(config(mqtt__url=mosquitto.url))
     assert finding.verdict == "OK"
-    assert "MQTT 5" in finding.words
+    assert "MQTT 5" in finding.text
     subscriber.wait_for("check")
     subscriber.close()
     assert {message.leaf for message in subscriber.messages} == {"check"}
@@ -97,7 +97,7 @@ def test_access_list_that_refuses_is_told(start_mosquitto: Callable[..., Mosquit
     broker = start_mosquitto(lines=[f"acl_file {access}"])
     finding = check_broker(config(mqtt__url=broker.url))
     assert finding.verdict == "FAIL"
-    assert "piapp/doc/#" in finding.words
+    assert "piapp/doc/#" in finding.text
 
 
 @needs_openssl
@@ -146,7 +146,7 @@ def test_temperature_and_throttling(
     monkeypatch.setattr(hardware, "throttled", lambda: flags)
     finding = check_temperature(config())
     assert finding.verdict == verdict
-    assert words in finding.words
+    assert words in finding.text
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_service(state: Unit, verdict: str, words: str) -> None:
     """The unit's state decides, in words that name the next command."""
     finding = check_unit(state)
     assert finding.verdict == verdict
-    assert words in finding.words
+    assert words in finding.text
 
 
 # Of systemd/piapp.service, as `systemctl show` prints it.
@@ -195,10 +195,10 @@ def test_addresses_that_the_service_may_not_reach_are_named() -> None:
     """Broker and camera, each by name and by the addresses that are blocked, with the line that allows them."""
     finding = firewall(unit("active", **LOCAL_ONLY), **ELSEWHERE)
     assert finding.verdict == "FAIL"
-    assert "broker.example (198.51.100.7)" in finding.words
-    assert "cam.example (2001:db8::9)" in finding.words
-    assert "IPAddressAllow=198.51.100.7 2001:db8::9" in finding.words
-    assert "deploy/install.sh" in finding.words
+    assert "broker.example (198.51.100.7)" in finding.text
+    assert "cam.example (2001:db8::9)" in finding.text
+    assert "IPAddressAllow=198.51.100.7 2001:db8::9" in finding.text
+    assert "deploy/install.sh" in finding.text
 
 
 def test_a_drop_in_lets_addresses_through() -> None:
@@ -219,7 +219,7 @@ def test_a_name_server_that_the_service_may_not_ask(monkeypatch: pytest.MonkeyPa
     """A name is worth nothing when who knows its address is blocked; an address needs nobody."""
     monkeypatch.setattr(allow_list, "name_servers", lambda: ["203.0.113.53"])
     finding = firewall(unit("active", **LOCAL_ONLY), camera__source="rtsp://cam.example/live")
-    assert "cam.example (2001:db8::9, 203.0.113.53)" in finding.words
+    assert "cam.example (2001:db8::9, 203.0.113.53)" in finding.text
     assert firewall(unit("active", **LOCAL_ONLY), camera__source="rtsp://192.168.1.9/live").verdict == "OK"
 
 
@@ -231,15 +231,15 @@ def test_a_name_without_an_address_is_named() -> None:
 
     finding = check_firewall(config(mqtt__url="mqtt://broker.example"), unit("active", **LOCAL_ONLY), unknown)
     assert finding.verdict == "NOTE"
-    assert "broker.example" in finding.words
+    assert "broker.example" in finding.text
 
 
 def test_before_the_installation_an_address_elsewhere_is_a_note() -> None:
     """Nothing is blocked yet, and the installer allows it."""
     finding = firewall(NOT_INSTALLED, camera__source="rtsp://203.0.113.5/live")
     assert finding.verdict == "NOTE"
-    assert "203.0.113.5" in finding.words
-    assert "install.sh" in finding.words
+    assert "203.0.113.5" in finding.text
+    assert "install.sh" in finding.text
 
 
 def test_clock_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:

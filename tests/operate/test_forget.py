@@ -11,7 +11,7 @@ from piapp.errors import BrokerError, UsageError
 from piapp.mqtt import discovery
 from piapp.mqtt.topics import Topics
 from piapp.operate.forget import forget
-from tests.mosquitto import DEADLINE_S, Subscriber, free_port, wait_until
+from tests.mosquitto import Subscriber, free_port, wait_until
 
 
 def config(url: str, *overrides: tuple[str, str]):
@@ -35,7 +35,7 @@ def hold(broker, messages: dict[str, bytes]) -> None:
     """Publish retained messages and wait until the broker has them."""
     publisher = Subscriber(broker.port, "none")
     for topic, payload in messages.items():
-        publisher._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(DEADLINE_S)
+        publisher.deliver(topic, payload)
     publisher.close()
 
 

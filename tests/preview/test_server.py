@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from piapp import draw
 from piapp.config.load import default_config, load_config
 from piapp.draw import EDGE_GREY
 from piapp.errors import ConfigError, PreviewError
@@ -180,8 +181,7 @@ def test_too_many_viewers_are_turned_away(serve):
 
 def test_a_stalled_viewer_delays_nobody(serve):
     """What it does not take is dropped; little waits for it, and it sees what is new when it reads again."""
-    page = serve()
-    page.preview.viewers._period_s = 0.0
+    page = serve(every_frame=True)
     stalled, reader = page.view(receive_buffer=4096), page.view()
     page.wait_for_viewers(2)
     for ts_ms in range(1, 1001):
@@ -194,19 +194,18 @@ def test_a_stalled_viewer_delays_nobody(serve):
     assert len(seen) < 300
 
 
-def test_a_picture_is_encoded_once_for_all_who_ask(serve):
+def test_a_picture_is_encoded_once_for_all_who_ask(serve, monkeypatch):
     """And only then; scaled to what a telephone shows."""
+    encoded = []
+    encode = draw.encode_jpeg
+    monkeypatch.setattr(draw, "encode_jpeg", lambda image: encoded.append(1) or encode(image))
     page = serve(pictures=True)
     page.preview.offer(result(1, image=True), state(1))
     answers = []
     askers = [threading.Thread(target=lambda: answers.append(page.ask("/picture?after=1"))) for _ in range(4)]
     for asker in askers:
         asker.start()
-    wait_until(lambda: len(page.preview.viewers._asking) == 4, "all to ask")
-    encoded = []
-    encoders = page.preview.viewers._encoders
-    encode = encoders["photo"]
-    encoders["photo"] = lambda image: encoded.append(1) or encode(image)
+    wait_until(lambda: page.preview.viewers.asking == 4, "all to ask")
     page.preview.offer(result(2, image=True), state(2))
     for asker in askers:
         asker.join(DEADLINE_S)
@@ -262,10 +261,10 @@ def test_a_consent_that_ends_while_somebody_waits(serve):
     answers = []
     asker = threading.Thread(target=lambda: answers.append(page.ask("/picture")))
     asker.start()
-    wait_until(lambda: page.preview.viewers._asking, "somebody to ask")
+    wait_until(lambda: page.preview.viewers.asking, "somebody to ask")
     page.put_consent(False)
     page.preview.offer(result(1, image=True), state(1))
-    page.preview.viewers.call(lambda: page.preview.viewers._answer("photo", None))
+    page.preview.viewers.call(lambda: page.preview.viewers._answer("photo", None))  # noqa: SLF001 - its time is over
     asker.join(DEADLINE_S)
     assert [answer.status for answer in answers] == [403]
 
@@ -522,14 +521,13 @@ def test_a_token_file_that_goes_before_the_start(serve, tmp_path):
     page = serve(token=TOKEN)
     (tmp_path / "token").unlink()
     with pytest.raises(ConfigError, match=r"preview\.token_file"):
-        type(page.preview)(page.preview._config, page.owner, pictures=False)
+        type(page.preview)(page.config, page.owner, pictures=False)
 
 
 def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
     """A stalled one, one that waits for a picture, one for zones, and a reader, who is told by the stream's end."""
     threads = set(threading.enumerate())
-    page = serve(pictures=True)
-    page.preview.viewers._period_s = 0.0
+    page = serve(pictures=True, every_frame=True)
     page.preview.tick = lambda: None
     page.view(receive_buffer=4096)
     reader = page.view()
@@ -546,8 +544,8 @@ def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
     askers = [threading.Thread(target=ask), threading.Thread(target=draw)]
     for asker in askers:
         asker.start()
-    wait_until(lambda: not page.preview._changes.empty(), "a change that waits")
-    wait_until(lambda: page.preview.viewers._asking, "somebody to ask")
+    wait_until(lambda: page.preview.waiting_changes, "a change that waits")
+    wait_until(lambda: page.preview.viewers.asking, "somebody to ask")
     for ts_ms in range(1, 500):
         page.preview.offer(result(ts_ms), state(ts_ms))
         reader.next("frame")
@@ -557,7 +555,7 @@ def test_it_ends_in_time_with_viewers_of_all_kinds(serve):
     assert reader.ends()
     for asker in askers:
         asker.join(DEADLINE_S)
-    assert page.preview._changes.empty()
+    assert page.preview.waiting_changes == 0
     page.preview.offer(result(1000), state(1000))
     page.preview.event(b"{}")
     own = {thread for thread in threading.enumerate() if thread.name == "preview"} - threads
@@ -572,10 +570,16 @@ def test_a_failure_of_the_thread_is_surfaced(serve, monkeypatch):
 
     monkeypatch.setattr("uvicorn.Server.serve", fail)
     page = serve()
-    wait_until(lambda: page.preview._failure, "the failure")
-    with pytest.raises(ZeroDivisionError):
-        page.preview.raise_if_failed()
-    page.preview._failure = None
+    page.expected = (ZeroDivisionError,)
+
+    def failed() -> bool:
+        try:
+            page.preview.raise_if_failed()
+        except ZeroDivisionError:
+            return True
+        return False
+
+    wait_until(failed, "the failure")
 
 
 def test_without_the_libraries(monkeypatch):

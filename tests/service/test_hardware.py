@@ -13,7 +13,7 @@ from piapp.service import hardware
 def files(monkeypatch):
     """Pretend that only these files are there: {path: text}."""
     texts: dict[str, str] = {}
-    monkeypatch.setattr(hardware, "_read", texts.get)
+    monkeypatch.setattr(hardware, "read_file", texts.get)
     return texts
 
 
@@ -25,9 +25,9 @@ def vcgencmd(monkeypatch, tmp_path, files):
         command = tmp_path / "vcgencmd"
         command.write_text(f"#!/bin/sh\n{script}\n")
         command.chmod(command.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setattr(hardware, "_vcgencmd", lambda: str(command))
+        monkeypatch.setattr(hardware, "vcgencmd", lambda: str(command))
 
-    monkeypatch.setattr(hardware, "_vcgencmd", lambda: None)
+    monkeypatch.setattr(hardware, "vcgencmd", lambda: None)
     return make
 
 
@@ -48,7 +48,7 @@ def test_the_firmwares_bits_have_names(value, now, since_boot):
 def test_throttling_is_read_from_the_kernel_before_a_program_is_asked(files, vcgencmd):
     """Its file holds hexadecimal digits without 0x."""
     vcgencmd("exit 1")
-    files[hardware._THROTTLED_FILES[0]] = "50000\n"
+    files[hardware.THROTTLED_FILES[0]] = "50000\n"
     assert hardware.throttled() == ([], ["under_voltage", "throttled"])
 
 
@@ -65,7 +65,7 @@ def test_throttling_is_read_from_the_kernel_before_a_program_is_asked(files, vcg
 )
 def test_whatever_the_firmwares_program_says(vcgencmd, monkeypatch, script, found):
     """An answer, an error, nothing, or no end: never an exception, which would end the node."""
-    monkeypatch.setattr(hardware, "_ANSWER_TIMEOUT_S", 0.3 if "sleep" in script else 20.0)
+    monkeypatch.setattr(hardware, "ANSWER_TIMEOUT_S", 0.3 if "sleep" in script else 20.0)
     vcgencmd(script)
     assert hardware.throttled() == found
 

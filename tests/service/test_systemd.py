@@ -45,7 +45,7 @@ def supervisor(manager: Manager, now: list[float], watchdog: float | None = 20.0
 def test_ready_follows_the_first_result(manager: Manager) -> None:
     """Nothing but a result makes the service ready, and it is said once."""
     node = supervisor(manager, [0.0])
-    node.say("loading the model")
+    node.set_status("loading the model")
     node.alive()
     assert not manager.count("READY=1")
     node.result(10.0, 0)
@@ -85,7 +85,7 @@ def test_status_line_sums_up_the_last_seconds(manager: Manager, people: int, wor
 def test_without_a_manager_everything_is_silent() -> None:
     """Outside a service nothing is sent and nothing fails."""
     node = Supervisor(notifier({}), watchdog_s({}))
-    node.say("x")
+    node.set_status("x")
     node.result(1.0, 1)
     node.stopping()
 

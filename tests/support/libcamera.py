@@ -868,7 +868,7 @@ def _modules(manager: FakeCameraManager) -> dict[str, types.ModuleType]:
     )
     libcamera.controls, libcamera.properties = controls, properties
     libcamera.CameraManager = types.SimpleNamespace(singleton=lambda: manager)
-    libcamera._libcamera = libcamera
+    libcamera._libcamera = libcamera  # noqa: SLF001 - upstream's name, which picamera2 asks for
     kms: Any = types.ModuleType("pykms")
     kms.PixelFormat = mock.MagicMock()
     return {

@@ -16,7 +16,7 @@ import pytest
 from piapp.watch.keys import Choice, Key
 from piapp.watch.model import Overview
 from piapp.watch.page import ASCII, UNICODE
-from piapp.watch.session import Inbox, _Session, signs
+from piapp.watch.session import Inbox, Session, signs
 from tests.e2e.node import PIAPP, clean_environment, piapp
 from tests.mosquitto import DEADLINE_S, Subscriber, wait_until
 from tests.watch.messages import event, frame, info, person, state
@@ -34,7 +34,7 @@ def publish(broker, *messages, retain=False, **login):
     """Send (topic, payload) pairs and wait until the broker has them."""
     publisher = Subscriber(broker.port, "piapp/#", **login)
     for topic, payload in messages:
-        publisher._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
+        publisher.deliver(topic, payload, retain=retain)
     publisher.close()
 
 
@@ -197,7 +197,7 @@ def run(inbox, choice, *script):
     """A session with scripted keys."""
     subscriber = FakeSubscriber()
     terminal = FakeTerminal(subscriber, script)
-    session = _Session("mqtt://x", Overview("piapp"), inbox, subscriber, choice)
+    session = Session("mqtt://x", Overview("piapp"), inbox, subscriber, choice)
     session.run(terminal, threading.Event(), UNICODE)
     return terminal
 

@@ -15,6 +15,9 @@ from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
 from piapp.errors import LandmarkerError
 from piapp.landmarker.litert import LiveLandmarker, OfflineLandmarker, read_models
+from piapp.landmarker.litert.crop import Cropper
+from piapp.landmarker.litert.network import Network
+from piapp.landmarker.litert.pipeline import PosePipeline
 from piapp.landmarker.model import find_model
 from piapp.types import Frame
 from tests.mosquitto import DEADLINE_S
@@ -76,10 +79,8 @@ def test_it_starts_no_thread(caller, pictures):
 def test_a_second_frame_in_flight_is_refused(caller, pictures, monkeypatch):
     """Nothing queues; afterwards it works on."""
     begun, go_on = threading.Event(), threading.Event()
-    run = caller.landmarker._pipeline._reader._landmarks.run
-    monkeypatch.setattr(
-        caller.landmarker._pipeline._reader._landmarks, "run", lambda: (begun.set(), go_on.wait(DEADLINE_S), run())
-    )
+    run = Network.run
+    monkeypatch.setattr(Network, "run", lambda network: (begun.set(), go_on.wait(DEADLINE_S), run(network)))
     thread = threading.Thread(target=caller.landmarker.submit, args=(frame(10, pictures[0]),))
     thread.start()
     assert begun.wait(DEADLINE_S)
@@ -102,10 +103,10 @@ def test_timestamps_must_increase(caller, pictures):
 def test_a_failure_is_told_with_its_reason(caller, pictures, monkeypatch):
     """The frame gets no result."""
 
-    def fail(_image: np.ndarray, _ts_ms: int) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError("the ceiling fell down")
 
-    monkeypatch.setattr(caller.landmarker._pipeline, "process", fail)
+    monkeypatch.setattr(PosePipeline, "process", fail)
     with pytest.raises(LandmarkerError, match=r"the landmarker failed: ZeroDivisionError\('the ceiling fell down'\)"):
         caller.landmarker.submit(frame(10, pictures[0]))
     assert caller.heard == []
@@ -130,33 +131,30 @@ def test_pictures_of_another_form_are_refused(image):
 
 def test_the_turn_is_free_while_a_network_computes_and_after_it_failed(caller, pictures, monkeypatch):
     """Others run Python meanwhile; one that fails does not keep them out."""
-    turn, pipeline, held = caller.turn, caller.landmarker._pipeline, []
+    turn, held = caller.turn, []
 
-    def fail() -> None:
+    def fail(_network: Network) -> None:
         held.append(turn.locked())
         raise LandmarkerError("no more")
 
-    cut = pipeline._reader._landmarks_crop.cut
-    monkeypatch.setattr(pipeline._reader._landmarks, "run", fail)
-    monkeypatch.setattr(pipeline._reader._landmarks_crop, "cut", lambda *args: (held.append(turn.locked()), cut(*args)))
+    cut = Cropper.cut
+    monkeypatch.setattr(Network, "run", fail)
+    monkeypatch.setattr(Cropper, "cut", lambda *args: (held.append(turn.locked()), cut(*args)))
     with pytest.raises(LandmarkerError, match="no more"):
         caller.landmarker.submit(frame(10, pictures[0]))
     assert held == [True, False]
     assert not turn.locked()
 
 
-def test_the_detector_runs_only_when_somebody_is_missing(pictures, monkeypatch):
+def test_the_detector_runs_only_when_somebody_is_missing(pictures, detector_runs):
     """Once with one person to find; with two, one of whom is never there, as often as configured, or in every frame."""
     for num_poses, further_people_hz, expected in ((1, 2.0, 1), (2, 2.0, 1), (2, 400.0, 2), (2, 0.0, len(pictures))):
         config = msgspec.structs.replace(CONFIG, num_poses=num_poses, further_people_hz=further_people_hz)
         landmarker = OfflineLandmarker(config, MODELS, video=True)
-        runs = []
-        detector = landmarker._pipeline._reader._detector
-        run = detector.run
-        monkeypatch.setattr(detector, "run", lambda run=run, runs=runs: (runs.append(1), run()))
+        detector_runs.clear()
         for number, picture in enumerate(pictures):
             assert len(landmarker.detect(picture, number + 1)) == 1
-        assert len(runs) == expected
+        assert len(detector_runs) == expected
         landmarker.close()
 
 

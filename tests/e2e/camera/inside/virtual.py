@@ -128,7 +128,8 @@ def rgb(nv12: np.ndarray, width: int, height: int) -> np.ndarray:
 def install(fps: float) -> Sensor:
     """Put all of it in place."""
     module.DmaAllocator = MemoryAllocator
-    Picamera2._get_raw_modes = lambda _camera: [{"format": NATIVE, "size": (640, 480)}]
+    # The virtual camera has no raw modes, and upstream has no other place to say so.
+    Picamera2._get_raw_modes = lambda _camera: [{"format": NATIVE, "size": (640, 480)}]  # noqa: SLF001
     Picamera2.sensor_modes = []  # as with USB cameras
     create, configuration, make_array = (
         Picamera2.create_video_configuration,
