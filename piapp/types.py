@@ -111,7 +111,7 @@ class PoseResult:
         size: (width, height) of the frame in pixels.
         poses: In the landmarker's order; empty when nobody is seen.
         inference_ns: From frame handed over to the landmarker to its callback.
-        image: The frame's picture, as in `Frame`; None unless the stage was told to keep pictures.
+        image: The frame's picture, as in `Frame`; None unless the stage keeps pictures.
     """
 
     ts_ms: int

@@ -133,8 +133,8 @@ class Child:
     def _ended(self) -> LandmarkerError:
         code = self._process.wait()
         self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip().splitlines()
-        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(words[-LAST_LINES:]))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return LandmarkerError(f"{self.variant.title}: ended with code {code}: " + "\n  ".join(lines[-LAST_LINES:]))
 
 
 def _settings(variant: Variant, broker: Broker, folder: str) -> list[tuple[str, str]]:

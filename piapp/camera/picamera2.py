@@ -1,6 +1,6 @@
 """Raspberry Pi cameras through Picamera2: `picamera2:`, `picamera2:1`.
 
-Owns the choice of the sensor's mode, controls, mirrors, deadlines and the words for what goes wrong. In-process
+Owns the choice of the sensor's mode, controls, mirrors, deadlines and the messages for what goes wrong. In-process
 recovery of libcamera is not trusted: a camera that stops ends the program, and the supervisor starts it again.
 """
 
@@ -26,7 +26,7 @@ from piapp.wording import did_you_mean
 log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
-# How often a waiting `frames` looks whether it was closed.
+# How often a waiting `frames` checks whether it was closed.
 POLL_S = 0.2
 
 # In Picamera2's names this is red, green, blue in memory.

@@ -102,7 +102,7 @@ def delete(
 ) -> None:
     """Delete cases."""
     if bool(ids) == all_:
-        raise UsageError("cases delete: name cases, or say --all")
+        raise UsageError("cases delete: name cases, or give --all")
     _, folder = _open(node, config, set_)
     for case in _chosen(folder, ids):
         folder.delete(case)

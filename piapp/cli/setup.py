@@ -64,9 +64,9 @@ def setup(
         typer.echo(f"the broker did NOT accept: {error}")
         raise typer.Exit(EXIT_SOME_FAILED) from error
     if finding.verdict == "FAIL":
-        typer.echo(f"the broker did NOT accept: {finding.words}")
+        typer.echo(f"the broker did NOT accept: {finding.text}")
         raise typer.Exit(EXIT_SOME_FAILED)
-    typer.echo(f"the broker accepted: {finding.words}")
+    typer.echo(f"the broker accepted: {finding.text}")
 
 
 def _ask(given: Answers, file: Path) -> Answers:

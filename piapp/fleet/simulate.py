@@ -32,8 +32,8 @@ POLL_S = 0.2
 # Every node says goodbye and its topics are taken back.
 WORKERS_STOP_S = 30.0 + STOP_S
 
-Tell = Callable[[str], None]
-"""Told what is going on, in a line."""
+OnNews = Callable[[str], None]
+"""Called with what is going on, in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class Figures:
         return f"from publish to receipt p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {longest:.0f} ms"
 
 
-def simulate(plan: Plan, stop: threading.Event, tell: Tell) -> Figures:
+def simulate(plan: Plan, stop: threading.Event, on_news: OnNews) -> Figures:
     """Run the nodes until `stop` is set or the time is over.
 
     Raises:
@@ -238,7 +238,7 @@ def simulate(plan: Plan, stop: threading.Event, tell: Tell) -> Figures:
             while not stop.is_set() and (end_s is None or time.monotonic() < end_s):
                 reports.read(POLL_S)
                 if news := presence.update(time.monotonic(), reports.total("connected")):
-                    tell(news)
+                    on_news(news)
             seconds = time.monotonic() - started_s
     if not consumer.online:
         raise BrokerError(f"no node came online: {reports.problem or 'the broker passed on no status'}")

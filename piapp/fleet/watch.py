@@ -90,8 +90,10 @@ def _sum(nodes: Sequence[NodeView], now_s: float) -> str:
     status = Counter(node.status for node in nodes)
     versions = Counter(printable(node.version) or "unknown" for node in nodes)
     ill = sum(bool(node.problems(now_s)) for node in nodes)
-    told = ", ".join(f"{count} with {version}" for version, count in versions.most_common())
-    return f"{len(nodes)} nodes: {status['online']} online, {ill} with problems" + (f"; {told}" if told else "")
+    versions_text = ", ".join(f"{count} with {version}" for version, count in versions.most_common())
+    return f"{len(nodes)} nodes: {status['online']} online, {ill} with problems" + (
+        f"; {versions_text}" if versions_text else ""
+    )
 
 
 def _span(seconds: float | None) -> str:

@@ -26,7 +26,7 @@ from piapp.types import Frame, Pose, PoseResult
 
 log = logging.getLogger(__name__)
 
-# How often a worker that waits for a result looks whether the landmarker has failed or is to stop.
+# How often a worker that waits for a result checks whether the landmarker has failed or is to stop.
 LOOK_PERIOD_S = 0.5
 
 # How long a worker that waits for a frame keeps the turn.
@@ -109,7 +109,7 @@ class LiveStage:
         take: Waits so many seconds for a frame; None when there is none.
         workers: How many landmarkers take frames in turn. Each tracks people on its own.
         max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
-        keep_images: Whether results carry their pictures. Without, nothing refers to a picture once it was looked at.
+        keep_images: Whether results carry their pictures. Without, nothing refers to a picture once it was processed.
 
     Attributes:
         resting: Nobody has been there for long: frames in which nothing moved get an empty result without inference.

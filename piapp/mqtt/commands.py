@@ -180,8 +180,8 @@ class Commands:
             self._waiting.put_nowait(Request(command, parameters, reply_to, correlation_data))
         except (ValueError, RecursionError, queue.Full) as error:
             self.refused += 1
-            words = "busy; ask again later" if isinstance(error, queue.Full) else str(error)
-            self._answer(reply_to, correlation_data, _transaction(incoming.payload), error=words)
+            reason = "busy; ask again later" if isinstance(error, queue.Full) else str(error)
+            self._answer(reply_to, correlation_data, _transaction(incoming.payload), error=reason)
 
     def take(self) -> Request | None:
         """The next request, oldest first; None when there is none. Main thread."""

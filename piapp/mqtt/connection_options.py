@@ -21,7 +21,7 @@ class ConnectionOptions:
     """How to connect; passwords and certificates are read anew at each attempt, so that they can be renewed.
 
     Attributes:
-        will_topic: Where the broker says `offline` when the connection breaks.
+        will_topic: Where the broker publishes `offline` when the connection breaks.
     """
 
     config: MqttConfig

@@ -1,4 +1,4 @@
-"""Why there is no connection, in words that say what to do. Pure: errors and reason codes in, one error out."""
+"""Why there is no connection, with what to do about it. Pure: errors and reason codes in, one error out."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def failure_from_error(error: OSError | ValueError, peer: Peer) -> ConnectionFai
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_failure(error, peer)
     if isinstance(error, ssl.SSLError):
-        return _failed("tls", peer, f"TLS failed: {_tls_words(error)}; does this port speak TLS with these files?")
+        return _failed("tls", peer, f"TLS failed: {_tls_text(error)}; does this port speak TLS with these files?")
     if isinstance(error, socket.gaierror):
         return _failed("name_not_found", peer, f"no address for {peer.host!r} ({error.strerror}); see mqtt.url and DNS")
     if isinstance(error, OSError) and error.filename:
-        words = f"{error.filename} cannot be read ({error.strerror}); see mqtt.tls and mqtt.password_file"
-        return _failed("files", peer, words)
+        text = f"{error.filename} cannot be read ({error.strerror}); see mqtt.tls and mqtt.password_file"
+        return _failed("files", peer, text)
     return _network_failure(error, peer)
 
 
 def failure_from_reason(name: str, peer: Peer) -> ConnectionFailedError:
-    """Name what a broker's reason code (CONNACK or DISCONNECT, by paho's name) says."""
+    """Name what a broker's reason code (CONNACK or DISCONNECT, by paho's name) means."""
     who = f"user {peer.username!r}" if peer.username else "a client without user name"
     client_id = repr(peer.client_id)
     known: Mapping[str, tuple[FailureReason, str]] = {
@@ -89,8 +89,8 @@ def failure_from_reason(name: str, peer: Peer) -> ConnectionFailedError:
             f"closed by the broker or the network; if that repeats, does another client use the id {client_id}?",
         ),
     }
-    reason, words = known.get(name, ("refused_by_broker", f"the broker says: {name}"))
-    return _failed(reason, peer, words)
+    reason, text = known.get(name, ("refused_by_broker", f"the broker says: {name}"))
+    return _failed(reason, peer, text)
 
 
 def no_connack(peer: Peer) -> ConnectionFailedError:
@@ -108,20 +108,20 @@ def closed_early(peer: Peer) -> ConnectionFailedError:
 
 
 def _certificate_failure(error: ssl.SSLCertVerificationError, peer: Peer) -> ConnectionFailedError:
-    words = error.verify_message
+    text = error.verify_message
     if error.verify_code in _EXPIRED:
-        return _failed("tls_expired", peer, f"broker's certificate: {words}; renew it, and see this machine's clock")
+        return _failed("tls_expired", peer, f"broker's certificate: {text}; renew it, and see this machine's clock")
     if error.verify_code in _HOST_MISMATCH:
-        return _failed("tls_host_name", peer, f"broker's certificate is not for {peer.host!r}: {words}; see mqtt.url")
+        return _failed("tls_host_name", peer, f"broker's certificate is not for {peer.host!r}: {text}; see mqtt.url")
     if error.verify_code in _NOT_STRICT:
         return _failed(
             "tls_strict",
             peer,
-            f"the broker's certificate or its authority is made in a form that this Python refuses: {words}; make the "
+            f"the broker's certificate or its authority is made in a form that this Python refuses: {text}; make the "
             "authority anew with the extension keyUsage=critical,keyCertSign,cRLSign (deploy/mosquitto/README.md shows "
             "how), or set mqtt.tls.verify_x509_strict = false",
         )
-    return _failed("tls_untrusted", peer, f"broker's certificate is not trusted: {words}; see mqtt.tls.ca")
+    return _failed("tls_untrusted", peer, f"broker's certificate is not trusted: {text}; see mqtt.tls.ca")
 
 
 def _network_failure(error: OSError | ValueError, peer: Peer) -> ConnectionFailedError:
@@ -134,9 +134,9 @@ def _network_failure(error: OSError | ValueError, peer: Peer) -> ConnectionFaile
     return _failed("closed", peer, f"connection failed: {error}")
 
 
-def _tls_words(error: Exception) -> str:
+def _tls_text(error: Exception) -> str:
     return str(getattr(error, "reason", None) or error).replace("_", " ").lower()
 
 
-def _failed(reason: FailureReason, peer: Peer, words: str) -> ConnectionFailedError:
-    return ConnectionFailedError(reason, f"broker {peer.url}: {words}")
+def _failed(reason: FailureReason, peer: Peer, text: str) -> ConnectionFailedError:
+    return ConnectionFailedError(reason, f"broker {peer.url}: {text}")

@@ -36,8 +36,8 @@ class _Held:
         return self.losses >= SUSPECT_AFTER
 
     @property
-    def told(self) -> bool:
-        """Whether the broker tells that it has come through: suspects are sent with QoS 1 whatever theirs is."""
+    def confirmed(self) -> bool:
+        """Whether the broker confirms that it has come through: suspects are sent with QoS 1 whatever theirs is."""
         return self.qos > 0 or self.suspect
 
     def through(self) -> None:
@@ -73,7 +73,7 @@ class RetainedTopics:
             return True
         if held.payload == payload and held.qos == qos:
             return False
-        if held.under_way and not held.told:
+        if held.under_way and not held.confirmed:
             held.through()  # the connection has outlived it
         if held.left_out and len(payload) < len(held.payload):
             held.left_out, held.losses, held.losses_alone = False, 0, 0
@@ -104,7 +104,7 @@ class RetainedTopics:
         alone = any(held.under_way and held.suspect for held in self._held.values())
         due = [(topic, held) for topic, held in self._held.items() if held.unsent and not held.left_out]
         for topic, held in sorted(due, key=lambda pair: pair[1].suspect):
-            qos = 1 if held.told else 0
+            qos = 1 if held.confirmed else 0
             if (qos and not acknowledged_too) or (held.suspect and (alone or self._any_under_way())):
                 continue
             held.unsent, held.under_way = False, True
@@ -114,7 +114,7 @@ class RetainedTopics:
     def lost(self) -> None:
         """The connection is gone; what was under way may be why."""
         under_way = [(topic, held) for topic, held in self._held.items() if held.under_way]
-        alone = sum(held.told for _, held in under_way) == 1
+        alone = sum(held.confirmed for _, held in under_way) == 1
         for topic, held in under_way:
             held.losses_alone += held.suspect and alone
             held.under_way = False
@@ -128,12 +128,12 @@ class RetainedTopics:
                 )  # fmt: skip
 
     def _any_under_way(self) -> bool:
-        return any(held.under_way and held.told for held in self._held.values())
+        return any(held.under_way and held.confirmed for held in self._held.values())
 
     def _done(self, held: _Held, code: int | None) -> None:
-        if code is None or not held.told:
+        if code is None or not held.confirmed:
             return  # `lost` counts it; or it has been written, which says little
         held.through()
         for other in self._held.values():
-            if other.under_way and not other.told:
+            if other.under_way and not other.confirmed:
                 other.through()  # it was written before, so the broker has taken it

@@ -27,10 +27,10 @@ KEEPALIVE_S = 60
 RECONNECT_MAX_S = 2
 
 OnMessage = Callable[[str, bytes], None]
-"""Told topic and payload, on paho's thread; must not block."""
+"""Called with topic and payload, on paho's thread; must not block."""
 
 OnLink = Callable[[bool], None]
-"""Told whether the broker is there and has taken a subscription, on paho's thread; must not block."""
+"""Called with whether the broker is there and has accepted a subscription, on paho's thread; must not block."""
 
 
 class Subscriber:
@@ -43,7 +43,7 @@ class Subscriber:
         topic_filters: What to listen to, with QoS 0.
         on_message: Called for each message.
         login: User, password, certificates and authority for `url`. None for an open `mqtt://` broker.
-        on_link: Called whenever the connection is lost or there again; may be told the same twice.
+        on_link: Called whenever the connection is lost or there again; may be called with the same twice.
 
     Raises:
         BrokerError: A file of `login` cannot be read; on entering: the broker cannot be reached or refuses.

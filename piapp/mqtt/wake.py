@@ -28,10 +28,10 @@ class Wake:
                 self._writer.send(b"\0")
 
     def clear(self) -> None:
-        """Wait anew from now on; what was set until now must be looked at after this call, not before."""
+        """Wait anew from now on; work that was left until now must be taken up after this call, not before."""
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(64)  # more than ever waits there
-        # Last: who sets it before this line has left its work where the caller is about to look.
+        # Last: who sets it before this line has left its work where the caller finds it next.
         self._is_set = False
 
     def wait(self, timeout_s: float) -> None:

@@ -136,7 +136,7 @@ class Node:
         running.callback(self._parts.outlets.begin_stop)
         if not self._open_camera(stop):
             return False
-        self._parts.supervisor.say("loading the model")
+        self._parts.supervisor.set_status("loading the model")
         self._parts.source.load(stop)
         if self._parts.source.lockstep:
             self._wait_for_broker(stop, LOCKSTEP_BROKER_WAIT_S)

@@ -257,7 +257,7 @@ class _Made:
             home=self._home,
             device=self._device,
             describe=lambda config: info(config, self._parts.model, self.source.description),
-            set_status=self.supervisor.say,
+            set_status=self.supervisor.set_status,
         )
 
     @cached_property

@@ -82,7 +82,9 @@ class BlackBox:
         self._utc_ms = utc_ms
         self._memory: deque[PoseResult] = deque(maxlen=MEMORY_RESULTS)  # full: the oldest goes
         self._open: _Open | None = None
-        self._jobs: queue.Queue[tuple[Case, list[Recorded]] | None] = queue.Queue(MAX_JOBS)  # full: left out, and said
+        self._jobs: queue.Queue[tuple[Case, list[Recorded]] | None] = queue.Queue(
+            MAX_JOBS
+        )  # full: left out, and logged
         self._thread = threading.Thread(target=self._run, name="cases", daemon=True)
 
     def start(self) -> None:

@@ -120,7 +120,7 @@ class Control:
         if self._ask_picture is None:
             raise ConfigError("publish.image is off: this node sends no pictures")
         if not self.watching.is_set():
-            raise ConfigError("paused: nothing is looked at; ask for `resume` first")
+            raise ConfigError("paused: no frames are processed; ask for `resume` first")
 
         def answer(data: dict[str, Any] | None, error: str | None) -> None:
             self._commands.answer(request, data=data, error=error)

@@ -1,4 +1,4 @@
-"""Pauses a running node: closes the camera, says so, and begins anew afterwards.
+"""Pauses a running node: closes the camera, publishes that, and begins anew afterwards.
 
 Owns what a pause does and the requests for it. When there is one, `piapp.node.pauses` decides.
 """

@@ -96,7 +96,7 @@ class PictureFeed:
             self._changed.notify()
 
     def ask(self, answer: Answer) -> None:
-        """Have the next result that is offered published, and say so.
+        """Have the next result that is offered published, and answer.
 
         Raises:
             ConfigError: Too many wait already.

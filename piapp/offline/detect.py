@@ -196,7 +196,7 @@ def run_detection(
         files: What to read.
         outputs: Where detections go.
         mode: What to take the files for.
-        advance: Gives what to tell the progress of a file to.
+        advance: Gives the function that is called with a file's progress.
 
     Returns:
         What went wrong, one error a file.

@@ -50,7 +50,7 @@ Results = Generator[Recorded | None]
 """Results with times from 0; None now and then while nothing comes."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done: in words, how much, and of how much (0: unknown)."""
+"""Called with what is done, how much of it, and of how much (0: unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def node_results(config: Config, node: str, stop: threading.Event) -> Results:
         ConfigError: The node sends landmarks that postures cannot be judged by.
     """
     topics = Topics(config.mqtt.base_topic, node)
-    waiting: queue.Queue[bytes] = queue.Queue(MAX_WAITING)  # full: what comes is dropped, and said
+    waiting: queue.Queue[bytes] = queue.Queue(MAX_WAITING)  # full: what comes is dropped, and logged
     line, heard, dropped = _TimeLine(), False, 0
 
     def take(_topic: str, payload: bytes) -> None:

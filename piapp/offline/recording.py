@@ -59,7 +59,7 @@ class RecordingError(PiappError, OSError):
     @staticmethod
     def exists(path: Path) -> RecordingError:
         """The file is there, and may not be replaced."""
-        return RecordingError(f"{path}: is there already; choose another name, or say --force")
+        return RecordingError(f"{path}: is there already; choose another name, or give --force")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +185,7 @@ def read_recording(path: Path) -> list[PoseResult]:
 def iterate_recording(path: Path) -> Iterator[Recorded]:
     """Yield a recording's results, with no more than one archive of them in memory.
 
-    An end that is missing, as after a crash, is said in the log.
+    An end that is missing, as after a crash, is logged.
 
     Raises:
         MediaError: The file is not there, or is not a recording.

@@ -61,7 +61,7 @@ def replay_files(
         paths: The recordings.
         config: The posture logic's.
         lines: Where events go.
-        advance: Gives what to tell the progress of a recording to.
+        advance: Gives the function that is called with a recording's progress.
 
     Returns:
         What went wrong, one error a file.

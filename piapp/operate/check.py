@@ -1,4 +1,4 @@
-"""`piapp check`: a doctor that looks at everything the node needs and says, a line each, OK or what to do.
+"""`piapp check`: checks everything that the node needs, and prints a line for each: OK, or what to do.
 
 Knows all parts, as `piapp.node.app` does, and changes nothing: the broker gets one message on a topic of its own.
 """
@@ -50,20 +50,20 @@ FIRST_YEAR = 2026
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look found.
+    """What one check found.
 
     Attributes:
         verdict: A note is worth knowing and does no harm.
-        words: What is there; for a failure also what to do.
+        text: What is there; for a failure also what to do.
     """
 
     part: str
     verdict: Verdict
-    words: str
+    text: str
 
     def line(self) -> str:
         """One line for people."""
-        return f"{self.verdict:4}  {self.part:11}  {self.words}"
+        return f"{self.verdict:4}  {self.part:11}  {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Unit:
         return self.properties.get("ActiveState", "")
 
 
-Look = Callable[[Config], Finding]
+Check = Callable[[Config], Finding]
 
 
 def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, running: bool = False) -> Iterator[Finding]:
@@ -101,7 +101,7 @@ def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, runn
     unit = read_unit()
     if running:
         unit = Unit(unit.properties | {"ActiveState": "active"})
-    looks: dict[str, Look] = {
+    checks: dict[str, Check] = {
         "camera": lambda config: check_camera(config, unit),
         "model": check_model,
         "broker": check_broker,
@@ -114,12 +114,12 @@ def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, runn
         "opencv": lambda _config: check_opencv(mend=mend),
     }
     if config.preview.enabled:
-        looks["live page"] = lambda config: check_page(config, unit)
-    if unknown := [part for part in parts if part not in looks]:
-        raise UsageError(f"check {unknown[0]}: there is no such part; expected {', '.join(looks)}")
-    for part in parts or looks:
+        checks["live page"] = lambda config: check_page(config, unit)
+    if unknown := [part for part in parts if part not in checks]:
+        raise UsageError(f"check {unknown[0]}: there is no such part; expected {', '.join(checks)}")
+    for part in parts or checks:
         try:
-            yield looks[part](config)
+            yield checks[part](config)
         except (PiappError, OSError) as error:
             yield Finding(part, "FAIL", str(error))
 
@@ -130,15 +130,15 @@ def check_camera(config: Config, unit: Unit) -> Finding:
         return Finding("camera", "OK", "in use by the service, which is running")
     found: Future[str] = Future()
     # In a thread, because a driver can hang for ever.
-    threading.Thread(target=_look_through, args=(config, found), name="check-camera", daemon=True).start()
+    threading.Thread(target=_read_one_frame, args=(config, found), name="check-camera", daemon=True).start()
     try:
         return Finding("camera", "OK", found.result(CAMERA_TIMEOUT_S))
     except TimeoutError:
-        words = f"{config.camera.source} does not answer within {CAMERA_TIMEOUT_S:g} s; restart the device"
-        return Finding("camera", "FAIL", words)
+        text = f"{config.camera.source} does not answer within {CAMERA_TIMEOUT_S:g} s; restart the device"
+        return Finding("camera", "FAIL", text)
 
 
-def _look_through(config: Config, found: Future[str]) -> None:
+def _read_one_frame(config: Config, found: Future[str]) -> None:
     try:
         started_s = time.monotonic()
         with closing(open_camera(config.camera)) as camera:
@@ -165,8 +165,8 @@ def check_broker(config: Config) -> Finding:
     options = ConnectionOptions(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
     version, refused = _try_broker(options)
     if refused:
-        words = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
-        return Finding("broker", "FAIL", words)
+        text = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
+        return Finding("broker", "FAIL", text)
     hint = "" if version == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
     secured = "TLS verified" if options.address.tls else "without TLS"
     if options.address.tls and not config.mqtt.tls.verify_x509_strict:
@@ -193,12 +193,12 @@ def _try_broker(options: ConnectionOptions) -> tuple[MqttVersion, str]:
 def check_clock(_config: Config) -> Finding:
     """Is the wall clock right? Only `t` in payloads depends on it, and TLS."""
     now = datetime.now(UTC)
-    words = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    text = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if now.year < FIRST_YEAR:
-        return Finding("clock", "FAIL", f"{words} is in the past; TLS fails until a time server was asked: timedatectl")
+        return Finding("clock", "FAIL", f"{text} is in the past; TLS fails until a time server was asked: timedatectl")
     if clock_is_synchronised():
-        return Finding("clock", "OK", f"{words}, synchronised")
-    return Finding("clock", "NOTE", f"{words}, not synchronised; messages say time_synced = false (timedatectl)")
+        return Finding("clock", "OK", f"{text}, synchronised")
+    return Finding("clock", "NOTE", f"{text}, not synchronised; messages say time_synced = false (timedatectl)")
 
 
 def check_page(config: Config, unit: Unit) -> Finding:
@@ -217,15 +217,15 @@ def check_temperature(config: Config) -> Finding:
     """Is it too hot, or the power supply too weak, now or since boot?"""
     temperature_c, flags = hardware.temperature_c(), hardware.throttled()
     now, since_boot = flags or ([], [])
-    words = f"{temperature_c:.0f} C" if temperature_c is not None else "no thermometer"
+    text = f"{temperature_c:.0f} C" if temperature_c is not None else "no thermometer"
     if "under_voltage" in now:
-        return Finding("temperature", "FAIL", f"{words}; the voltage is low: use the power supply made for the board")
+        return Finding("temperature", "FAIL", f"{text}; the voltage is low: use the power supply made for the board")
     limit_c = config.power.max_temp_c
     if now or (limit_c and temperature_c is not None and temperature_c >= limit_c):
-        return Finding("temperature", "FAIL", f"{words}, {', '.join(now) or 'hot'}: give it air or a heat sink")
+        return Finding("temperature", "FAIL", f"{text}, {', '.join(now) or 'hot'}: give it air or a heat sink")
     if since_boot:
-        return Finding("temperature", "NOTE", f"{words}; since boot there was {', '.join(since_boot)}")
-    return Finding("temperature", "OK", words + (", never throttled since boot" if flags else ""))
+        return Finding("temperature", "NOTE", f"{text}; since boot there was {', '.join(since_boot)}")
+    return Finding("temperature", "OK", text + (", never throttled since boot" if flags else ""))
 
 
 def check_disk() -> Finding:
@@ -251,13 +251,13 @@ def check_unit(unit: Unit) -> Finding:
     """Is the service installed, enabled and running?"""
     if not unit.installed:
         return Finding("service", "NOTE", "not installed as a service; sudo deploy/install.sh does that")
-    told = unit.properties.get("StatusText") or "no status"
+    status = unit.properties.get("StatusText") or "no status"
     restarts = unit.properties.get("NRestarts", "0")
     if unit.state != "active":
-        return Finding("service", "FAIL", f"{unit.state}: {told}; see: journalctl -u piapp -n 30")
+        return Finding("service", "FAIL", f"{unit.state}: {status}; see: journalctl -u piapp -n 30")
     if unit.properties.get("UnitFileState") != "enabled":
         return Finding("service", "FAIL", "runs and will not at the next boot; sudo systemctl enable piapp")
-    return Finding("service", "OK", f"{told}; restarted {restarts} times by itself since boot")
+    return Finding("service", "OK", f"{status}; restarted {restarts} times by itself since boot")
 
 
 def check_firewall(config: Config, unit: Unit, resolve: Callable[[str], list[str]] = allow_list.resolve) -> Finding:
@@ -277,8 +277,8 @@ def check_firewall(config: Config, unit: Unit, resolve: Callable[[str], list[str
         return Finding("firewall", "OK", "the service may reach its broker and camera")
     named = "; ".join(f"{host} ({', '.join(found)})" if found != [host] else host for host, found in blocked.items())
     if not unit.installed:
-        words = f"outside local networks: {named}; sudo deploy/install.sh lets the service reach that"
-        return Finding("firewall", "NOTE", words)
+        text = f"outside local networks: {named}; sudo deploy/install.sh lets the service reach that"
+        return Finding("firewall", "NOTE", text)
     line = f"IPAddressAllow={' '.join(dict.fromkeys(chain(*blocked.values())))}"
     return Finding(
         "firewall", "FAIL",
@@ -296,8 +296,8 @@ def check_egress(config: Config) -> Finding:
         return Finding("egress", "OK", "the landmarker's threads are refused internet sockets")
     if chosen_runtime(config.landmarker) != "mediapipe":
         return Finding("egress", "OK", "nothing to refuse: LiteRT opens no socket")
-    words = "sockets cannot be refused here, and MediaPipe reports usage to its vendor: apt-get install libseccomp2"
-    return Finding("egress", "FAIL", words)
+    text = "sockets cannot be refused here, and MediaPipe reports usage to its vendor: apt-get install libseccomp2"
+    return Finding("egress", "FAIL", text)
 
 
 def check_opencv(*, mend: bool = False) -> Finding:

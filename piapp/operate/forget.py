@@ -49,7 +49,7 @@ def forget(config: Config, node: str, *, force: bool = False) -> list[str]:
         filters = discovery.filters(config.homeassistant.prefix, device.id)
         held = _held(connection, [f"{topics.root}/#", *filters])
         if held.get(topics.status) == ONLINE and not force:
-            raise UsageError(f"{node} is online and would announce itself again; stop it first, or say --force")
+            raise UsageError(f"{node} is online and would announce itself again; stop it first, or give --force")
         known = [*discovery.all_topics(config.homeassistant.prefix, device), *_own_topics(topics)]
         # A broker that sends nothing to wildcards may still hold what is known to be ours.
         found = {topic: topic not in held or _may_go(topic, held[topic], topics) for topic in {*known, *held}}

@@ -1,4 +1,4 @@
-"""What the page is told, as server-sent events. Pure: values in, bytes out."""
+"""What the page is sent, as server-sent events. Pure: values in, bytes out."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Pages:
     """The routes.
 
     Args:
-        viewers: Who looks.
+        viewers: The page's viewers.
         owner: The node.
         ask: Has something done on the main thread.
         rules: Which pictures may be shown.
@@ -85,7 +85,7 @@ class Pages:
             return Response(media_type=Stream.media_type)
         viewer = self._viewers.enter()
         if viewer is None:
-            raise Refusal(503, f"{MAX_VIEWERS} viewers look already; close the page elsewhere")
+            raise Refusal(503, f"{MAX_VIEWERS} viewers are there already; close the page elsewhere")
         return Stream(self._viewers, viewer)
 
     async def _picture(self, request: Request) -> Response:

@@ -19,7 +19,7 @@ from piapp.errors import ConfigError
 # The server looks twice a second whether it is to end; the daemon does not wait longer for it.
 STOP_S = 0.5
 
-# Key of the report: name, what it says, and what one of the report's units is in Prometheus's.
+# Key of the report: name, description, and what one of the report's units is in Prometheus's.
 _GAUGES = {
     "uptime_s": ("uptime_seconds", "Time since the daemon started.", 1.0),
     "fps_in": ("camera_frames_per_second", "Frames that the camera gave.", 1.0),

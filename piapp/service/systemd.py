@@ -100,7 +100,7 @@ class Supervisor:
         """The one for the service manager that started this process, or for nobody."""
         return cls(notifier(), watchdog_s())
 
-    def say(self, text: str) -> None:
+    def set_status(self, text: str) -> None:
         """Set the status line that `systemctl status` shows."""
         self._notify(f"STATUS={text}")
 
@@ -115,10 +115,10 @@ class Supervisor:
         self._results += 1
         self._latency_ms += latency_ms
         if now_s - self._line_started_s >= STATUS_PERIOD_S:
-            self._say_how_it_goes(now_s, people)
+            self._report_progress(now_s, people)
 
     def paused(self) -> None:
-        """The node is ready, though it was told not to watch, and lives."""
+        """The node is ready, though it is paused, and lives."""
         if not self._ready:
             self._ready = True
             self._line_started_s = self._clock()
@@ -136,9 +136,9 @@ class Supervisor:
         """The node obeys a request to stop."""
         self._notify("STOPPING=1\nSTATUS=stopping")
 
-    def _say_how_it_goes(self, now_s: float, people: int) -> None:
+    def _report_progress(self, now_s: float, people: int) -> None:
         fps = self._results / (now_s - self._line_started_s)
-        self.say(f"{fps:.1f} frames/s, {self._latency_ms / self._results:.0f} ms, {_count(people)}")
+        self.set_status(f"{fps:.1f} frames/s, {self._latency_ms / self._results:.0f} ms, {_count(people)}")
         self._line_started_s, self._results, self._latency_ms = now_s, 0, 0.0
 
 

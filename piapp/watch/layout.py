@@ -27,7 +27,7 @@ def screen(watched: Overview, choice: Choice, page: Page) -> list[Text]:
 
 
 def plain_line(happening: Happening) -> str:
-    """One line of columns: local time, node, kind, words, marks; for people, `grep` and `awk`."""
+    """One line of columns: local time, node, kind, text, marks; for people, `grep` and `awk`."""
     moment = datetime.fromtimestamp(happening.at_s).astimezone()
     node = printable(happening.node) or "-"
     marks = ("  (late)" if happening.is_late else "") + ("  !!" if happening.is_alarm else "")
@@ -64,17 +64,17 @@ def _happening(happening: Happening, page: Page, *, names: bool) -> Text:
     line = Text(f"{page.clock(happening.at_s)} ")
     if names and happening.node:
         line.append(page.cell(printable(happening.node), name_width(page)) + " ")
-    words = f"{'late: ' if happening.is_late else ''}{'!! ' if happening.is_alarm else ''}{happening.text}"
-    return line.append(page.cut(words, page.width - line.cell_len), "bold red" if happening.is_alarm else "")
+    text = f"{'late: ' if happening.is_late else ''}{'!! ' if happening.is_alarm else ''}{happening.text}"
+    return line.append(page.cut(text, page.width - line.cell_len), "bold red" if happening.is_alarm else "")
 
 
 def _keys(watched: Overview, page: Page, *, is_open: bool) -> Text:
     if not page.has_keys:
-        words = "Ctrl-C quits"
+        text = "Ctrl-C quits"
     elif is_open:
-        words = "esc all nodes   up/down other node   q quit"
+        text = "esc all nodes   up/down other node   q quit"
     else:
-        words = "up/down choose   enter look   q quit"
+        text = "up/down choose   enter look   q quit"
     for count, what in ((watched.unreadable, "unreadable"), (watched.missed, "missed")):
-        words += f"   {count} {what}" if count else ""
-    return Text(page.cut(words), QUIET)
+        text += f"   {count} {what}" if count else ""
+    return Text(page.cut(text), QUIET)
