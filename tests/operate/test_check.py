@@ -110,7 +110,7 @@ def test_a_certificate_that_is_not_verified_strictly_is_named(
     trusted = {"mqtt__url": broker.url, "mqtt__tls__ca": str(authority)}
     finding = check_broker(config(**trusted, mqtt__tls__verify_x509_strict="false"))
     assert finding.verdict == "OK"
-    assert "mqtt.tls.verify_x509_strict = false" in finding.words
+    assert "mqtt.tls.verify_x509_strict = false" in finding.text
 
 
 def test_password_that_is_wrong_is_told(start_mosquitto: Callable[..., Mosquitto], tmp_path: Path) -> None:
