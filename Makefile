@@ -99,8 +99,10 @@ bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own lo
 
 FALL_MODEL := .cache/fall-model/bin/python
 
-fall-model: .cache/fall-model  ## make the fall detector again: simulate falls and life, train (25 min on one core)
+fall-model: .cache/fall-model  ## make the fall detector again: simulate falls and life, train twice (25 min on one core)
 	$(FALL_MODEL) -m models.falls.generate --out .cache/fall-windows
+	$(FALL_MODEL) -m models.falls.train --data .cache/fall-windows --nets 1 --epochs 4 --out .cache/fall-model/first.npz
+	$(FALL_MODEL) -m models.falls.mine --net .cache/fall-model/first.npz --out .cache/fall-windows
 	$(FALL_MODEL) -m models.falls.train --data .cache/fall-windows --out models/fall_detector.npz
 	sha256sum models/fall_detector.npz
 

@@ -26,10 +26,8 @@ def clip_samples(seed: int, index: int) -> list[Sample]:
     return [view for view in views if view is not None]
 
 
-def write_shard(path: Path, seed: int, first: int) -> None:
-    """Windows, labels, and the clip that each comes from."""
-    indices = range(first, first + CLIPS_A_SHARD)
-    views = [(index, view) for index in indices for view in clip_samples(seed, index)]
+def write_windows(path: Path, views: list[tuple[int, Sample]]) -> None:
+    """Write windows, labels, and the number of the clip that each comes from."""
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
         np.savez(
@@ -53,7 +51,8 @@ def main() -> None:
     for first in range(0, arguments.clips, CLIPS_A_SHARD):
         path = arguments.out / f"{arguments.seed}-{first:06d}.npz"
         if not path.exists():
-            write_shard(path, arguments.seed, first)
+            indices = range(first, first + CLIPS_A_SHARD)
+            write_windows(path, [(index, view) for index in indices for view in clip_samples(arguments.seed, index)])
             print(path, flush=True)
 
 

@@ -325,6 +325,14 @@ KINDS: dict[Activity, float] = {
     rests: 4, gets_up: 4, stumbles: 4, jumps: 2,
 }  # fmt: skip
 
+# What people do at home, by how often; a thirtieth of an hour each.
+DAILY: dict[Activity, float] = {
+    walks: 22, passes: 14, sits: 18, leans_in_chair: 8, bends: 14, squats: 5,
+    kneels: 3, drops_into_seat: 6, lies_on_bed: 1, drops_onto_bed: 0.5, rests: 2,
+    gets_up: 1, sits_on_floor: 1.5, lies_on_floor: 0.7, exercises: 0.8, stumbles: 0.5,
+    crawls: 0.6, toddles: 1, jumps: 0.5,
+}  # fmt: skip
+
 
 ON_FURNITURE = frozenset({drops_into_seat, drops_onto_bed, lies_on_bed})
 

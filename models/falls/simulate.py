@@ -28,12 +28,6 @@ from piapp.fall_model import monitor_of
 
 SEED = 7_000_000  # far from the seed of training
 ACTIVITIES_AN_HOUR = 30
-DAILY = {
-    life.walks: 22, life.passes: 14, life.sits: 18, life.leans_in_chair: 8, life.bends: 14, life.squats: 5,
-    life.kneels: 3, life.drops_into_seat: 6, life.lies_on_bed: 1, life.drops_onto_bed: 0.5, life.rests: 2,
-    life.gets_up: 1, life.sits_on_floor: 1.5, life.lies_on_floor: 0.7, life.exercises: 0.8, life.stumbles: 0.5,
-    life.crawls: 0.6, life.toddles: 1, life.jumps: 0.5,
-}  # fmt: skip
 
 
 def first_fall_s(clip: Clip, config: Config, rng: np.random.Generator, *, recommended: bool = False) -> float | None:
@@ -72,7 +66,7 @@ def judge_life(config: Config, hours: float) -> None:
     wrong: Counter[str] = Counter()
     for index in range(activities):
         rng = np.random.default_rng([SEED + 1, index])
-        clip = life.random_life(rng, DAILY)
+        clip = life.random_life(rng, life.DAILY)
         if first_fall_s(clip, config, rng) is not None:
             wrong[clip.kind] += 1
     low, high = (share * ACTIVITIES_AN_HOUR for share in wilson(wrong.total(), activities))
