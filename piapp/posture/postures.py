@@ -1,7 +1,8 @@
 """What posture a body is in: a judgement for each result, and the one that is kept.
 
 Owns the rules. They follow how a body carries its weight: trunk over stretched legs (standing), trunk over a seat
-beside the feet (sitting), over bent legs and feet (squatting), leaning over legs that stand (bending), or lying.
+beside the feet (sitting), over bent legs and feet or on the knees (squatting), leaning over legs that stand (bending),
+or lying.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _BENDING_TRUNK_DEG = 45.0
 _BENDING_KNEE_DEG = 103.0
 # Angle of the knees below which an upright trunk on upright thighs kneels, which counts as squatting. Guess.
 _KNEELING_KNEE_DEG = 110.0
+# Lean of the shanks, knees before feet, from which one kneels, which counts as squatting too. Guess between squats, 22
+# to 37, and level.
+_KNEELING_SHANK_DEG = 55.0
 # Inclination of the thighs from which one sits or squats. Measured: standing and walking 0 to 32, chairs 46 to 90.
 _SEATED_THIGH_DEG = 42.0
 # Inclination of the thighs up to which a squat is only half-way. Measured: bottoms 62 to 98.
@@ -97,6 +101,8 @@ def propped(features: Features, config: PostureConfig) -> bool:
 def _seated(features: Features, held: Posture) -> Posture:
     if features.hips_m < _FLOOR_HIPS_M:
         return "sitting"
+    if features.shank_deg > _KNEELING_SHANK_DEG:
+        return "squatting"
     # In doubt people sit, the more so half-way down, where nobody stays without a seat; and nobody slips from a seat
     # into a squat, or back, without a clear sign.
     favour = {"sitting": 1.2, "squatting": 0.0}.get(held, 0.6) + (0.6 if features.thigh_deg < HALF_THIGH_DEG else 0)

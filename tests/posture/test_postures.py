@@ -15,6 +15,8 @@ STANCES = {
     "sit on the floor": (stick.SIT_FLOOR, "sitting"),
     "squat": (stick.SQUAT, "squatting"),
     "kneel": (stick.KNEEL, "squatting"),
+    "kneel, leaning back": (stick.KNEEL_BACK, "squatting"),
+    "sit on the heels": (stick.SIT_HEELS, "sitting"),
     "bend": (stick.BEND, "bending"),
     "push-up": (stick.PLANK, "bending"),
     "on the back": (stick.LIE_BACK, "lying"),
