@@ -14,7 +14,7 @@ from piapp.types import FloatArray, ImageArray
 # Even where nothing moves an inference is made so often: whoever lies still and was not found may be found yet.
 RECHECK_MS = 30_000
 # Width in pixels to which a picture is thinned; cells of `_CELL` x `_CELL` of these are averaged. At 640 pixels a cell
-# is 16 pixels wide: half the height of the smallest body that is judged (posture.min_scale_px).
+# is 16 pixels wide: half the height of the smallest body that is judged.
 WIDTH_PX, _CELL = 160, 4
 # Grey levels of 255 by which a cell must differ, and how often the usual difference of all cells that must be: noise of
 # a camera at night is 10 levels a pixel, a quarter of that a cell.
