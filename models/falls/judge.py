@@ -19,7 +19,7 @@ import numpy as np
 
 from piapp.config.load import default_config
 from piapp.offline.recording import read_recording
-from piapp.posture.fall_decision import FALL_THRESHOLDS, could_be_a_fall
+from piapp.posture.fall_decision import FALL_THRESHOLDS, WINDOWS, could_be_a_fall, favour, logit
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow, Window
 from piapp.posture.geometry import read_body
@@ -37,7 +37,8 @@ class Film:
     Attributes:
         group: Films of the same fall have the same.
         tracks: Windows of each track.
-        scores: (ts_ms, least logit of three windows) wherever a body came down as in falls.
+        score: The highest logit of three windows, with what else speaks for a fall, wherever a body came down as in
+            falls.
         by_rules: Times of falls that the rules found, ms.
     """
 
@@ -47,20 +48,16 @@ class Film:
     impact_s: float | None
     tracks: list[list[Window]]
     by_rules: list[int] = field(default_factory=list)
-    scores: list[tuple[int, float]] = field(default_factory=list)
+    score: float = -99.0
 
     @property
     def collection(self) -> str:
         """The set it belongs to."""
         return self.name.split("/")[0]
 
-    @property
-    def score(self) -> float:
-        """The highest score; more where the rules agree, as `FallDecision` makes it easier there."""
-        return max((score + self._ease(ts_ms) for ts_ms, score in self.scores), default=-99.0)
-
-    def _ease(self, ts_ms: int) -> float:
-        return 3.0 if any(0 <= ts_ms - rule_ms <= 3000 for rule_ms in self.by_rules) else 0.0
+    def agreed(self, ts_ms: int) -> bool:
+        """Whether the rules saw a fall just before."""
+        return any(0 <= ts_ms - rule_ms <= 3000 for rule_ms in self.by_rules)
 
 
 def windows_of(results: list[PoseResult]) -> list[list[Window]]:
@@ -112,15 +109,15 @@ def _group(name: str, impact: dict[str, Any]) -> str:
     return f"fall{(other or own).group(1)}"
 
 
-def score(films: list[Film], net: FallNet, windows: int = 3) -> None:
+def score(films: list[Film], net: FallNet) -> None:
     """Fill in scores."""
     for film in films:
-        film.scores = []
         for track in film.tracks:
             logits = [net.logit(window.channels) for window in track]
-            for i in range(windows - 1, len(track)):
-                if could_be_a_fall(track[i]):
-                    film.scores.append((track[i].ts_ms, min(logits[i - windows + 1 : i + 1])))
+            for i, window in enumerate(track[WINDOWS - 1 :]):
+                if could_be_a_fall(window.motion):
+                    bonus = favour(window.motion, agreed=film.agreed(window.ts_ms))
+                    film.score = max(film.score, min(logits[i : i + WINDOWS]) + bonus)
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
@@ -193,7 +190,7 @@ def main() -> None:
     sets = sorted({film.collection for film in films})
     for name, threshold in FALL_THRESHOLDS.items():
         print(f"\nSensitivity {name}:\n")
-        print(table(films, dict.fromkeys(sets, math.log(threshold / (1 - threshold)))))
+        print(table(films, dict.fromkeys(sets, logit(threshold))))
     for false_share in (0.005, 0.01, 0.02):
         print(f"\nThresholds from the other sets' calm films, {100 * false_share:.1f} % of them wrong:\n")
         print(table(films, leave_one_out(films, false_share)))

@@ -19,7 +19,7 @@ from models.falls.generate import VIEWS, write_windows
 from models.falls.landmarker import observe
 from models.falls.sight import stream
 from models.falls.windows import ERRORS, Sample
-from piapp.posture.fall_decision import could_be_a_fall
+from piapp.posture.fall_decision import came_down
 from piapp.posture.fall_net import FallNet
 
 SEED = 20261128
@@ -39,7 +39,7 @@ def mistakes(net: FallNet, seed: int, index: int) -> list[Sample]:
     found = []
     for _ in range(VIEWS):
         sight = observe(film(rng, clip), clip.size, rng, ERRORS.get(clip.kind, 1.0))
-        windows = [window for window in stream(sight) if could_be_a_fall(window)]
+        windows = [window for window in stream(sight) if came_down(window.motion)]
         wrong = [window.channels for window in windows if net.logit(window.channels) > LEAST_LOGIT]
         if len(wrong) > WINDOWS_A_VIEW:
             wrong = [wrong[i] for i in np.sort(rng.choice(len(wrong), WINDOWS_A_VIEW, replace=False))]

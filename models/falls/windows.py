@@ -79,7 +79,8 @@ def _choose_fall(clip: Clip, ends_s: np.ndarray, rng: Rng) -> tuple[np.ndarray, 
 
 
 def _choose_calm(windows: list[Window], rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    weight = np.array([0.1 + max(0.0, window.drop_m) * max(0.1, window.speed_m_s) for window in windows])
+    motions = [window.motion for window in windows]
+    weight = np.array([0.1 + max(0.0, motion.drop_m) * max(0.1, motion.speed_m_s) for motion in motions])
     count = min(_CALM_WINDOWS, len(windows))
     chosen = rng.choice(len(windows), count, replace=False, p=weight / weight.sum())
     return chosen, np.zeros(count)

@@ -1,9 +1,9 @@
 """When windows amount to a fall.
 
 Owns the decision about one person: the network must be sure three times in a row, the body must have come down, fast
-enough to have fallen and no faster than bodies fall, and the skeleton must be one of a body. The network need not be as
-sure when the rules have seen a fall, too. A decision is made once; the next one needs the network to have been unsure
-in between.
+enough to have fallen and no faster than bodies fall, must have ended low and within the picture, and the skeleton must
+be one of a body. The network need not be as sure when the rules have seen a fall, too, and must be surer of somebody who
+was not seen up. A decision is made once; the next one needs the network to have been unsure in between.
 """
 
 from __future__ import annotations
@@ -13,22 +13,34 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from piapp.posture.fall_features import Motion
 from piapp.posture.fall_window import Window
 
 Sensitivity = Literal["low", "normal", "high"]
 
 # Least probability in three windows in a row. Set on films that nothing was trained on; models/falls/README.md says
 # how many falls each finds and how many films it takes for a fall wrongly.
-FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.92, "normal": 0.82, "high": 0.62}
+FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.65, "normal": 0.45, "high": 0.26}
 
-_WINDOWS = 3
+WINDOWS = 3
 _WITHIN_MS = 500  # three windows in a row, one of which may be missing
 # Least and most of what bodies do that fall; more is a skeleton that jumps to something else.
 _DROP_M = (0.25, 2.5)
 _SPEED_M_S = (0.5, 5.0)
 _BONE_ERROR = 0.33
-_UNSURE = 0.5
-_EASED_LOGITS = 3.0  # how much less sure the network may be when the rules agree
+# How low a body must end: shoulders in picture or world, hips in both. Measured at the moment of decision: shoulders of
+# those who fell up to 0.63, hips up to 0.71; both higher in some who bend or walk.
+_SHOULDERS_M = 0.7
+_HIPS_M = 0.75
+# How far from the sides and the upper edge: who is cut off there is leaving the picture. Measured: falls 0.13 and more.
+_EDGE_M = 0.0
+# Shoulders that were never so high above the body's lowest joint: somebody on the floor or on all fours, or a skeleton
+# that sits on something. Measured: nine tenths of falls 0.88 and more, crawling children up to 0.81.
+_SEEN_UP_M = 0.9
+_BONE_ERROR_LOW = 0.22
+_UNSURE = 0.2
+# Logits by which the threshold is lower when the rules agree, and higher for somebody who was not seen up.
+_EASED, _RAISED = 2.0, 2.0
 _AGREED_MS = 3000
 
 
@@ -39,14 +51,18 @@ class LearntFall:
     Attributes:
         drop_m: By how much the shoulders came down.
         speed_m_s: Highest speed of the shoulders downwards, mean of picture and world.
+        shoulders_m: Their height in the end, the lower of picture and world.
+        hips_m: The hips' height in the end, the higher of the two.
         probability: The least of the three windows.
-        seconds: From the first of the windows to the last.
+        sure_s: For how long the network was sure.
     """
 
     drop_m: float
     speed_m_s: float
+    shoulders_m: float
+    hips_m: float
     probability: float
-    seconds: float
+    sure_s: float
 
 
 class FallDecision:
@@ -56,18 +72,17 @@ class FallDecision:
         threshold: One of `FALL_THRESHOLDS`.
     """
 
-    __slots__ = ("_agreed_ms", "_armed", "_eased", "_recent", "_threshold")
+    __slots__ = ("_agreed_ms", "_armed", "_recent", "_threshold")
 
     def __init__(self, threshold: float) -> None:
-        self.use(threshold)
+        self._threshold = threshold
         self._agreed_ms: int | None = None
-        self._recent: deque[tuple[int, float]] = deque(maxlen=_WINDOWS)
+        self._recent: deque[tuple[int, float]] = deque(maxlen=WINDOWS)
         self._armed = True
 
     def use(self, threshold: float) -> None:
         """Take another threshold from the next window on."""
         self._threshold = threshold
-        self._eased = threshold / (threshold + (1 - threshold) * math.exp(_EASED_LOGITS))
 
     def agree(self, ts_ms: int) -> None:
         """The rules have seen a fall, which makes the threshold easier for three seconds."""
@@ -79,17 +94,38 @@ class FallDecision:
         self._armed = self._armed or probability < _UNSURE
         least = min(probability for _, probability in self._recent)
         span_ms = self._recent[-1][0] - self._recent[0][0]
-        together = len(self._recent) == _WINDOWS and span_ms <= _WITHIN_MS
+        together = len(self._recent) == WINDOWS and span_ms <= _WITHIN_MS
+        if not (self._armed and together and could_be_a_fall(window.motion)):
+            return None
         agreed = self._agreed_ms is not None and window.ts_ms <= self._agreed_ms + _AGREED_MS
-        sure = least >= (self._eased if agreed else self._threshold)
-        if not (self._armed and together and sure and could_be_a_fall(window)):
+        if logit(least) + favour(window.motion, agreed=agreed) < logit(self._threshold):
             return None
         self._armed = False
-        return LearntFall(window.drop_m, window.speed_m_s, least, span_ms / 1000)
+        motion = window.motion
+        numbers = (motion.drop_m, motion.speed_m_s, motion.shoulders_m, motion.hips_m)
+        return LearntFall(*numbers, least, span_ms / 1000)
 
 
-def could_be_a_fall(window: Window) -> bool:
-    """Whether a body came down in it as falling bodies do."""
-    down = _DROP_M[0] <= window.drop_m <= _DROP_M[1]
-    fast = _SPEED_M_S[0] <= window.speed_m_s <= _SPEED_M_S[1]
-    return down and fast and window.bone_error < _BONE_ERROR
+def came_down(motion: Motion) -> bool:
+    """Whether a body came down as falling bodies do."""
+    down = _DROP_M[0] <= motion.drop_m <= _DROP_M[1]
+    fast = _SPEED_M_S[0] <= motion.speed_m_s <= _SPEED_M_S[1]
+    return down and fast and motion.bone_error < _BONE_ERROR
+
+
+def could_be_a_fall(motion: Motion) -> bool:
+    """Whether a body came down as falling bodies do, and ended low and within the picture."""
+    low = motion.shoulders_m <= _SHOULDERS_M and motion.hips_m <= _HIPS_M and motion.edge_m >= _EDGE_M
+    certain = motion.top_m >= _SEEN_UP_M or motion.bone_error <= _BONE_ERROR_LOW
+    return low and certain and came_down(motion)
+
+
+def favour(motion: Motion, *, agreed: bool) -> float:
+    """Logits to add to the network's for what else speaks for a fall; `agreed` says that the rules saw one."""
+    return (_EASED if agreed else 0.0) - (0.0 if motion.top_m >= _SEEN_UP_M else _RAISED)
+
+
+def logit(probability: float) -> float:
+    """The logit of a probability, of those that are all but 0 or 1 a large one."""
+    bounded = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(bounded / (1 - bounded))

@@ -8,6 +8,7 @@ most upright, in metres of the body's own size, and adds speeds.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -57,6 +58,10 @@ CHANNELS = _SPEEDS + len(_MOVING)
 
 _SPEED_STEPS = 3
 _LATELY = 10
+_SHOULDERS_ABOVE_LOWEST, _HIPS_ABOVE_LOWEST = 13, 14  # columns of a row
+_EDGES = (28, 29, 30)  # left, upper, right
+_TOP_STEPS = 5
+_END_STEPS = 3
 
 
 def measure_row(body: Body, size: tuple[int, int]) -> Array:
@@ -127,7 +132,32 @@ def _bone_error(body: Body) -> float:
     return min(1.0, float(np.add.reduce(np.abs(np.log(lengths) - _BONE_LOGS))) / len(_BONES))
 
 
-def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, float, float, float]:
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What a body did in a window, in numbers that a person can check; metres are of its own size.
+
+    Attributes:
+        drop_m: By how much the shoulders came down, the larger of picture and world.
+        speed_m_s: Mean of the highest speeds downwards in the picture and in the world, metres a second.
+        bone_error: Mean |log(length / usual length)| of the bones in the last second; high when the skeleton lies on
+            furniture, or on a body that the landmarker cannot make out.
+        top_m: How high the shoulders were above the body's lowest joint at their highest, in the world.
+        shoulders_m: How high they are at the end, the lower of picture and world.
+        hips_m: How high the hips are at the end, the higher of the two.
+        edge_m: How far the body is from the left, upper or right edge of the picture at the end, whichever is nearest;
+            below 0 it is cut off there.
+    """
+
+    drop_m: float
+    speed_m_s: float
+    bone_error: float
+    top_m: float
+    shoulders_m: float
+    hips_m: float
+    edge_m: float
+
+
+def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, Motion]:
     """A window's channels from its rows, oldest first.
 
     Args:
@@ -136,9 +166,7 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, f
         padded: (STEPS,) 1 where the track had not begun, 0 else.
 
     Returns:
-        (CHANNELS, STEPS) float32; by how much the shoulders came down, in metres, the larger of picture and world;
-        the mean of the two highest speeds downwards, in metres a second; how wrong the bones' lengths were in the last
-        second.
+        (CHANNELS, STEPS) float32, and what the body did.
     """
     columns = rows.T
     scale = _median(columns[SCALE])
@@ -146,6 +174,10 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, f
     heights = channels[:_HEIGHTS]
     heights[:] = (_floor_y(columns, scale) - columns.take(_PLACES, axis=0)) / scale
     drop_m = max(_drop_m(heights[0]), _drop_m(columns[SHOULDERS_M]))
+    top_m = float(np.add.reduce(np.sort(columns[_SHOULDERS_ABOVE_LOWEST])[-_TOP_STEPS:])) / _TOP_STEPS
+    shoulders_m = min(_at_the_end(heights[0]), _at_the_end(columns[_SHOULDERS_ABOVE_LOWEST]))
+    hips_m = max(_at_the_end(heights[1]), _at_the_end(columns[_HIPS_ABOVE_LOWEST]))
+    edge_m = min(_at_the_end(columns[edge]) for edge in _EDGES)
     channels[_HEIGHTS] = (columns[HIP_X] - rows[-1, HIP_X]) / scale
     channels[_WORLD:_GROWTH] = columns[SHOULDERS_M:]
     channels[_GROWTH] = np.log(columns[SCALE] / scale)
@@ -158,7 +190,13 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, f
     bone_error = float(np.add.reduce(columns[_BONES_WRONG, -_LATELY:])) / _LATELY
     np.maximum(channels, -5.0, out=channels)
     np.minimum(channels, 5.0, out=channels)
-    return channels.astype(np.float32), drop_m, speed_m_s, bone_error
+    motion = Motion(drop_m, speed_m_s, bone_error, top_m, shoulders_m, hips_m, edge_m)
+    return channels.astype(np.float32), motion
+
+
+def _at_the_end(values: Array) -> float:
+    """The mean of the last steps."""
+    return float(np.add.reduce(values[-_END_STEPS:])) / _END_STEPS
 
 
 def _median(values: Array) -> float:

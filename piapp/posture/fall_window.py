@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.posture.fall_features import ROW, STEPS, assemble, measure_row
+from piapp.posture.fall_features import ROW, STEPS, Motion, assemble, measure_row
 from piapp.posture.geometry import Array, Body
 from piapp.types import FloatArray
 
@@ -30,17 +30,12 @@ class Window:
     Attributes:
         ts_ms: When it ends.
         channels: (CHANNELS, STEPS) float32, what the network reads; see `fall_features`.
-        drop_m: By how much the shoulders came down, in metres.
-        speed_m_s: Mean of the highest speeds downwards in the picture and in the world, metres a second.
-        bone_error: Mean |log(length / usual length)| of the bones in the last second; high when the skeleton lies on
-            furniture, or on a body that the landmarker cannot make out.
+        motion: What the body did.
     """
 
     ts_ms: int
     channels: FloatArray
-    drop_m: float
-    speed_m_s: float
-    bone_error: float
+    motion: Motion
 
 
 class FallWindow:

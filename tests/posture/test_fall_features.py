@@ -15,6 +15,7 @@ from piapp.posture.fall_features import (
     SHOULDER_Y,
     SHOULDERS_M,
     STEPS,
+    Motion,
     assemble,
     measure_row,
 )
@@ -31,7 +32,7 @@ def body_of(stance: Stance, camera: stick.Camera = stick.FRONT) -> Body:
     return body
 
 
-def window_of(row_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, float, float, float]:
+def window_of(row_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, Motion]:
     rows = np.array([row_at(i) for i in range(STEPS)])
     return assemble(rows, np.zeros(STEPS), np.zeros(STEPS))
 
@@ -58,21 +59,23 @@ def test_a_picture_of_another_size_gives_the_same_window():
 def test_heights_in_the_picture_are_metres_above_where_the_feet_were():
     """Somebody who lies down in the second half is found low in both, and the drop and speed say so."""
     high, low = (measure_row(body_of(s, stick.SIDE), stick.SIZE) for s in (stick.STAND, stick.LIE_BACK))
-    channels, drop_m, speed_m_s, _ = window_of(lambda i: high if i < STEPS // 2 else low)
+    channels, motion = window_of(lambda i: high if i < STEPS // 2 else low)
     assert channels.shape == (CHANNELS, STEPS)
     assert channels.dtype == np.float32
     assert channels[0, 0] == pytest.approx(1.27, abs=0.1)
     assert channels[0, -1] < 0.3
-    assert drop_m > 1.0
-    assert speed_m_s > 2.0
+    assert motion.drop_m > 1.0
+    assert motion.speed_m_s > 2.0
+    assert motion.top_m > 1.1
+    assert max(motion.shoulders_m, motion.hips_m) < 0.3
 
 
 def test_who_stays_where_they_are_neither_drops_nor_is_fast():
     """A still body has no speed."""
     row = measure_row(body_of(stick.SIT), stick.SIZE)
-    channels, drop_m, speed_m_s, _ = window_of(lambda _: row)
-    assert drop_m == 0.0
-    assert speed_m_s == 0.0
+    channels, motion = window_of(lambda _: row)
+    assert motion.drop_m == 0.0
+    assert motion.speed_m_s == 0.0
     assert np.isfinite(channels).all()
     assert row[FOOT_Y] > row[SHOULDER_Y]
 

@@ -61,7 +61,7 @@ def test_the_network_decides_about_what_is_seen():
     assert falls(FallWatch(CONFIG, SureNet(0.01)), FALL) == []
     ((_, fall),) = falls(FallWatch(CONFIG, SureNet(0.99)), FALL)
     assert fall.score == pytest.approx(0.99)
-    assert set(fall.numbers) == {"drop_m", "speed_m_s", "probability", "seconds", "lost"}
+    assert set(fall.numbers) == {"drop_m", "speed_m_s", "shoulders_m", "hips_m", "probability", "sure_s", "lost"}
 
 
 def test_rules_that_agree_make_it_easier():

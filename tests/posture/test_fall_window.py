@@ -48,8 +48,8 @@ def test_the_rate_of_results_does_not_matter(fps: float):
     found = windows(stick.film(FALL, camera=stick.SIDE, fps=fps))
     at_ms = 4000
     one = next(window for window in found if window.ts_ms == at_ms)
-    assert one.drop_m == pytest.approx(reference[at_ms].drop_m, abs=0.05)
-    assert one.speed_m_s == pytest.approx(reference[at_ms].speed_m_s, abs=0.35)
+    assert one.motion.drop_m == pytest.approx(reference[at_ms].motion.drop_m, abs=0.05)
+    assert one.motion.speed_m_s == pytest.approx(reference[at_ms].motion.speed_m_s, abs=0.35)
     assert np.abs(one.channels - reference[at_ms].channels).mean() < 0.05
 
 
@@ -57,7 +57,7 @@ def test_a_short_gap_is_filled_in_between():
     """Not seen for 0.3 s during a fall: the speed afterwards is that of the fall, not that of a jump."""
     whole = list(stick.film(FALL, camera=stick.SIDE, fps=20))
     fall, gap = windows(whole)[-1], windows(without(whole, 2.3, 2.6))[-1]
-    assert gap.speed_m_s == pytest.approx(fall.speed_m_s, abs=0.6)
+    assert gap.motion.speed_m_s == pytest.approx(fall.motion.speed_m_s, abs=0.6)
     assert gap.channels[-11].max() == 0.0  # at no step is anybody unseen
 
 
@@ -79,7 +79,7 @@ def test_a_long_gap_begins_anew():
     """Somebody who lies after four seconds unseen has not fallen: what was before is forgotten."""
     steps = [(2.0, stick.STAND), (0.5, stick.LIE_BACK), (6.0, stick.LIE_BACK)]
     found = windows(without(stick.film(steps, camera=stick.SIDE, fps=10), 1.9, 6.5))
-    assert found[-1].drop_m < 0.1
+    assert found[-1].motion.drop_m < 0.1
 
 
 def test_the_time_before_a_track_is_marked():
@@ -88,4 +88,4 @@ def test_the_time_before_a_track_is_marked():
     padded = found[-1].channels[-10]
     assert padded[0] == 1.0
     assert padded[-1] == 0.0
-    assert found[-1].drop_m < 0.05
+    assert found[-1].motion.drop_m < 0.05
