@@ -107,7 +107,7 @@ fall-model: .cache/fall-model  ## make the fall detector again: simulate falls a
 	sha256sum models/fall_detector.npz
 
 fall-figures: .cache/fall-model  ## how many simulated falls are found, and how many days of life go without a false one (15 min)
-	$(FALL_MODEL) -m models.falls.simulate
+	$(FALL_MODEL) -m models.falls.simulate --falls 200
 
 .cache/fall-model: models/falls/requirements.txt
 	python3 -m venv $@
