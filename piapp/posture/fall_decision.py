@@ -2,8 +2,8 @@
 
 Owns the decision about one person: the network must be sure three times in a row, the body must have come down, fast
 enough to have fallen and no faster than bodies fall, must have ended low and within the picture, and the skeleton must
-be one of a body. The network need not be as sure when the rules have seen a fall, too, and must be surer of somebody who
-was not seen up. A decision is made once; the next one needs the network to have been unsure in between.
+be one of a body. The network need not be as sure when the rules have seen a fall, too, and must be surer of somebody
+who was not seen up. A decision is made once; the next one needs the network to have been unsure in between.
 """
 
 from __future__ import annotations
