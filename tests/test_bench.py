@@ -269,11 +269,17 @@ def test_what_changed_since_an_earlier_report():
     assert (rate.old.median, rate.new.median, rate.verdict) == (100.0, 130.0, "better")
     assert rate.ratio.low == pytest.approx(120 / 110)
     assert found["mediapipe-1: CPU ms a frame"].verdict == "better"
-    assert found["mediapipe-1: start, s"].verdict == "unclear"
-    assert found["posture update p95, ms"].verdict == "unclear"
-    worse = {change.name: change for change in changes(report_of([90, 110]), report_of([100, 90], update_ms=0.5))}
-    assert worse["mediapipe-1: frames a second"].verdict == "unclear"
-    assert worse["posture update p95, ms"].verdict == worse["posture and events, ms"].verdict == "worse"
+    worse = {change.name: change for change in changes(report_of([120, 130]), report_of([90, 100]))}
+    assert worse["mediapipe-1: frames a second"].verdict == worse["mediapipe-1: CPU ms a frame"].verdict == "worse"
+    (unclear, *_) = changes(report_of([90, 110]), report_of([100, 90]))
+    assert unclear.verdict == "unclear"
+
+
+def test_single_values_give_no_verdict():
+    """One round, or what is measured once, may be the machine's other work: its ratio is shown without a judgement."""
+    found = {change.name: change for change in changes(report_of([100]), report_of([50], update_ms=0.8))}
+    assert found["posture update p95, ms"].ratio.median == found["posture and events, ms"].ratio.median == 2.0
+    assert {change.verdict for change in found.values()} == {"no interval"}
 
 
 def test_an_earlier_report_is_read_as_it_was_printed(tmp_path):

@@ -13,7 +13,7 @@ from piapp.bench.report import BenchReport, VariantFound
 from piapp.bench.statistics import Spread
 from piapp.errors import UsageError
 
-Verdict = Literal["better", "worse", "unclear"]
+Verdict = Literal["better", "worse", "unclear", "no interval"]
 
 
 class Change(Struct, frozen=True):
@@ -21,7 +21,8 @@ class Change(Struct, frozen=True):
 
     Attributes:
         ratio: New over old; its interval is that of the extremes of both reports' rounds.
-        verdict: "unclear" where the interval has 1 in it.
+        verdict: "unclear" where the interval has 1 in it; "no interval" where either report has a single value, which
+            the machine's other work may have made.
     """
 
     name: str
@@ -79,10 +80,15 @@ def _of_variant(old: VariantFound, new: VariantFound) -> Iterator[Change]:
 def _change(name: str, old: Spread, new: Spread, *, less: bool) -> Change:
     """`less` says that less is better."""
     ratio = Spread(new.median / old.median, new.low / old.high, new.high / old.low)
-    verdict: Verdict = "unclear"
-    if ratio.low > 1 or ratio.high < 1:
-        verdict = "better" if (ratio.high < 1) == less else "worse"
-    return Change(name, old, new, ratio, verdict)
+    return Change(name, old, new, ratio, _verdict(old, new, ratio, less=less))
+
+
+def _verdict(old: Spread, new: Spread, ratio: Spread, *, less: bool) -> Verdict:
+    if old.low == old.high or new.low == new.high:
+        return "no interval"
+    if ratio.low <= 1 <= ratio.high:
+        return "unclear"
+    return "better" if (ratio.high < 1) == less else "worse"
 
 
 def _exact(value: float) -> Spread:
