@@ -51,8 +51,10 @@ FALL_AUTOMATION = "automation.fall"
 # Moments at which a node or its broker is killed in mid-alarm; 40 are what a release is held to, each takes some 20 s.
 MOMENTS = int(os.environ.get("PIAPP_ALARM_MOMENTS", "3"))
 SEED = int(os.environ.get("PIAPP_ALARM_SEED", "1"))
-# Seconds of the clip: somebody stands, falls at 17.4, lies, and stands again at 23.1. "Fallen" comes two seconds later.
-BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 12.0, 17.0, 23.5, 27.0
+# Seconds of the clip: the node is started, somebody falls at 17.4, lies, and stands again at 23.1. "Fallen" is shown a
+# second after the fall.
+BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 2.0, 17.0, 23.5, 27.0
+GONE = ("missing", "unavailable")
 # The event "Up again" and the state that says so are two messages.
 UP_AGAIN_S = 2.0
 
@@ -594,8 +596,7 @@ def test_zones_follow_the_page(home, node):
 
 def room(home: Home, folder: Path, epoch_ns: int, *options: str) -> NodeProcess:
     """A real node before a room that goes on by itself: somebody falls after 17 s and is up again after 23 s."""
-    gone = ("missing", "unavailable")
-    wait_until(lambda: home.assistant.state("sensor.e2e_alarm") in gone, "the node before to be gone")
+    wait_until(lambda: home.assistant.state("sensor.e2e_alarm") in GONE, "the node before to be gone")
     return restarted(home, folder, epoch_ns, *options)
 
 
@@ -647,9 +648,10 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
         victims = ("node", "broker", "both")[number % 3]
         kill_s = rng.uniform(FIRST_KILL_S, LAST_KILL_S)
         (folder := tmp_path / str(number)).mkdir()
+        wait_until(lambda: home.assistant.state("sensor.e2e_alarm") in GONE, "the node before to be gone")
         since = datetime.now(UTC)
         epoch_ns = time.monotonic_ns() - int(BEGIN_S * 1e9)
-        node = room(home, folder, epoch_ns)
+        node = restarted(home, folder, epoch_ns)
         try:
             home.assistant.wait_for("sensor.e2e_alarm", "Clear", START_S)
             pause_s(max(0.0, kill_s - (time.monotonic_ns() - epoch_ns) / 1e9))
