@@ -107,8 +107,14 @@ class CaseFolder:
         with RecordingWriter(self.recording(case), append=True, compression=zipfile.ZIP_LZMA) as writer:
             for recorded in results:
                 writer.add(recorded)
-        self.describe(case)
+        self.describe(self._with_verdict(case))
         self._keep_bounds()
+
+    def _with_verdict(self, case: Case) -> Case:
+        """The case with what somebody has said of it while its recording went on."""
+        file = self.path / f"{case.id}.json"
+        known = self._read(file) if file.exists() else None
+        return case if known is None else msgspec.structs.replace(case, verdict=case.verdict or known.verdict)
 
     def describe(self, case: Case) -> None:
         """Replace a description.

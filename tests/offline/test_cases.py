@@ -61,6 +61,15 @@ def test_the_owner_judges_the_newest_alarm_or_a_named_one(tmp_path):
         CaseFolder(tmp_path / "none").judge(None, "right")
 
 
+def test_what_is_said_while_the_recording_goes_on_stays(tmp_path):
+    """An alarm can be judged at once; its later parts come from who knows nothing of that."""
+    folder = CaseFolder(tmp_path)
+    folder.append(case(1), some(0))
+    folder.judge(None, "no fall")
+    folder.append(case(1), some(100))
+    assert folder.get(None).verdict == "no fall"
+
+
 def test_what_cannot_be_read_is_left_out(tmp_path, caplog):
     """One damaged description costs one case."""
     folder = CaseFolder(tmp_path)
