@@ -203,12 +203,13 @@ def report(shares: list[float], after: list[Held]) -> None:
     )
 
 
+@pytest.mark.skipif(not LONG, reason="NOT TESTED: starts with a damaged spool; `make soak` does")
 def test_a_spool_that_is_damaged_between_starts(
     start: Callable[[], NodeProcess], subscribe: Callable[..., Subscriber], broker: Mosquitto, tmp_path: Path
 ) -> None:
     """Killed, its events' file damaged, started again: each time it sees and publishes."""
     chance = random.Random(1)
-    for _ in range(max(1, int(SOAK_S / 60))):
+    for _ in range(max(2, int(SOAK_S / 60))):
         subscriber = subscribe(broker)
         node = start()
         subscriber.wait_for("frame", 3)
