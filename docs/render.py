@@ -191,7 +191,8 @@ def capture() -> None:
     from tests.support.demo_run import run_demo_node  # noqa: PLC0415 - starts a node
 
     run = run_demo_node()
-    examples = {name: run.documents(name)[-1] for name in ("info", "health", "settings")}
+    examples = {name: run.documents(name)[-1] for name in ("info", "health")}
+    examples["settings"] = run.documents("settings")[0]  # a later one has what a request of the run has changed
     examples["frame"] = next(frame for frame in run.documents("frame") if frame["poses"] and frame["poses"][0]["id"])
     examples["state"] = next(state for state in run.documents("state") if state["persons"])
     examples["event"] = next(

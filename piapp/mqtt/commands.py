@@ -65,7 +65,7 @@ class Acknowledge(Parameters, frozen=True):
     """`request/acknowledge`.
 
     Attributes:
-        event: Id of the event that opened the alarm; without it all open alarms are meant.
+        event: Id of the alarm's `fall` or of one of its `fallen`; without it all open alarms are meant.
     """
 
     event: Annotated[str, Meta(max_length=64)] | None = None
@@ -87,7 +87,7 @@ class Set(Parameters, frozen=True, kw_only=True):
     """`request/set`.
 
     Attributes:
-        values: Dotted key to value.
+        values: Dotted key to value, at least one; types and ranges are those of `piapp config schema`.
         persist: Keep them over a restart.
     """
 

@@ -68,7 +68,13 @@ class EventSender:
         if not (historical or event.test is True):  # automations that call help must not act on a test
             self._triggers.append(Message(self._topics.trigger, event.event_type.encode(), qos=1))
         payload = event.encoded(historical=historical)
-        return Message(self._topics.event, payload, qos=1, on_done=lambda code: on_done(number, code))
+        return Message(
+            self._topics.event,
+            payload,
+            qos=1,
+            content_type="application/json",
+            on_done=lambda code: on_done(number, code),
+        )
 
     def done(self, number: int, code: int | None) -> None:
         """Forget an event that was taken or refused for good; one whose connection was lost is sent again."""

@@ -237,7 +237,8 @@ class Outbox:
                 due.acknowledged(code)
             self._wake()  # another may have waited for it
 
-        return Message(due.topic, due.payload, due.qos, retain=True, on_done=done)
+        content_type = "application/json" if due.payload else ""  # an empty one removes what was retained
+        return Message(due.topic, due.payload, due.qos, retain=True, content_type=content_type, on_done=done)
 
     def _event_done(self, number: int, code: int | None) -> None:
         with self._lock:

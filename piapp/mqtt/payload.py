@@ -129,8 +129,11 @@ class PayloadWriter:
         alarm: bool = False,
         acknowledged: bool = False,
         last_fall: str | None = None,
+        since: Mapping[int, str] | None = None,
     ) -> bytes:
         """Encode `state`; `line` places the run's logical time. The rest is as in `StatePayload`.
+
+        `since` has the UTC at which the posture of a person began, by the person's id, where it is known already.
 
         While nobody watches, those alone who are down count as there, and `t` is now.
         """
@@ -147,7 +150,7 @@ class PayloadWriter:
             acknowledged=acknowledged,
             paused=paused,
             last_fall=last_fall,
-            persons=[self._person(person, line) for person in persons],
+            persons=[self._person(person, line, since or {}) for person in persons],
         )
         return _json.encode(message)
 
@@ -205,11 +208,11 @@ class PayloadWriter:
             world_landmarks=rows(pose.world_landmarks) if self.world_landmarks else UNSET,
         )
 
-    def _person(self, person: Person, line: TimeLine) -> PersonPayload:
+    def _person(self, person: Person, line: TimeLine, since: Mapping[int, str]) -> PersonPayload:
         return PersonPayload(
             id=person.id,
             posture=person.posture,
-            since=self.clock.text(line.at_ns(person.since_ms)),
+            since=since.get(person.id) or self.clock.text(line.at_ns(person.since_ms)),
             fallen=person.fallen,
             hands_raised=person.hands_raised,
             still_s=round(person.still_s, 1),

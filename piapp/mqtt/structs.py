@@ -40,7 +40,10 @@ PersonId = Annotated[int, Meta(ge=0)]
 
 Version = Annotated[int, Meta(ge=1, description="Version of the schema. It changes only when a field changes meaning.")]
 NodeName = Annotated[str, Meta(description="Id of the node, as in the topic: 1 to 32 of a-z, 0-9 and -.")]
-Boot = Annotated[str, Meta(description="Eight hex digits that change when the machine starts again.")]
+Boot = Annotated[
+    str,
+    Meta(description="Eight hex digits that change when the machine starts again, not when the process does."),
+]
 SentAt = Annotated[Utc, Meta(description="When the message was made, in UTC.")]
 
 # x, y, z, visibility, presence, or a bounding box; None where the model gives no value.
@@ -99,7 +102,14 @@ class FramePayload(Struct, frozen=True, gc=False):
     v: Version
     node: NodeName
     boot: Boot
-    seq: Annotated[int, Meta(ge=0, description="Number of the processed frame in this run; a gap is a lost message.")]
+    seq: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Number of the processed frame, from 1 at each start of the process. A gap is frames that were "
+            "not sent (`publish.max_frame_hz`, a slow network) or messages that were lost.",
+        ),
+    ]
     t: Annotated[Utc, Meta(description="When the picture was taken, in UTC.")]
     ts_ms: Annotated[
         int,
@@ -118,7 +128,12 @@ class PersonPayload(Struct, frozen=True, gc=False):
 
     id: Annotated[PersonId, Meta(description="Number of the person in this run.")]
     posture: Annotated[Posture, Meta(description="What the person does.")]
-    since: Annotated[Utc, Meta(description="When this posture began, in UTC.")]
+    since: Annotated[
+        Utc,
+        Meta(
+            description="When this posture began, in UTC. It stays put while the posture does, unless the clock is set."
+        ),
+    ]
     fallen: Annotated[bool, Meta(description="On the floor after a fall, until recovered.")]
     hands_raised: Annotated[tuple[str, ...], Meta(description='The raised hands: `"left"`, `"right"`, in this order.')]
     still_s: Annotated[
@@ -147,10 +162,18 @@ class StatePayload(Struct, frozen=True, gc=False):
     ]
     fallen: Annotated[bool, Meta(description="Whether somebody is on the floor after a fall.")]
     alarm: Annotated[
-        bool, Meta(description="Whether somebody stays down: `fallen` was reported and the alarm is not over.")
+        bool,
+        Meta(
+            description="Whether somebody stays down: `fallen` was reported and the alarm is not over. The alarm "
+            "itself is open from `fall` on."
+        ),
     ]
     acknowledged: Annotated[
-        bool, Meta(description="Whether an alarm is open and somebody has acknowledged each that is.")
+        bool,
+        Meta(
+            description="Whether an alarm is open and somebody has acknowledged each that is. It may be true before "
+            "`alarm` is."
+        ),
     ]
     paused: Annotated[bool, Meta(description="Whether the node was asked to watch nothing.")]
     last_fall: Annotated[Utc | None, Meta(description="When somebody fell last, in UTC; null when nobody did.")]
@@ -165,7 +188,7 @@ class EventPayload(Struct, frozen=True, gc=False):
         str,
         Meta(
             examples=["9f2c61aa-000042"],
-            description="Never used for two events; an event that comes twice has the same id.",
+            description="Never used for two events of a node; an event that comes twice has the same id.",
         ),
     ]
     event_type: Annotated[EventType, Meta(description="What happened; see the list of events.")]
@@ -231,7 +254,10 @@ class InfoPayload(Struct, frozen=True):
     hardware: Annotated[HardwarePayload, Meta(description="The machine.")]
     config: Annotated[
         dict[str, Any],
-        Meta(description="The configuration by sections, without secrets. `piapp config schema` describes it."),
+        Meta(
+            description="The configuration by sections, without secrets; `zones` is a list. `piapp config schema` "
+            "describes it."
+        ),
     ]
 
 

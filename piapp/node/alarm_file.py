@@ -20,6 +20,9 @@ from piapp.mqtt.payload import EventPayload
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.whole_file import write_whole
 
+# Repeats whose ids are kept; at one a minute those of more than an hour. Whoever answers a later one knows its id.
+MAX_REPEAT_IDS = 100
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,12 +35,23 @@ class OpenAlarm:
         event_id: Of the event that opened it.
         acknowledged: Somebody takes care of it.
         confirmed: `fallen` was reported: they stay down.
+        fallen_ids: Of the first `fallen` and the newest ones.
     """
 
     person: int
     event_id: str
     acknowledged: bool = False
     confirmed: bool = False
+    fallen_ids: tuple[str, ...] = ()
+
+    def meant_by(self, event_id: str | None) -> bool:
+        """Whether somebody who names this event means this alarm; without an event every alarm is meant."""
+        return event_id is None or event_id == self.event_id or event_id in self.fallen_ids
+
+    def with_fallen(self, event_id: str) -> OpenAlarm:
+        """The alarm after a `fallen`: confirmed, and the event can be named."""
+        ids = (*self.fallen_ids, event_id)
+        return replace(self, confirmed=True, fallen_ids=(*ids[:1], *ids[1:][-MAX_REPEAT_IDS:]))
 
 
 class KeptAlarms(Struct, frozen=True):

@@ -148,19 +148,19 @@ class Alarms:
         """Somebody takes care of an alarm, or of all that are open.
 
         Args:
-            event_id: Of the event that opened it; None for all.
+            event_id: Of its `fall` or of a `fallen`; None for all.
             now_ms: Now on the results' time line.
 
         Returns:
-            The ids of the alarms that are acknowledged.
+            The ids of the events that opened the alarms.
 
         Raises:
             ConfigError: There is no such open alarm.
         """
-        meant = [alarm for alarm in self.open if event_id in (None, alarm.event_id)]
+        meant = [alarm for alarm in self.open if alarm.meant_by(event_id)]
         if not meant:
             known = ", ".join(alarm.event_id for alarm in self.open) or "none"
-            what = "no alarm is open" if event_id is None else f"{event_id!r} opened no alarm that is open"
+            what = "no alarm is open" if event_id is None else f"{event_id!r} belongs to no alarm that is open"
             raise ConfigError(f"event: {what}; open: {known}")
         self.open = tuple(replace(alarm, acknowledged=alarm.acknowledged or alarm in meant) for alarm in self.open)
         self.keep(now_ms)
@@ -175,14 +175,14 @@ class Alarms:
                 self.open += (OpenAlarm(person, payload.id),)
                 self.last_fall = payload.t
             if payload.event_type == "fallen":
-                self._confirm(person)
+                self._confirm(person, payload.id)
                 self._plan(person, now_ms, self._repeats.get(person, (0, 0))[1])
         elif payload.event_type == "recovered":
             self.open = tuple(alarm for alarm in self.open if alarm.person != person)
             self._repeats.pop(person, None)
 
-    def _confirm(self, person: int) -> None:
-        self.open = tuple(replace(alarm, confirmed=True) if alarm.person == person else alarm for alarm in self.open)
+    def _confirm(self, person: int, event_id: str) -> None:
+        self.open = tuple(alarm.with_fallen(event_id) if alarm.person == person else alarm for alarm in self.open)
 
     def _find_orphans(self, gap_s: float) -> None:
         down = {person.id for person in self._monitor.state.persons if person.fallen}

@@ -71,6 +71,23 @@ def test_everything_arrives(mosquitto, subscribe):
     assert not late.of("frame")
 
 
+def test_what_is_json_says_so(mosquitto, subscribe):
+    """Under MQTT 5 retained topics and events carry their content type; text and a removed topic carry none."""
+    node = "content-types"
+    subscriber = subscribe(mosquitto.port, f"piapp/{node}/#")
+    with make_publisher(mosquitto.url, node=node) as publisher:
+        topics = publisher.topics
+        publisher.retain(topics.info, b"{}")
+        publisher.retain(topics.settings, b"")
+        assert publisher.wait_connected(DEADLINE_S)
+        publisher.publish_event(event(1))
+        subscriber.wait_for("trigger")
+        subscriber.wait_for("settings")
+        messages = [subscriber.wait_for(leaf)[0] for leaf in ("info", "event", "settings", "trigger", "status")]
+    found = [getattr(message.properties, "ContentType", None) for message in messages]
+    assert found == ["application/json", "application/json", None, None, None]
+
+
 @pytest.mark.parametrize(("frames", "content_type"), [("json", "application/json"), ("msgpack", "application/msgpack")])
 def test_frames_carry_mqtt_5_properties(gate, mosquitto, subscribe, frames, content_type):
     """Content type and expiry reach the subscriber; from the second frame on an alias stands for the topic."""

@@ -11,7 +11,7 @@ from piapp.config.load import default_config
 from piapp.errors import ConfigError
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
-from piapp.node.alarm_file import AlarmFile, Clocks
+from piapp.node.alarm_file import MAX_REPEAT_IDS, AlarmFile, Clocks
 from piapp.node.alarms import Alarms
 from piapp.offline.recording import read_recording
 from piapp.posture.monitor import Monitor
@@ -119,6 +119,47 @@ def test_only_what_is_open_can_be_acknowledged():
     assert not room.alarms.acknowledged
     room.alarms.acknowledge(opened, END_MS)
     assert room.alarms.acknowledged
+
+
+def test_an_alarm_is_acknowledged_by_any_of_its_events():
+    """By the id of its `fall`, of `fallen`, or of a repeat; never by that of another event."""
+    room = Room(None, repeat_s=30.0).see(FALL).tick(END_MS + 15_000).tick(END_MS + 50_000)
+    fall, fallen, repeat = (payload.id for payload in room.reported if payload.event_type in ("fall", "fallen"))
+    for event_id in (fall, fallen, repeat):
+        assert room.alarms.acknowledge(event_id, END_MS) == [fall]
+    other = next(payload.id for payload in room.reported if payload.event_type == "person_entered")
+    with pytest.raises(ConfigError, match="belongs to no alarm"):
+        room.alarms.acknowledge(other, END_MS)
+
+
+def test_somebody_found_lying_is_acknowledged_by_the_event_that_says_so():
+    """There is no `fall`: `fallen` opens the alarm."""
+    room = Room(None)
+    room.report((PostureEvent("fallen", 1000, 4, evidence={"found_lying": 1}),), 1000)
+    assert room.alarms.acknowledge(room.reported[0].id, 1000) == [room.reported[0].id]
+    assert (room.alarms.confirmed, room.alarms.acknowledged) == (True, True)
+
+
+def test_the_first_event_and_the_newest_can_be_named_however_long_an_alarm_lasts():
+    """What is kept of an alarm that goes on for days stays small."""
+    room = Room(None)
+    for number in range(3 * MAX_REPEAT_IDS):
+        room.report((PostureEvent("fallen", number, 4),), number)
+    (alarm,) = room.alarms.open
+    assert len(alarm.fallen_ids) == MAX_REPEAT_IDS + 1
+    for payload in (room.reported[0], room.reported[-1]):
+        assert room.alarms.acknowledge(payload.id, 1) == [room.reported[0].id]
+
+
+def test_an_acknowledged_fall_still_sends_fallen_once():
+    """Somebody takes care before `fallen_after_s`: the fact is reported, and nobody is called again."""
+    room = Room(None, repeat_s=30.0).see(FALL)
+    room.alarms.acknowledge(None, END_MS)
+    assert (room.alarms.acknowledged, room.alarms.confirmed) == (True, False)
+    for at_s in range(1, 120):
+        room.tick(END_MS + at_s * 1000)
+    assert room.kinds() == ["fall", "fallen"]
+    assert (room.alarms.acknowledged, room.alarms.confirmed) == (True, True)
 
 
 def test_the_next_process_takes_an_alarm_up(tmp_path):
