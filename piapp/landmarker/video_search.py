@@ -136,16 +136,19 @@ class VideoSearch:
         self._lost = [person for person in (*missing, *self._lost) if person.searchable(picture.ts_ms)]
 
     def _named(self, finds: list[_Find], picture: _Picture) -> list[_Find]:
-        """Say who each find is; leave out furniture that is found just after somebody was lost."""
+        """Say who each find is; just after somebody was lost, leave out what cannot be them, as furniture is."""
         named, expected = [], any(person.expected(picture.ts_ms) for person in self._lost)
         for find in finds:
             placement = placement_of(find.reading, picture.ts_ms, picture.size)
             strange = deviation(find.reading)
             if find.person is None:
-                back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
-                if expected and (strange > IMPLAUSIBLE_DEVIATION or not (back or self._changed(find, picture))):
-                    continue
                 person = next((person for person in self._lost if person.fits(placement)), None)
+                possible = strange <= IMPLAUSIBLE_DEVIATION or person is not None
+                back = any(each.cost(placement) <= SAME_PLACE_COST for each in self._lost)
+                if expected and not (possible and (back or self._changed(find, picture))):
+                    continue
+                if expected and strange > IMPLAUSIBLE_DEVIATION:
+                    find.pose = _as(find.pose, "reacquired")  # somebody is there again, and nothing says how
                 self._lost = [other for other in self._lost if other is not person]
                 find.person = person or Person.new(find.reading.following, placement)
             find.person.track(find.reading.following, placement, strange)

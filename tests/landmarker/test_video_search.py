@@ -144,6 +144,19 @@ def test_a_find_elsewhere_is_not_the_person(standing, pose):
         assert search.follow(standing, FRAME_MS * 3 + 1, ()) == ()
 
 
+def test_impossible_bones_where_somebody_was_lost_say_that_they_are_there(standing, pose):
+    """And nothing about how they move: the pose counts as reacquired, for the landmarker's own as for a search's."""
+    bent = pose.world_landmarks.copy()
+    bent[:, :3] *= np.float32(0.6)
+    crumpled = replace(pose, world_landmarks=bent)
+    search = search_with(Still())
+    search.follow(standing, 1, (pose,))
+    assert search.follow(standing, FRAME_MS + 1, ()) == ()
+    (back,) = search.follow(255 - standing, 2 * FRAME_MS + 1, (crumpled,))  # the picture changed there
+    assert back.found == "reacquired"
+    np.testing.assert_array_equal(back.landmarks, crumpled.landmarks)
+
+
 def test_the_real_landmarker_finds_at_once_who_moved_far(standing):
     """MediaPipe's own way takes a frame."""
     pictures = [standing, standing, np.roll(standing, 180, axis=1)]
