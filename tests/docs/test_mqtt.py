@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import typing
@@ -122,6 +123,23 @@ def test_the_page_describes_every_struct_topic_command_and_event():
         assert f"\n| `{command}` | " in PAGE.partition("| command | does |")[2], (
             f"docs/mqtt.md: what does {command} do?"
         )
+    assert set(evidence_rows()) == set(typing.get_args(EventType))
+
+
+def evidence_rows():
+    """What the page's table says of the evidence of each type of event."""
     rows = PAGE.partition("| `event_type` | happened")[2].partition("\n\n")[0].splitlines()[2:]
-    listed = {name.strip(" `") for row in rows for name in row.split("|")[1].split(",")}
-    assert listed == set(typing.get_args(EventType))
+    cells = [row.split("|") for row in rows]
+    return {name.strip(" `"): cell[3] for cell in cells for name in cell[1].split(",")}
+
+
+def test_the_page_names_what_events_carry_as_evidence(run):
+    """Each number of each event of a run stands in the table, or in the row that it refers to."""
+    rows = evidence_rows()
+    for event in run.documents("event"):
+        row = rows[event["event_type"]]
+        if "test" in event or row == rows["person_entered"]:
+            continue
+        if alike := re.search(r"as `(\w+)`", row):
+            row = rows[alike[1]]
+        assert set(event["evidence"]) <= set(re.findall(r"`(\w+)`", row)), event["event_type"]

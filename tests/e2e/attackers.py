@@ -62,17 +62,23 @@ GARBAGE_EVERY = 400
 class HostileGate:
     """Relays a node's connection to its broker, and puts packets of its own between the broker's.
 
+    Args:
+        broker_port: Where the broker listens.
+        attacking: Set while it puts packets there.
+        garbage_every: One packet in so many is none of MQTT's, which ends the connection; 0 for none.
+
     Attributes:
         port: Where it listens.
         count: How many packets it has put there.
     """
 
-    def __init__(self, broker_port: int, attacking: threading.Event) -> None:
+    def __init__(self, broker_port: int, attacking: threading.Event, garbage_every: int = GARBAGE_EVERY) -> None:
         self._attacking = attacking
         self._broker_port = broker_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._threats = itertools.cycle(TOPICS)
+        self._garbage_every = garbage_every
         self.count = 0
 
     def run(self) -> None:
@@ -101,7 +107,7 @@ class HostileGate:
 
     def _threat(self) -> bytes:
         self.count += 1
-        if self.count % GARBAGE_EVERY == 0:
+        if self._garbage_every and self.count % self._garbage_every == 0:
             return b"\xf0\xff\xff\xff\xff\xff" + os.urandom(50)
         topic = next(self._threats)
         body = len(topic).to_bytes(2, "big") + topic + b"\0" + b'{"transaction":"t"}'

@@ -514,7 +514,7 @@ def test_topics_that_no_broker_may_deliver(mosquitto, subscribe):
     node = "hostile"
     subscriber = subscribe(mosquitto.port, f"piapp/{node}/#")
     attacking = threading.Event()
-    gate = HostileGate(mosquitto.port, attacking)
+    gate = HostileGate(mosquitto.port, attacking, garbage_every=0)
     threading.Thread(target=gate.run, daemon=True).start()
     with make_publisher(f"mqtt://127.0.0.1:{gate.port}", node=node) as publisher:
         topics = publisher.topics
