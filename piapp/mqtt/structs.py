@@ -58,13 +58,7 @@ class PosePayload(Struct, frozen=True, gc=False):
         PersonId | None,
         Meta(description="Number of the person in this run, never given twice; null until the pose belongs to one."),
     ]
-    posture: Annotated[
-        Posture,
-        Meta(
-            description="What the person does, steadied over time. Kneeling counts as `squatting`, sitting back on the "
-            "heels as `sitting`."
-        ),
-    ]
+    posture: Annotated[Posture, Meta(description="What the person does, steadied over time; kneeling is `squatting`.")]
     score: Annotated[Score, Meta(description="Mean presence over the 33 landmarks.")]
     bbox: Annotated[
         Row,
