@@ -76,7 +76,7 @@ class Feedback(Parameters, frozen=True, kw_only=True):
 
     Attributes:
         verdict: Whether somebody had fallen.
-        event: Id of the event that opened the alarm; without it the newest one is meant.
+        event: Id of the alarm's `fall` or of one of its `fallen`; without it the newest alarm is meant.
     """
 
     verdict: Literal["right", "no fall"]

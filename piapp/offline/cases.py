@@ -60,6 +60,10 @@ class Case(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     version: Literal[1] = 1
 
+    def named_by(self, name: str) -> bool:
+        """Whether this is the case's id, or that of one of its events."""
+        return name == self.id or any(name == event.id for event in self.events)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseFolder:
@@ -81,12 +85,12 @@ class CaseFolder:
         return [case for case in found if case is not None]
 
     def get(self, case_id: str | None) -> Case:
-        """The case of an id; without one the newest alarm.
+        """The case of an id, which may be that of any of its events; without one the newest alarm.
 
         Raises:
             CaseError: There is none.
         """
-        cases = [case for case in self.all() if (case.kind == "alarm" if case_id is None else case.id == case_id)]
+        cases = [case for case in self.all() if (case.kind == "alarm" if case_id is None else case.named_by(case_id))]
         if not cases:
             which = "no alarm" if case_id is None else f"no case {case_id!r}"
             raise CaseError(f"{which} is kept in {self.path}; `piapp cases list` names those that are")

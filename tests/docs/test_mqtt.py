@@ -79,6 +79,19 @@ def test_text_and_pictures_are_as_described(run):
     assert all(payload.startswith(b"\xff\xd8") for payload in run.messages["image"])
 
 
+def test_the_start_of_a_posture_stays_put(run):
+    """In all states of a run with a pause in it, as the page promises of `since`."""
+    known: dict[int, tuple[str, str]] = {}
+    stayed = 0
+    for person in (person for state in run.documents("state") for person in state["persons"]):
+        posture, since = known.get(person["id"], (None, None))
+        if posture == person["posture"]:
+            stayed += 1
+            assert person["since"] == since
+        known[person["id"]] = person["posture"], person["since"]
+    assert stayed, "no state came while a posture stayed"
+
+
 def test_no_test_alert_reaches_trigger(run):
     """As the page promises: one text a live event that is no test."""
     real = [event["event_type"] for event in run.documents("event") if "test" not in event]

@@ -61,6 +61,14 @@ def test_the_owner_judges_the_newest_alarm_or_a_named_one(tmp_path):
         CaseFolder(tmp_path / "none").judge(None, "right")
 
 
+def test_a_case_is_found_by_any_of_its_events(tmp_path):
+    """Whoever was called by `fallen` knows that event's id alone."""
+    folder = CaseFolder(tmp_path)
+    fall, fallen = case(1), case(2)
+    folder.append(msgspec.structs.replace(fall, events=(*fall.events, *fallen.events)), some(0))
+    assert folder.judge("9f2c61aa-000002", "right").id == "9f2c61aa-000001"
+
+
 def test_what_is_said_while_the_recording_goes_on_stays(tmp_path):
     """An alarm can be judged at once; its later parts come from who knows nothing of that."""
     folder = CaseFolder(tmp_path)
