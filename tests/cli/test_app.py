@@ -36,7 +36,7 @@ def test_every_command_explains_itself_with_an_example(command, capsys):
     assert run_command([*command, "--help"]) == 0
     out, err = capsys.readouterr()
     assert "Usage: piapp" in out
-    assert re.search(rf"Example: (sudo )?piapp {' '.join(command)}\b", " ".join(out.split()))
+    assert re.search(rf"Example: (sudo )?(\S+/)?piapp {' '.join(command)}\b", " ".join(out.split()))
     assert err == ""
 
 
