@@ -23,7 +23,7 @@ from piapp.mqtt.subscriber import Subscriber
 from piapp.testing.broker import EmbeddedBroker
 from piapp.watch.keys import Choice
 from piapp.watch.layout import screen
-from piapp.watch.model import Watched
+from piapp.watch.model import Overview
 from piapp.watch.page import Page
 
 HERE = Path(__file__).parent
@@ -159,7 +159,7 @@ def _photograph(address: str) -> None:
 
 def _watch() -> None:
     """The terminal view of a node that plays the demo clip, while a hand is up."""
-    watched = Watched("piapp")
+    watched = Overview("piapp")
     watched.look_at("hall")
     came: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     with EmbeddedBroker() as broker:
@@ -182,11 +182,11 @@ def _watch() -> None:
     console.save_svg(str(HERE / "watch.svg"), title="piapp watch", code_format=WATCH_SVG, unique_id="watch")
 
 
-def _watch_until_hand_raised(watched: Watched, came: queue.SimpleQueue[tuple[str, bytes]]) -> None:
+def _watch_until_hand_raised(watched: Overview, came: queue.SimpleQueue[tuple[str, bytes]]) -> None:
     until_s = float("inf")
     while time.monotonic() < until_s:
-        told = watched.message(*came.get(timeout=PAGE_DEADLINE_S), time.time())
-        if told and told.words.startswith("hand_raised"):
+        happening = watched.message(*came.get(timeout=PAGE_DEADLINE_S), time.time())
+        if happening and happening.text.startswith("hand_raised"):
             until_s = time.monotonic() + WATCH_AFTER_S
 
 
