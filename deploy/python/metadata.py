@@ -15,6 +15,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _PICTURE = re.compile(r"!\[([^]]*)]\((?!https?:)([^)]+)\)\n*")
 _LINK = re.compile(r"(?<!!)\[([^]]*)]\((?!https?:|#)([^)]+)\)")
+_WITHIN = re.compile(r"(?<!!)\[([^]]*)]\(#[^)]*\)")  # an index's page has other places
 
 
 class CustomMetadataHook(MetadataHookInterface):
@@ -37,6 +38,7 @@ def description(readme: str, url: str, version: str) -> str:
         url: The repository's page; empty when there is none.
         version: Names the tag whose files are linked.
     """
+    readme = _WITHIN.sub(r"\1", readme)
     if not url:
         return _LINK.sub(r"\1", _PICTURE.sub("", readme))
     pictures = _PICTURE.sub(rf"![\1]({url}/raw/v{version}/\2)\n\n", readme)

@@ -121,7 +121,8 @@ class PictureFeed:
         """Whether it is time for the next picture; keeps the rhythm, but makes up for nothing."""
         if not self._period_s or now_s < self._due_s:
             return False
-        self._due_s = max(self._due_s + self._period_s, now_s)
+        in_time = now_s - self._due_s < self._period_s
+        self._due_s = (self._due_s if in_time else now_s) + self._period_s
         return True
 
     def _run(self) -> None:

@@ -30,7 +30,7 @@ def configured(file=None, **overrides: str):
 
 def page(bind: str, port: int, *, enabled: bool = True) -> PreviewConfig:
     """How the live page is served."""
-    return PreviewConfig(enabled=enabled, bind=bind, port=port, max_fps=15.0, token_file="")
+    return PreviewConfig(enabled=enabled, bind=bind, port=port, max_fps=15.0, picture="off", token_file="")
 
 
 def test_device_follows_the_configuration(tmp_path):

@@ -31,7 +31,7 @@ def test_events_in_the_log_carry_journal_fields(caplog):
 def test_no_page_metrics_or_pictures_unless_they_are_asked_for():
     """The shipped configuration has none of them, and loads none of their libraries."""
     config = default_config()
-    assert outlets.live_page(config, dict, bool) is None
+    assert outlets.live_page(config, None) is None
     assert outlets.metrics_endpoint(config, "hall") is None
     assert outlets.picture_feed(config, None, PayloadWriter("hall", "0badcafe")) is None
 

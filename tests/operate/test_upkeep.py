@@ -55,7 +55,7 @@ def test_version_and_health(upkeep, monkeypatch):
 def test_check_knows_that_the_node_runs(upkeep):
     """So it leaves camera and port alone."""
     found = upkeep.tools.jobs["check"](b"{}", "page")
-    assert found == {"findings": [{"part": "clock", "verdict": "NOTE", "words": "nobody vouches for it"}]}
+    assert found == {"findings": [{"part": "clock", "verdict": "NOTE", "text": "nobody vouches for it"}]}
     assert upkeep.asked == [("hall", True)]
 
 

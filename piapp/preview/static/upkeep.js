@@ -2,7 +2,7 @@
  * Upkeep: version and restart, check, backup, support bundle, log. All of it is done by the node, each as the command of
  * its name does it.
  *
- * @typedef {{part: string, verdict: "OK"|"NOTE"|"FAIL", words: string}} Finding
+ * @typedef {{part: string, verdict: "OK"|"NOTE"|"FAIL", text: string}} Finding
  * @typedef {{t: string, level: string, logger: string, text: string}} Line
  */
 
@@ -49,9 +49,9 @@ async function showFindings() {
 }
 
 /** @param {Finding} finding */
-function findingRow({ part, verdict, words }) {
+function findingRow({ part, verdict, text }) {
   const mark = make("span", { class: "verdict", "data-verdict": verdict }, t(`verdict.${verdict.toLowerCase()}`));
-  return make("li", {}, mark, make("span", { lang: "en" }, make("b", {}, part), ` ${words}`));
+  return make("li", {}, mark, make("span", { lang: "en" }, make("b", {}, part), ` ${text}`));
 }
 
 // ---- files ----
