@@ -141,7 +141,7 @@ class Commands:
         clock: Seconds, monotonic.
 
     Attributes:
-        refused: Requests that were answered with an error because of their form.
+        refused: Requests that were answered with an error because of their form, or because too many waited.
         ignored: Requests that the rate limit left unanswered.
     """
 

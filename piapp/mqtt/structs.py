@@ -149,7 +149,7 @@ class StatePayload(Struct, frozen=True, gc=False):
             "after a stop. Then `persons` holds only those who are down."
         ),
     ]
-    count: Annotated[Count, Meta(extra_json_schema=unit("persons"), description="How many persons are there.")]
+    count: Annotated[Count, Meta(extra_json_schema=unit("persons"), description="The length of `persons`.")]
     posture: Annotated[
         Posture | Literal["none"],
         Meta(description='Posture of the person who has been there longest; `"none"` when nobody is.'),
@@ -281,7 +281,7 @@ class PercentilesPayload(Struct, frozen=True):
 class RequestCountsPayload(Struct, frozen=True):
     """What became of requests, since the start."""
 
-    refused: Annotated[Count, Meta(description="Requests answered with an error because of their form.")]
+    refused: Annotated[Count, Meta(description="Requests answered with an error: their form, or 16 waited already.")]
     ignored: Annotated[Count, Meta(description="Requests left unanswered because there were too many.")]
 
 
