@@ -64,7 +64,9 @@ def test_a_pause_closes_the_device_and_resuming_opens_it_anew(read):
     camera.pause()
     wait_until(lambda: device.cameras[0].closed, "the device to be closed")
     assert camera.status().renews
-    wait_until(lambda: threading.active_count() <= 2, "the closing thread to end")
+    wait_until(
+        lambda: "camera-pause" not in {thread.name for thread in threading.enumerate()}, "the closing thread to end"
+    )
     count = len(frames)
     camera.resume()
     assert camera.status().renews
