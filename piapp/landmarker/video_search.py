@@ -15,6 +15,7 @@ from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.changes import RecentPictures
 from piapp.landmarker.crops import Crop, reading_of, upright_quarters
 from piapp.landmarker.reading import Reading, deviation, placement_of, readings_agree
+from piapp.landmarker.region import Region
 from piapp.landmarker.search import (
     DETECTION_SHARE,
     DETECTOR_PLACES,
@@ -178,7 +179,8 @@ class VideoSearch:
         first = self._in_crop(person, quarters, scale, picture, MAX_BODY_DEVIATION)
         if first is None:
             return None
-        crop = _crop(first.reading, upright_quarters(first.reading.following), FOLLOW_SCALE, picture)
+        around = first.reading.following
+        crop = _crop(around, upright_quarters(around), FOLLOW_SCALE, picture)
         second = self._best(person, crop, picture, MAX_BODY_DEVIATION)
         overlap = self._config.min_tracking_confidence
         if (
@@ -193,10 +195,7 @@ class VideoSearch:
     def _in_crop(
         self, person: Person, quarters: int, scale: float, picture: _Picture, limit: float = IMPLAUSIBLE_DEVIATION
     ) -> _Find | None:
-        square = person.anchor.in_pixels(*picture.size)
-        side = max(square.width, square.height) * scale
-        crop = Crop.of(replace(square, width=side, height=side), quarters, picture.size)
-        return self._best(person, crop, picture, limit)
+        return self._best(person, _crop(person.anchor, quarters, scale, picture), picture, limit)
 
     def _best(self, person: Person, crop: Crop, picture: _Picture, limit: float) -> _Find | None:
         """The first body in a crop that the person can be, with bones that deviate no more than the limit."""
@@ -216,8 +215,8 @@ class VideoSearch:
         return self._recent.changed_share(picture.image, find.reading.points[FRAME, :2]) >= MIN_CHANGED
 
 
-def _crop(reading: Reading, quarters: int, scale: float, picture: _Picture) -> Crop:
-    square = reading.following.in_pixels(*picture.size)
+def _crop(region: Region, quarters: int, scale: float, picture: _Picture) -> Crop:
+    square = region.in_pixels(*picture.size)
     side = max(square.width, square.height) * scale
     return Crop.of(replace(square, width=side, height=side), quarters, picture.size)
 
