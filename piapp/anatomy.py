@@ -102,23 +102,25 @@ def centre(points: npt.NDArray[Any]) -> tuple[float, float]:
     return (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4
 
 
-def mismatch(
-    last: Placement, velocity_px_s: tuple[float, float], now: Placement, *, radius_m: float, speed_m_s: float
-) -> float:
+# Metres from where somebody was headed at which they are still the same. Guess: half a step.
+_MATCH_RADIUS_M = 0.7
+# Metres a second by which that grows while they are unseen, for at most 1 s. Guess: walking.
+_MATCH_SPEED_M_S = 1.5
+
+
+def mismatch(last: Placement, velocity_px_s: tuple[float, float], now: Placement) -> float:
     """How little a body can be the one that was seen last: 0 for the same place and shape, 1 at the limit.
 
     Args:
         last: The body as it was seen last.
         velocity_px_s: How its centre moved then.
         now: The body to compare, seen later.
-        radius_m: How far it may be from where it was headed.
-        speed_m_s: How fast that grows with the time unseen, for one second at most.
     """
     gap_s = max(0.0, (now.ts_ms - last.ts_ms) / 1000)
     ahead_s = min(gap_s, 0.3)
     x, y = (last.centre_px[axis] + ahead_s * velocity_px_s[axis] for axis in (0, 1))
     away_m = math.hypot(now.centre_px[0] - x, now.centre_px[1] - y) / max(now.scale, last.scale)
-    away = away_m / (radius_m + speed_m_s * min(gap_s, 1.0))
+    away = away_m / (_MATCH_RADIUS_M + _MATCH_SPEED_M_S * min(gap_s, 1.0))
     size = abs(math.log(now.scale / last.scale)) / math.log(3.0 + gap_s)
     apart = np.abs(now.folded_m - last.folded_m)
     shape = float(np.add.reduce(apart, axis=None)) / apart.size / (0.5 + gap_s)

@@ -27,7 +27,7 @@ def _placement(ts_ms: int, x_px: float = 0.0, scale: float = 100.0) -> Placement
 
 
 def _mismatch(last: Placement, now: Placement, velocity: tuple[float, float] = (0.0, 0.0)) -> float:
-    return mismatch(last, velocity, now, radius_m=0.7, speed_m_s=1.5)
+    return mismatch(last, velocity, now)
 
 
 def test_a_usual_body_deviates_little_and_a_thing_much():

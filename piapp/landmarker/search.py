@@ -36,8 +36,6 @@ MIN_CHANGED = 0.5
 # Largest cost at which a detection is somebody lost who is where they were, as after a moment behind something: then
 # nothing need have changed. Guess: a quarter of a metre.
 SAME_PLACE_COST = 0.35
-# How far from where somebody was lost they may be found again: as in `piapp.posture.tracks`.
-MATCH_RADIUS_M, MATCH_SPEED_M_S = 0.7, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +121,7 @@ class Person:
 
     def cost(self, placement: Placement) -> float:
         """`mismatch` with where this person was last plausible."""
-        return mismatch(
-            self.placement, self.velocity_px_s, placement, radius_m=MATCH_RADIUS_M, speed_m_s=MATCH_SPEED_M_S
-        )
+        return mismatch(self.placement, self.velocity_px_s, placement)
 
     def fits(self, placement: Placement) -> bool:
         """Whether this person can be there."""

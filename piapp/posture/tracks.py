@@ -17,11 +17,6 @@ from piapp.config.sections import PostureConfig
 from piapp.posture.geometry import Body, pixels_per_metre
 from piapp.posture.tuned import Tuned
 
-# Metres from where somebody was headed at which they are still the same. Guess: half a step.
-MATCH_RADIUS_M = 0.7
-# Metres a second by which that grows while they are unseen, for at most 1 s. Guess: walking.
-MATCH_SPEED_M_S = 1.5
-
 _DERIVATIVE_CUTOFF_HZ = 1.0  # the paper's own value
 # `bone_deviation` from which a pose of somebody known is doubtful: 0.2 % of calm poses seen from the side, 2 to 6 % of
 # those under cameras in corners, and 9 % in falls there (measured).
@@ -215,7 +210,7 @@ class Tracks(Tuned):
     def _cost(self, track: Track, body: Body, scale: float, ts_ms: int) -> float:
         """0 for the same place and shape, 1 at the limit of what one person can be."""
         now = Placement(ts_ms, centre(body.points), scale, _folded(body))
-        return mismatch(track.placement, track.velocity, now, radius_m=MATCH_RADIUS_M, speed_m_s=MATCH_SPEED_M_S)
+        return mismatch(track.placement, track.velocity, now)
 
 
 def _twin(body: Body, scale: float, others: Sequence[Body | None], tracks: list[Track | None]) -> Track | None:
