@@ -19,7 +19,7 @@ import numpy as np
 
 from piapp.config.load import default_config
 from piapp.offline.recording import read_recording
-from piapp.posture.fall_decision import FALL_THRESHOLDS, WINDOWS, could_be_a_fall, favour, logit
+from piapp.posture.fall_decision import AGREED_MS, FALL_THRESHOLDS, WINDOWS, could_be_a_fall, favour, logit
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow, Window
 from piapp.posture.geometry import read_body
@@ -57,7 +57,7 @@ class Film:
 
     def agreed(self, ts_ms: int) -> bool:
         """Whether the rules saw a fall just before."""
-        return any(0 <= ts_ms - rule_ms <= 3000 for rule_ms in self.by_rules)
+        return any(0 <= ts_ms - rule_ms <= AGREED_MS for rule_ms in self.by_rules)
 
 
 def windows_of(results: list[PoseResult]) -> list[list[Window]]:

@@ -41,7 +41,7 @@ _BONE_ERROR_LOW = 0.22
 _UNSURE = 0.2
 # Logits by which the threshold is lower when the rules agree, and higher for somebody who was not seen up.
 _EASED, _RAISED = 2.0, 2.0
-_AGREED_MS = 3000
+AGREED_MS = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class FallDecision:
         together = len(self._recent) == WINDOWS and span_ms <= _WITHIN_MS
         if not (self._armed and together and could_be_a_fall(window.motion)):
             return None
-        agreed = self._agreed_ms is not None and window.ts_ms <= self._agreed_ms + _AGREED_MS
+        agreed = self._agreed_ms is not None and window.ts_ms <= self._agreed_ms + AGREED_MS
         if logit(least) + favour(window.motion, agreed=agreed) < logit(self._threshold):
             return None
         self._armed = False
