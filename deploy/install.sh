@@ -11,6 +11,8 @@ usage: sudo deploy/install.sh [options]
   --source S         camera, such as picamera2: or v4l2:/dev/video0 (default: what is there)
   --set KEY=VALUE    another key of the configuration, in TOML; repeatable
                      These three are written only into a configuration that does not exist yet.
+  --camera NAME=S    a further camera of this board, such as bedroom=v4l2:/dev/video2, with a service and page of its
+                     own; repeatable. A name that is there already stays as it is.
   --with-broker      also install mosquitto on this machine
   --no-start         install, but do not start
   --force            build the program's environment again even if nothing changed
@@ -29,7 +31,7 @@ me=install
 source "$here/systemd/service.sh"
 
 broker='' source='' start=1 with_broker='' force=''
-settings=()
+settings=() cameras=()
 while (($#)); do
   case $1 in
     --broker) broker=${2:?--broker needs a URL}; shift ;;
@@ -37,6 +39,12 @@ while (($#)); do
     --set)
       [[ ${2:-} == *.*=* ]] || fail "--set ${2:-}: expected SECTION.KEY=VALUE, such as --set camera.fps=10"
       settings+=("$2")
+      shift
+      ;;
+    --camera)
+      [[ ${2:-} =~ ^[a-z][a-z0-9]{0,15}=. ]] ||
+        fail "--camera ${2:-}: expected NAME=SOURCE, such as bedroom=v4l2:/dev/video2; a name has a to z and digits"
+      cameras+=("$2")
       shift
       ;;
     --with-broker) with_broker=1 ;;
@@ -253,14 +261,25 @@ start_service() {
   fail "piapp is installed and does not run; see above, and \`piapp check\`. It goes on trying unless its configuration is wrong"
 }
 
+add_cameras() {
+  local camera starting=--start
+  [[ $start ]] || starting=--no-start
+  for camera in "${cameras[@]}"; do
+    if [[ -e $config/${camera%%=*}/piapp.toml ]]; then
+      say "camera ${camera%%=*}: $config/${camera%%=*}/piapp.toml is kept"
+    else
+      run "$prefix/current/bin/piapp" service add "${camera%%=*}" --source "${camera#*=}" "$starting"
+    fi
+  done
+}
+
 go_back() {
   say "going back to $before"
   install_units "$before"
   switch_to "$before"
-  run systemctl daemon-reload
-  run systemctl restart --no-block piapp.service
+  restart_units
   run rm -rf "${prefix:?}/$target"
-  if healthy; then fail "the upgrade failed and version $before runs again"; fi
+  if healthy piapp.service; then fail "the upgrade failed and version $before runs again"; fi
   fail "the upgrade failed, and version $before, which ran before, does not start any more; see: systemctl status piapp"
 }
 
@@ -311,4 +330,5 @@ note_version
 switch_to "$target"
 start_service
 remove_older_versions
+add_cameras
 say "done. Look on: journalctl -fu piapp; mosquitto_sub -t 'piapp/#' -v"

@@ -82,68 +82,143 @@ default_source() { # what this machine's camera is, by what can be found out wit
   fi
 }
 
-install_unit() { # install_unit FOLDER COMMAND: the unit of that folder, to run that command
+further_cameras() { # names of the cameras beside the first: each has a folder with a configuration of its own
+  local file name
+  for file in "$config"/*/piapp.toml; do
+    name=$(basename "$(dirname "$file")")
+    if [[ -e $file && $name =~ ^[a-z][a-z0-9]{0,15}$ && $name != tls ]]; then echo "$name"; fi
+  done
+}
+
+enabled_units() { # the unit of the first camera, and those of further cameras that start at boot
+  local name
+  echo piapp.service
+  for name in $(further_cameras); do
+    if systemctl is-enabled --quiet "piapp@$name.service" 2>/dev/null; then echo "piapp@$name.service"; fi
+  done
+}
+
+install_unit() { # install_unit FOLDER COMMAND: the units of that folder, to run that command
   run install -d -m 755 "$units"
-  if [[ $dry ]]; then
-    run install -m 644 "$1/piapp.service" "$units/piapp.service"
-  else
-    sed "s#^ExecStart=.*#ExecStart=$2 run#" "$1/piapp.service" | write "$units/piapp.service" 644
+  # The same text twice: what an instance has of its own is in a drop-in.
+  write_unit "$1" "$2" piapp.service
+  # A version to which an upgrade goes back may know one camera alone.
+  if [[ -e $1/piapp@.service.d/instance.conf ]]; then
+    write_unit "$1" "$2" piapp@.service
+    run install -D -m 644 "$1/piapp@.service.d/instance.conf" "$units/piapp@.service.d/instance.conf"
   fi
   install_backoff "$1"
+}
+
+write_unit() { # write_unit FOLDER COMMAND NAME: that folder's unit under a name, to run that command
+  if [[ $dry ]]; then
+    run install -m 644 "$1/piapp.service" "$units/$3"
+  else
+    sed "s#^ExecStart=.*#ExecStart=$2 run#" "$1/piapp.service" | write "$units/$3" 644
+  fi
 }
 
 install_backoff() { # install_backoff FOLDER: growing pauses between restarts, where systemd knows the keys
   local version
   # A dry run may look at a machine without systemd.
   version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p' || true)
-  if ((${version:-0} >= 254)); then
-    run install -D -m 644 "$1/piapp.service.d/backoff.conf" "$units/piapp.service.d/backoff.conf"
-  fi
+  ((${version:-0} >= 254)) || return 0
+  run install -D -m 644 "$1/piapp.service.d/backoff.conf" "$units/piapp.service.d/backoff.conf"
+  run install -D -m 644 "$1/piapp.service.d/backoff.conf" "$units/piapp@.service.d/backoff.conf"
 }
 
-allow_peers() { # allow_peers PYTHON: the drop-in that lets the service reach a broker or camera outside local networks
-  run install -d -m 755 "$units/piapp.service.d"
-  local file=$units/piapp.service.d/broker.conf text
+allow_peers() { # allow_peers PYTHON: drop-ins that let each camera's service reach what is outside local networks
+  local name
+  allow_peers_of "$1" "$config/piapp.toml" piapp.service
+  for name in $(further_cameras); do allow_peers_of "$1" "$config/$name/piapp.toml" "piapp@$name.service"; done
+}
+
+allow_peers_of() { # allow_peers_of PYTHON CONFIGURATION UNIT: the drop-in for its broker and camera
+  local file=$units/$3.d/broker.conf text
+  run install -d -m 755 "$units/$3.d"
   if [[ $dry ]]; then
     printf '+ write %s when the broker or the camera is not in a local network\n' "$file" >&2
-  elif text=$("$1" -m piapp.operate.allow_list "$config/piapp.toml") && [[ $text ]]; then
+  elif text=$("$1" -m piapp.operate.allow_list "$2") && [[ $text ]]; then
     write "$file" 644 <<<"$text"
   else
     rm -f "$file"
   fi
 }
 
-healthy() { # within health_s the service is ready, which it says after the first frame went through the model
+healthy() { # healthy UNIT: within health_s it is ready, which it says after the first frame went through the model
   local until=$((SECONDS + health_s))
   while ((SECONDS < until)); do
-    [[ $(systemctl show -P ActiveState piapp) == active ]] && return
+    [[ $(systemctl show -P ActiveState "$1") == active ]] && return
     # Exit codes 78 and 2 are final: systemd does not try again.
-    [[ $(systemctl show -P ActiveState piapp) == failed ]] && return 1
+    [[ $(systemctl show -P ActiveState "$1") == failed ]] && return 1
     sleep 1
   done
   return 1
 }
 
-start_and_wait() { # enable the service, start it afresh and wait for its first result; fails when none comes
+start_unit() { # start_unit UNIT: enable it, start it afresh and wait for its first result; fails when none comes
   run systemctl daemon-reload
-  run systemctl enable --quiet piapp.service
-  run systemctl restart --no-block piapp.service
+  run systemctl enable --quiet "$1"
+  run systemctl restart --no-block "$1"
   [[ $dry ]] && return
-  say "waiting up to $health_s s for the first result"
-  if healthy; then
-    say "running: $(systemctl show -P StatusText piapp)"
+  say "waiting up to $health_s s for the first result of $1"
+  if healthy "$1"; then
+    say "running: $(systemctl show -P StatusText "$1")"
     return
   fi
-  say "not healthy: $(systemctl show -P StatusText piapp)"
-  journalctl --unit=piapp --lines=15 --no-pager --output=cat >&2 || true
+  say "not healthy: $(systemctl show -P StatusText "$1")"
+  journalctl --unit="$1" --lines=15 --no-pager --output=cat >&2 || true
   return 1
 }
 
+start_and_wait() { # the same for the first camera and each further one that ran; fails when one of these does not
+  local name running=()
+  for name in $(further_cameras); do
+    if systemctl is-active --quiet "piapp@$name.service" 2>/dev/null; then running+=("piapp@$name.service"); fi
+  done
+  start_unit piapp.service || return 1
+  for name in "${running[@]}"; do start_unit "$name" || return 1; done
+}
+
+restart_units() { # start all cameras afresh, after another version has taken the place of one that does not run
+  local names
+  mapfile -t names < <(enabled_units)
+  run systemctl daemon-reload
+  run systemctl restart --no-block "${names[@]}"
+}
+
 stop_service() {
-  if systemctl cat piapp.service >/dev/null 2>&1; then
-    run systemctl disable --now --quiet piapp.service
-    run systemctl reset-failed piapp.service 2>/dev/null || true
+  local name
+  for name in $(further_cameras); do stop_unit "piapp@$name.service"; done
+  stop_unit piapp.service
+}
+
+stop_unit() {
+  if systemctl cat "$1" >/dev/null 2>&1; then
+    run systemctl disable --now --quiet "$1"
+    run systemctl reset-failed "$1" 2>/dev/null || true
   fi
+}
+
+add_camera() { # add_camera NAME PYTHON START: the service of a further camera, whose configuration is there
+  local unit=piapp@$1.service
+  [[ $dry || -e $units/piapp@.service ]] ||
+    fail "$units/piapp@.service is missing; install this version again, which brings it"
+  [[ -e $config/$1/camera_password ]] || write "$config/$1/camera_password" 600 </dev/null
+  allow_peers_of "$2" "$config/$1/piapp.toml" "$unit"
+  if [[ $3 ]]; then
+    start_unit "$unit" || fail "$unit does not run; see above. It goes on trying unless its configuration is wrong"
+  else
+    run systemctl daemon-reload
+    run systemctl enable --quiet "$unit"
+  fi
+}
+
+remove_camera() { # remove_camera NAME PURGE: its service; configuration and state too when PURGE is not empty
+  stop_unit "piapp@$1.service"
+  run rm -rf "$units/piapp@$1.service.d"
+  if [[ $2 ]]; then run rm -rf "${config:?}/$1" "${state:?}/$1"; fi
+  run systemctl daemon-reload
 }
 
 install_service() { # install_service COMMAND START SETTING...: all of it, for a piapp that is installed already
@@ -169,11 +244,19 @@ install_service() { # install_service COMMAND START SETTING...: all of it, for a
 
 remove_service() { # remove_service PURGE: configuration, state and user too when PURGE is not empty
   stop_service
-  run rm -f "$units/piapp.service" "$units/piapp.service.d/backoff.conf"
-  [[ $dry || ! -d $units/piapp.service.d ]] || rmdir --ignore-fail-on-non-empty "$units/piapp.service.d"
+  remove_units
   if [[ $1 ]]; then
-    run rm -rf "$units/piapp.service.d" "$config" "$state" /run/piapp
+    run rm -rf "$units"/piapp.service.d "$units"/piapp@*.service.d "$config" "$state" /run/piapp
     remove_user
   fi
   run systemctl daemon-reload
+}
+
+remove_units() { # the units, and the drop-ins that came with them
+  local folder
+  run rm -f "$units/piapp.service" "$units/piapp@.service" "$units/piapp@.service.d/instance.conf"
+  for folder in "$units/piapp.service.d" "$units/piapp@.service.d"; do
+    run rm -f "$folder/backoff.conf"
+    [[ $dry || ! -d $folder ]] || rmdir --ignore-fail-on-non-empty "$folder"
+  done
 }

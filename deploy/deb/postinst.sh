@@ -30,9 +30,8 @@ go_back() {
   [[ -d $prefix/before ]] || fail "piapp does not run, and there is no version to go back to; see above, and \`piapp check\`"
   say "going back to the version before"
   install_version before
-  systemctl daemon-reload
-  systemctl restart --no-block piapp.service
-  if healthy; then fail "the upgrade failed and the version before runs again"; fi
+  restart_units
+  if healthy piapp.service; then fail "the upgrade failed and the version before runs again"; fi
   fail "the upgrade failed, and the version before does not start any more; see: systemctl status piapp"
 }
 

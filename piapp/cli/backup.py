@@ -9,6 +9,7 @@ import typer
 
 from piapp.cli.loading import load, overrides_of
 from piapp.cli.options import ConfigOption, SetOption, password_of
+from piapp.config.instances import instance_of
 from piapp.errors import UsageError
 from piapp.node.state_folder import state_folder
 from piapp.service.identity import default_node_id
@@ -58,8 +59,10 @@ def restore(
     from piapp.operate.check import read_unit  # noqa: PLC0415
     from piapp.operate.restore import restore as read_backup  # noqa: PLC0415
 
-    if config is None and read_unit().state == "active":
-        raise UsageError("the service runs and would overwrite what is restored; first: sudo systemctl stop piapp")
+    camera = instance_of(config)
+    if (config is None or camera.name) and read_unit(camera.unit).state == "active":
+        unit = camera.unit.removesuffix(".service")
+        raise UsageError(f"the service runs and would overwrite what is restored; first: sudo systemctl stop {unit}")
     password = _password(secrets=secrets, file=password_file, twice=False)
     done = read_backup(file, config_file=config, password=password, replace=replace, overrides=overrides_of(set_))
     where = f"state in {done.state}" if done.state else "no state, for which this board has no folder"

@@ -29,7 +29,7 @@ def check(
 
     typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
     failed = False
-    for finding in doctor.check(loaded.config, parts or (), mend=mend):
+    for finding in doctor.check(loaded.config, parts or (), file=loaded.file, mend=mend):
         typer.echo(finding.line())
         failed = failed or finding.verdict == "FAIL"
     if failed:
@@ -117,3 +117,33 @@ def service_remove(
     from piapp.operate.service import remove  # noqa: PLC0415
 
     remove(purge=purge, dry_run=dry_run)
+
+
+@service_app.command("add", epilog="Example: sudo piapp service add bedroom --source v4l2:/dev/video2")
+def service_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the camera: a to z and 0 to 9.")],
+    source: Annotated[str, typer.Option(metavar="S", help="The camera, such as picamera2:1 or v4l2:/dev/video2.")],
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="What people call the node.")] = None,
+    area: Annotated[str | None, typer.Option(metavar="ROOM", help="The room, for Home Assistant.")] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it and wait for its first result.")] = True,
+    dry_run: DryRun = False,
+) -> None:
+    """Add a further camera of this board: a node of its own, piapp@NAME, with the first one's broker and login."""
+    from piapp.operate.cameras import add  # noqa: PLC0415
+
+    settings = {"camera.source": source, "node.name": title, "node.area": area}
+    file = add(name, {key: value for key, value in settings.items() if value}, start=start, dry_run=dry_run)
+    if not dry_run:
+        typer.echo(f"{file}: its configuration; log: journalctl -u piapp@{name}; piapp check --config {file}")
+
+
+@service_app.command("drop", epilog="Example: sudo piapp service drop bedroom --purge")
+def service_drop(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the camera.")],
+    purge: Annotated[bool, typer.Option("--purge", help="Also its configuration and state.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Stop a further camera's service and remove it; its configuration stays unless --purge is given."""
+    from piapp.operate.cameras import drop  # noqa: PLC0415
+
+    drop(name, purge=purge, dry_run=dry_run)

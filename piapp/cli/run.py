@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piapp.cli.loading import load
 from piapp.cli.process import LogLevel, leave, start_logging, stop_on_signals
-from piapp.config.load import LoadedConfig
+from piapp.config.instances import board_of
+from piapp.config.load import LoadedConfig, changed
 from piapp.service.identity import default_node_id
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _seconds(text: str | None) -> float | None:
 def run_node(options: RunOptions) -> None:
     """Run the node until its time is over or a signal comes."""
     shortcuts = {"camera.source": options.source, "mqtt.url": options.broker, "node.id": options.node}
-    loaded = load(options.config, options.sets, shortcuts)
+    loaded = _with_shared_cores(load(options.config, options.sets, shortcuts))
     stop = stop_on_signals()
     start_logging(options.log_level, node=loaded.config.node.id or default_node_id())
     # Imported here, so that errors in the configuration come at once.
@@ -109,6 +110,18 @@ def run_node(options: RunOptions) -> None:
         raise
     if running.hung:
         leave(None)
+
+
+def _with_shared_cores(loaded: LoadedConfig) -> LoadedConfig:
+    """The configuration with fewer landmarkers where several nodes of this board share its cores."""
+    nodes = len(board_of(loaded.file))
+    if nodes < 2 or loaded.config.landmarker.workers:  # noqa: PLR2004 - several
+        return loaded
+    from piapp.landmarker.live import worker_count  # noqa: PLC0415 - only where it is needed
+
+    workers = worker_count(loaded.config.landmarker, nodes=nodes)
+    config = changed(loaded.config, {"landmarker.workers": workers}, f"{nodes} cameras share the cores")
+    return replace(loaded, config=config)
 
 
 def _upkeep(loaded: LoadedConfig) -> Upkeep:

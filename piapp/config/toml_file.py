@@ -1,11 +1,17 @@
-"""Reads TOML, whatever somebody's editor or a stranger has made of it. Owns the errors about its form."""
+"""Reads TOML, whatever somebody's editor or a stranger has made of it, and writes tables of plain values.
+
+Owns the errors about its form.
+"""
 
 from __future__ import annotations
 
 import codecs
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from piapp.errors import ConfigError
 
@@ -72,3 +78,20 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin}: tables or lists are nested too deeply to be read; no key needs that") from error
     except ValueError as error:
         raise ConfigError(f"{origin}: holds a number that is too long to be read: {error}") from error
+
+
+def toml_text(tables: Mapping[str, Mapping[str, Any]], prefix: str = "") -> str:
+    """Tables as TOML, an empty line before each.
+
+    Args:
+        tables: Name to keys; values are strings, numbers, true or false, lists of these, and tables.
+        prefix: Of the tables' names.
+    """
+    text = ""
+    for name, table in tables.items():
+        inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+        # A string, a number and a list are written in TOML as in JSON.
+        lines = [f"{key} = {msgspec.json.encode(table[key]).decode()}\n" for key in table if key not in inner]
+        text += f"\n[{prefix}{name}]\n{''.join(lines)}" if lines else ""
+        text += toml_text(inner, f"{prefix}{name}.")
+    return text

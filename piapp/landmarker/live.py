@@ -72,10 +72,15 @@ OnCompute = Callable[[], None]
 LandmarkerFactory = Callable[[OnResult, OnCompute], Landmarker]
 
 
-def worker_count(config: LandmarkerConfig) -> int:
-    """How many workers run: as configured, or one less than there are cores, 1 to 3."""
+def worker_count(config: LandmarkerConfig, *, nodes: int = 1) -> int:
+    """How many workers run: as configured, or one less than there are cores, 1 to 3.
+
+    Args:
+        config: What is in force.
+        nodes: How many nodes share this machine's cores.
+    """
     cores = len(os.sched_getaffinity(0))
-    return config.workers or max(1, min(MAX_AUTO_WORKERS, cores - 1))
+    return config.workers or max(1, min(MAX_AUTO_WORKERS, cores - 1) // nodes)
 
 
 @dataclass(slots=True, eq=False)

@@ -80,7 +80,11 @@ class Page:
         self._alarms = alarms
         self._announce = announce
         form = PageSettings(settings, control)
-        self.documents: Mapping[str, Document] = {"settings": form.document, **tools.documents}
+        self.documents: Mapping[str, Document] = {
+            "settings": form.document,
+            "now": lambda _: self._now(),
+            **tools.documents,
+        }
         self.jobs = tools.jobs
         self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
             "settings": form.change,
@@ -100,6 +104,11 @@ class Page:
             "zones_kept": self._settings.keeps_zones,
             "zones": msgspec.to_builtins(config.zones),
         }
+
+    def _now(self) -> dict[str, Any]:
+        """What the page of another camera of this board shows of this one."""
+        status = self.status()
+        return {key: status[key] for key in ("node", "name", "people", "paused", "alarms")}
 
     def change_zones(self, zones: Any, by: str) -> bool:
         """Put zones in force that were drawn on the page; whether they are kept. Main thread.

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from piapp.camera import open_camera
+from piapp.config.instances import Instance, board_of, instance_of
 from piapp.config.sections import Config
 from piapp.errors import PiappError, UsageError
 from piapp.extras import extra
@@ -86,19 +87,28 @@ class Unit:
 Check = Callable[[Config], Finding]
 
 
-def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, running: bool = False) -> Iterator[Finding]:
+def check(
+    config: Config,
+    parts: Sequence[str] = (),
+    *,
+    file: Path | None = None,
+    mend: bool = False,
+    running: bool = False,
+) -> Iterator[Finding]:
     """Check one part after another; a failure of one does not keep the next from being checked.
 
     Args:
         config: What is in force.
         parts: Only these; empty for all.
+        file: Where the configuration is from. It tells which of several cameras of a board this is.
         mend: Whether to mend what a program can mend, which is a second OpenCV.
         running: The node itself asks, so its camera and the port of its page are in use, service or not.
 
     Raises:
         UsageError: There is no such part.
     """
-    unit = read_unit()
+    camera = instance_of(file)
+    unit = read_unit(camera.unit)
     if running:
         unit = Unit(unit.properties | {"ActiveState": "active"})
     checks: dict[str, Check] = {
@@ -108,13 +118,16 @@ def check(config: Config, parts: Sequence[str] = (), *, mend: bool = False, runn
         "clock": check_clock,
         "temperature": check_temperature,
         "disk": lambda _config: check_disk(),
-        "service": lambda _config: check_unit(unit),
+        "service": lambda _config: check_unit(unit, camera.unit),
         "firewall": lambda config: check_firewall(config, unit),
         "egress": check_egress,
         "opencv": lambda _config: check_opencv(mend=mend),
     }
     if config.preview.enabled:
         checks["live page"] = lambda config: check_page(config, unit)
+    others = [other for other in board_of(file) if other != camera]
+    if others:
+        checks["cameras"] = lambda _config: check_cameras(others)
     if unknown := [part for part in parts if part not in checks]:
         raise UsageError(f"check {unknown[0]}: there is no such part; expected {', '.join(checks)}")
     for part in parts or checks:
@@ -237,27 +250,44 @@ def check_disk() -> Finding:
     return Finding("disk", "OK", f"{free_mb} MB free at {folder}")
 
 
-def read_unit() -> Unit:
+def read_unit(name: str = "piapp.service") -> Unit:
     """Ask systemd; an empty unit where it is not."""
     if not Path("/run/systemd/system").is_dir():
         return Unit({})
     names = ",".join(UNIT_PROPERTIES)
-    command = ["systemctl", "show", f"--property={names}", "piapp.service"]
+    command = ["systemctl", "show", f"--property={names}", name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed words
     return Unit(dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line))
 
 
-def check_unit(unit: Unit) -> Finding:
+def check_unit(unit: Unit, name: str = "piapp.service") -> Finding:
     """Is the service installed, enabled and running?"""
     if not unit.installed:
         return Finding("service", "NOTE", "not installed as a service; sudo deploy/install.sh does that")
     status = unit.properties.get("StatusText") or "no status"
     restarts = unit.properties.get("NRestarts", "0")
     if unit.state != "active":
-        return Finding("service", "FAIL", f"{unit.state}: {status}; see: journalctl -u piapp -n 30")
+        return Finding(
+            "service", "FAIL", f"{unit.state}: {status}; see: journalctl -u {name.removesuffix('.service')} -n 30"
+        )
     if unit.properties.get("UnitFileState") != "enabled":
-        return Finding("service", "FAIL", "runs and will not at the next boot; sudo systemctl enable piapp")
+        return Finding(
+            "service",
+            "FAIL",
+            f"runs and will not at the next boot; sudo systemctl enable {name.removesuffix('.service')}",
+        )
     return Finding("service", "OK", f"{status}; restarted {restarts} times by itself since boot")
+
+
+def check_cameras(others: Sequence[Instance], read: Callable[[str], Unit] = read_unit) -> Finding:
+    """Do the services of this board's other cameras run?"""
+    if not read(others[0].unit).installed:
+        return Finding("cameras", "NOTE", f"{', '.join(other.unit for other in others)}: not installed as services")
+    states = {other.unit: read(other.unit).state or "unknown" for other in others}
+    if failed := {unit: state for unit, state in states.items() if state != "active"}:
+        named = ", ".join(f"{unit} is {state}" for unit, state in failed.items())
+        return Finding("cameras", "FAIL", f"{named}; see: journalctl -u {next(iter(failed))} -n 30")
+    return Finding("cameras", "OK", f"{', '.join(states)}: active")
 
 
 def check_firewall(config: Config, unit: Unit, resolve: Callable[[str], list[str]] = allow_list.resolve) -> Finding:

@@ -70,6 +70,35 @@ def remove(*, purge: bool = False, dry_run: bool = False) -> None:
     _steps("remove_service", ["yes" if purge else ""], dry_run=dry_run)
 
 
+def add_camera(name: str, *, start: bool = True, dry_run: bool = False) -> None:
+    """Enable and start the service of a further camera whose configuration is there (`piapp.operate.cameras`).
+
+    Raises:
+        UsageError: This piapp is not installed.
+        ServiceError: A step failed.
+    """
+    _steps("add_camera", [name, str(Path(sys.prefix) / "bin" / "python"), "yes" if start else ""], dry_run=dry_run)
+
+
+def remove_camera(name: str, *, purge: bool = False, dry_run: bool = False) -> None:
+    """Stop the service of a further camera and take it away.
+
+    Raises:
+        ServiceError: A step failed.
+    """
+    _steps("remove_camera", [name, "yes" if purge else ""], dry_run=dry_run)
+
+
+def require_root() -> None:
+    """Refuse who may not change the service.
+
+    Raises:
+        UsageError: This is not root.
+    """
+    if os.geteuid() != 0:
+        raise UsageError("this needs root: sudo piapp service ..., or --dry-run to see every step")
+
+
 def _command() -> Path:
     """This environment's own command."""
     command = Path(sys.prefix) / "bin" / "piapp"
@@ -84,8 +113,8 @@ def _seen(command: Path) -> tuple[Path, ...]:
 
 
 def _steps(function: str, arguments: Sequence[str], *, dry_run: bool) -> None:
-    if not dry_run and os.geteuid() != 0:
-        raise UsageError("this needs root: sudo piapp service ..., or --dry-run to see every step")
+    if not dry_run:
+        require_root()
     with resources.as_file(resources.files("piapp") / "systemd") as folder:
         if not (folder / "service.sh").exists():
             raise UsageError("this piapp runs from a checkout; deploy/install.sh makes a service of it")

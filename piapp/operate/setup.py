@@ -13,10 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from piapp.config.addresses import broker_address
 from piapp.config.load import DEFAULT_FILE, PASSWORD_CREDENTIAL, load_config
+from piapp.config.toml_file import toml_text
 from piapp.errors import PiappError, UsageError
 from piapp.operate.check import Finding, check_broker
 from piapp.whole_file import write_whole
@@ -103,11 +102,8 @@ def configuration(answers: Answers) -> str:
         "camera": {"source": answers.source},
         "mqtt": {"url": broker_url(answers.broker) if answers.broker else "", "username": answers.username},
     }
-    text = _HEAD
-    for table, values in tables.items():
-        lines = [f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in values.items() if value]
-        text += f"\n[{table}]\n{''.join(lines)}" if lines else ""
-    return text
+    given = {table: {key: value for key, value in values.items() if value} for table, values in tables.items()}
+    return _HEAD + toml_text(given)
 
 
 def write(answers: Answers, file: Path | None = None) -> Path:

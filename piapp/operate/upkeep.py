@@ -21,6 +21,7 @@ from piapp.node.outlets import Outlet
 from piapp.node.page import PageTools
 from piapp.node.state_folder import state_folder
 from piapp.operate.backup import backup
+from piapp.operate.board import Board
 from piapp.operate.check import check
 from piapp.operate.support import support_bundle
 from piapp.preview.owner import Download
@@ -59,7 +60,11 @@ class Upkeep(Outlet):
     def tools(self) -> PageTools:
         """For the page."""
         return PageTools(
-            documents={"upkeep": self._about, "log": lambda _: {"lines": self._log.lines()}},
+            documents={
+                "upkeep": self._about,
+                "log": lambda _: {"lines": self._log.lines()},
+                "board": Board(self._loaded).document,
+            },
             jobs={"check": self._check, "backup": self._backup, "support": self._support},
         )
 
@@ -77,7 +82,7 @@ class Upkeep(Outlet):
         }
 
     def _check(self, _body: bytes, _sender: str) -> dict[str, Any]:
-        findings = check(self._loaded.config, running=True)
+        findings = check(self._loaded.config, file=self._loaded.file, running=True)
         return {"findings": [msgspec.to_builtins(finding) for finding in findings]}
 
     def _backup(self, body: bytes, _sender: str) -> Download:
@@ -96,5 +101,6 @@ class Upkeep(Outlet):
 
     def _support(self, _body: bytes, _sender: str) -> Download:
         config = self._loaded.config
-        made = support_bundle(config, check(config, running=True), self._log.lines(), self._health, dict(versions()))
+        findings = check(config, file=self._loaded.file, running=True)
+        made = support_bundle(config, findings, self._log.lines(), self._health, dict(versions()))
         return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # A pause after each wrong token. At 16 characters nobody finds it by trying; it keeps the attempts from costing much.
 WRONG_TOKEN_S = 0.5
 
+# Cookies know no ports, so each server has a name of its own.
+COOKIE = "piapp_"
+
 
 class Gate:
     """Lets requests through that may pass.
@@ -27,14 +30,14 @@ class Gate:
     Args:
         app: Who answers those.
         access: Who decides.
-        cookie: The cookie's name. Cookies know no ports, so it names this server's.
+        port: The server's.
         admit: Called with the client's address and port when its request passes.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: str, admit: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(self, app: ASGIApp, access: Access, port: int, admit: Callable[[tuple[str, int]], None]) -> None:
         self._app = app
         self._access = access
-        self._cookie = cookie
+        self._cookie = f"{COOKIE}{port}"
         self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +62,7 @@ class Gate:
                 return None
         if shown is not None:
             await _slow_down(request)
-        elif self._access.is_session(request.cookies.get(self._cookie, "")):
+        elif any(map(self._access.is_session, _sessions(request))):
             return None
         return PlainTextResponse("401\n", 401, {"WWW-Authenticate": "Bearer"})
 
@@ -69,6 +72,11 @@ class Gate:
         # Lax: the link may be followed from another site's page, such as a mail. What changes zones asks for more.
         answer.set_cookie(self._cookie, self._access.session, path="/", httponly=True, samesite="lax")
         return answer
+
+
+def _sessions(request: Request) -> list[str]:
+    """Cookies of this page and of others on this host: cameras of one board have one token, and so one session."""
+    return [value for name, value in request.cookies.items() if name.startswith(COOKIE)]
 
 
 async def _slow_down(request: Request) -> None:

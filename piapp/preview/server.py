@@ -119,7 +119,7 @@ class Preview:
         self._socket = listen(self._config)
         port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{port}/"
-        app = Gate(self._pages.application(), self._access, f"piapp_{port}", self._admit)
+        app = Gate(self._pages.application(), self._access, port, self._admit)
         self._server = _Server(
             uvicorn.Config(
                 app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 UNIT = Path(__file__).parents[2] / "systemd" / "piapp.service"
+INSTANCE = UNIT.parent / "piapp@.service.d" / "instance.conf"
 
 # systemd-analyze's scale is 0 to 100 here: 1.5 of 10.
 THRESHOLD = 15
@@ -38,6 +40,28 @@ def test_every_key_is_known(analyze: str, unit: Path) -> None:
         [analyze, "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_further_cameras_unit_is_known(analyze: str, tmp_path: Path) -> None:
+    """The same text under the template's name, with what an instance has of its own."""
+    text = UNIT.read_text().replace("/opt/piapp/current/bin/piapp", "/bin/true")
+    (tmp_path / "piapp@bedroom.service").write_text(text)
+    (tmp_path / "piapp@.service.d").mkdir()
+    (tmp_path / "piapp@.service.d" / INSTANCE.name).write_text(INSTANCE.read_text())
+    command = [analyze, "verify", "--man=no", "--recursive-errors=no", tmp_path / "piapp@bedroom.service"]
+    done = subprocess.run(
+        command, env=os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_further_camera_shares_login_and_token_alone() -> None:
+    """What an instance does not replace is the board's: both secrets; folders and camera login are its own."""
+    own = INSTANCE.read_text()
+    assert "mqtt_password" not in own
+    assert "preview_token" not in own
+    for key in ("StateDirectory", "RuntimeDirectory"):
+        assert re.search(rf"^{key}=\n{key}=\S*%i$", own, re.MULTILINE), key
 
 
 def test_exposure_is_low(analyze: str, unit: Path) -> None:

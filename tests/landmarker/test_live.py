@@ -322,6 +322,14 @@ def test_the_number_of_workers_follows_the_cores():
     assert worker_count(msgspec.structs.replace(config, workers=5)) == 5
 
 
+def test_nodes_of_one_board_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cameras on four cores have one worker each, not three; one that is configured stays."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(4)))
+    config = default_config().landmarker
+    assert [worker_count(config, nodes=nodes) for nodes in (1, 2, 3, 4)] == [3, 1, 1, 1]
+    assert worker_count(msgspec.structs.replace(config, workers=3), nodes=2) == 3
+
+
 def test_while_it_rests_still_pictures_cost_no_inference(rig):
     """The first is looked at, the equal ones after it have empty results at once, and one in which something moved."""
     stage = rig().start()

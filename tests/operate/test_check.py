@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from piapp.config.instances import Instance
 from piapp.config.load import load_config
 from piapp.config.sections import Config
-from piapp.errors import PiappError
+from piapp.errors import PiappError, UsageError
 from piapp.operate import allow_list
 from piapp.operate import check as doctor
 from piapp.operate.check import (
@@ -21,6 +22,7 @@ from piapp.operate.check import (
     Unit,
     check_broker,
     check_camera,
+    check_cameras,
     check_clock,
     check_firewall,
     check_temperature,
@@ -164,6 +166,31 @@ def test_service(state: Unit, verdict: str, words: str) -> None:
     finding = check_unit(state)
     assert finding.verdict == verdict
     assert words in finding.text
+
+
+def test_other_cameras_of_the_board(tmp_path: Path) -> None:
+    """Each is asked about by its unit; one that does not run is named with where to read why."""
+    others = [Instance(name, tmp_path / name / "piapp.toml") for name in ("bedroom", "kitchen")]
+    states = {"piapp@bedroom.service": unit("active"), "piapp@kitchen.service": unit("failed")}
+    finding = check_cameras(others, states.__getitem__)
+    assert (finding.verdict, finding.part) == ("FAIL", "cameras")
+    assert "piapp@kitchen.service is failed" in finding.text
+    assert "bedroom" not in finding.text
+    assert check_cameras(others[:1], states.__getitem__).verdict == "OK"
+    assert check_cameras(others, lambda _name: NOT_INSTALLED).verdict == "NOTE"
+
+
+def test_a_board_with_one_camera_has_no_line_about_others(tmp_path: Path) -> None:
+    """A second configuration brings the line."""
+    for name, expected in (("", UsageError), ("bedroom", None)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "piapp.toml").write_text("")
+        findings = doctor.check(config(), ["cameras"], file=tmp_path / "piapp.toml")
+        if expected:
+            with pytest.raises(expected, match="there is no such part"):
+                next(findings)
+        else:
+            assert next(findings).part == "cameras"
 
 
 # Of systemd/piapp.service, as `systemctl show` prints it.

@@ -40,6 +40,8 @@ def test_the_unit_runs_this_command(tmp_path):
         ["bash", "-c", command, "x", SCRIPT.parent, "/srv/piapp/bin/piapp"], check=True, stderr=subprocess.DEVNULL
     )
     unit = (tmp_path / "piapp.service").read_text()
+    assert (tmp_path / "piapp@.service").read_text() == unit
+    assert "%i" in (tmp_path / "piapp@.service.d" / "instance.conf").read_text()
     assert "ExecStart=/srv/piapp/bin/piapp run\n" in unit
     assert unit.count("ExecStart") == 1
     assert "ProtectHome=yes" in unit
@@ -51,6 +53,33 @@ def test_removing_keeps_the_configuration_unless_told():
     purged = steps("remove_service", "yes")
     assert "'/etc/piapp'" in purged
     assert "'/var/lib/piapp'" in purged
+
+
+def test_a_further_camera_has_steps_of_its_own():
+    """Its unit is enabled and started, and nothing of the first camera's is touched."""
+    said = steps("add_camera", "bedroom", "/opt/piapp/current/bin/python", "yes")
+    for step in ("bedroom/camera_password", "piapp@bedroom.service.d", "'enable'", "'restart'"):
+        assert step in said
+    assert "piapp.service" not in said
+    assert "bedroom" not in steps("add_camera", "hall", "python", "").partition("'restart'")[2]
+
+
+def test_dropping_a_camera_keeps_its_files_unless_told():
+    """Purging takes its own configuration and state, and those of no other."""
+    assert "/etc/piapp" not in steps("remove_camera", "bedroom", "")
+    purged = steps("remove_camera", "bedroom", "yes")
+    assert "'/etc/piapp/bedroom' '/var/lib/piapp/bedroom'" in purged
+    assert "'/etc/piapp' " not in purged
+
+
+def test_all_cameras_start_afresh_with_another_version(tmp_path):
+    """Those that start at boot; a folder that is no camera's is none."""
+    for name in ("bedroom", "tls", "kitchen"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "piapp.toml").touch()
+    script = f'source "{SCRIPT}"; config={tmp_path}; systemctl() {{ [[ $* != *kitchen* ]]; }}; enabled_units'
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["piapp.service", "piapp@bedroom.service"]
 
 
 @pytest.fixture

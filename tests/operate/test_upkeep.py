@@ -26,7 +26,8 @@ def upkeep(tmp_path, monkeypatch):
     (tmp_path / "settings-hall.json").write_text('{"values":{"posture.dwell_s":0.5}}')
     asked = []
 
-    def check(config, *, running):
+    def check(config, *, file, running):
+        assert file == Path(os.devnull)
         asked.append((config.node.id, running))
         return iter([Finding("clock", "NOTE", "nobody vouches for it")])
 

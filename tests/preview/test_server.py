@@ -469,6 +469,16 @@ def test_the_token_is_shown_once(serve):
     assert page.ask("/", Cookie=cookie[:-1]).status == 401
 
 
+def test_cameras_of_one_board_sign_in_together(serve):
+    """Pages with one token take each other's cookie; one with another token does not."""
+    first, second = serve(token=TOKEN), serve(token=TOKEN)
+    cookie = first.ask(f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0]
+    assert second.ask("/", Cookie=cookie).status == 200
+    third = serve(token=f"another-{TOKEN}")
+    assert third.ask("/", Cookie=cookie).status == 401
+    assert second.ask("/", Cookie=cookie.replace("piapp_", "other_")).status == 401
+
+
 def test_a_cookie_outlasts_a_restart_but_not_its_token(serve):
     """A tablet on the wall comes back by itself; who changes the token signs it out."""
     first, again, other = serve(token=TOKEN), serve(token=TOKEN), serve(token=TOKEN[::-1])
