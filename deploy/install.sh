@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage() {
   cat <<'TEXT'
 usage: sudo deploy/install.sh [options]
-  --broker URL       MQTT broker, such as mqtts://broker.example:8883 (default: mqtt://localhost)
+  --broker URL       MQTT broker, such as broker.lan or mqtts://broker.example:8883 (default: mqtt://localhost)
   --source S         camera, such as picamera2: or v4l2:/dev/video0 (default: what is there)
   --set KEY=VALUE    another key of the configuration, in TOML; repeatable
                      These three are written only into a configuration that does not exist yet.
@@ -232,6 +232,7 @@ configure() {
     say "configuration: $file is kept"
     if [[ $broker$source_given || ${#settings[@]} -gt 0 ]]; then warn "--broker, --source and --set are ignored: $file exists; change it there"; fi
   else
+    fresh=1
     write_config ${broker:+"mqtt.url=\"$broker\""} ${source:+"camera.source=\"$source\""} "${settings[@]}"
   fi
   [[ $dry ]] || "$prefix/$target/bin/piapp" config check "$file" >&2 ||
@@ -294,6 +295,17 @@ remove_older_versions() {
   done
 }
 
+tell_what_is_next() {
+  if [[ $dry ]]; then
+    say "nothing was changed"
+  elif [[ $fresh && ! $broker && -t 0 && -t 1 ]]; then
+    # A first installation by hand that named no broker: ask for it now.
+    "$prefix/current/bin/piapp" setup
+  else
+    say "installed. Broker, login, name and room: sudo piapp setup. Look on: journalctl -fu piapp"
+  fi
+}
+
 # --- In order --------------------------------------------------------------------------------------------------------
 
 scratch=$(mktemp -d)
@@ -307,6 +319,8 @@ finish() {
 trap finish EXIT
 
 source_given=$source
+fresh=
+broker=$(broker_address "$broker")
 check_machine
 check_system
 check_board
@@ -331,4 +345,4 @@ switch_to "$target"
 start_service
 remove_older_versions
 add_cameras
-say "done. Look on: journalctl -fu piapp; mosquitto_sub -t 'piapp/#' -v"
+tell_what_is_next

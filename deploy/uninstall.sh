@@ -70,4 +70,4 @@ remove_unit
 remove_packages
 remove_files
 remove_user
-say "done${keep_config:+; /etc/piapp is kept}"
+if [[ $dry ]]; then say "nothing was changed"; else say "done${keep_config:+; /etc/piapp is kept}"; fi

@@ -15,8 +15,15 @@ fail() {
   say "ERROR: $*"
   exit 1
 }
+quoted() { # quoted WORD...: as a shell would read them, with quotes only where they are needed
+  local word words=()
+  for word in "$@"; do
+    if [[ $word =~ ^[[:alnum:]_@%+=:,./-]+$ ]]; then words+=("$word"); else words+=("${word@Q}"); fi
+  done
+  printf '%s' "${words[*]}"
+}
 run() { # run COMMAND...: say it, and do it unless this is a dry run
-  printf '+ %s\n' "${*@Q}" >&2
+  printf '+ %s\n' "$(quoted "$@")" >&2
   [[ $dry ]] || "$@"
 }
 write() { # write FILE MODE: standard input becomes the file's content
@@ -185,6 +192,19 @@ restart_units() { # start all cameras afresh, after another version has taken th
   mapfile -t names < <(enabled_units)
   run systemctl daemon-reload
   run systemctl restart --no-block "${names[@]}"
+}
+
+restart_service() { # restart_service PYTHON: with the configuration as it is now
+  allow_peers "$1"
+  start_and_wait || fail "the service does not run; see above, and \`piapp check\`. It goes on trying unless its configuration is wrong"
+}
+
+broker_address() { # broker_address TEXT: with a scheme; whoever types a host means plain MQTT, with port 8883 the encrypted one
+  case $1 in
+    *://* | '') printf '%s' "$1" ;;
+    *:8883) printf 'mqtts://%s' "$1" ;;
+    *) printf 'mqtt://%s' "$1" ;;
+  esac
 }
 
 stop_service() {

@@ -62,7 +62,7 @@ configure() {
     systemctl daemon-reload
     systemctl enable --quiet piapp.service
     systemctl restart --no-block piapp.service
-    say "the service was started; \`sudo piapp check\` says whether camera, broker and model are well"
+    say "the service was started; \`sudo piapp setup\` asks for broker, login, name and room, \`sudo piapp check\` finds what is wrong"
   fi
   remove_other_versions
 }

@@ -89,7 +89,8 @@ ENTRIES: Mapping[str, Entry] = {
         "cases_app",
     ),
     "setup": Entry(
-        "setup", "Ask for broker, login and name, write the configuration, and say whether the broker accepted."
+        "setup",
+        "Ask for broker, login and name, test them, write the configuration, send a test alert and help to aim.",
     ),
     "backup": Entry(
         "backup",

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import msgspec
 
+from piapp.config.addresses import with_scheme
 from piapp.config.load import LoadedConfig, load_config
 from piapp.errors import ConfigError, UsageError
 
 
 def load(path: Path | None, sets: Sequence[str] | None, shortcuts: Mapping[str, str | None]) -> LoadedConfig:
-    """Load the configuration with the command line's values on top."""
+    """Load the configuration with the command line's values on top; of a broker, the host alone will do."""
     overrides = overrides_of(sets)
-    overrides += [(key, msgspec.json.encode(value).decode()) for key, value in shortcuts.items() if value is not None]
+    for key, value in shortcuts.items():
+        if value is not None:
+            text = with_scheme(value) if key == "mqtt.url" else value
+            overrides.append((key, msgspec.json.encode(text).decode()))
     if path is not None and not path.exists():
         raise ConfigError(f"{path}: there is no such file")
     return load_config(path, overrides=overrides)

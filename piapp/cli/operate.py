@@ -10,6 +10,7 @@ import typer
 from piapp.cli.loading import load
 from piapp.cli.options import ConfigOption, LogOption, SetOption, begin
 from piapp.cli.process import EXIT_SOME_FAILED, LogLevel
+from piapp.config.addresses import with_scheme
 from piapp.service.identity import default_node_id
 
 app = typer.Typer(rich_markup_mode=None)
@@ -46,10 +47,10 @@ def alert_test(
     """Have a running node send a fall, marked as a test, the way a real one goes: to see that somebody would come."""
     loaded = load(config, set_, {"mqtt.url": broker})
     from piapp.mqtt.topics import Topics  # noqa: PLC0415
-    from piapp.operate.ask import ask  # noqa: PLC0415
+    from piapp.operate.alert import ask_for_alert  # noqa: PLC0415
 
     name = node or loaded.config.node.id or default_node_id()
-    ask(loaded.config.mqtt, Topics(loaded.config.mqtt.base_topic, name), "test")
+    ask_for_alert(loaded.config.mqtt, Topics(loaded.config.mqtt.base_topic, name))
     typer.echo(f"{name}: sent fall, fallen and recovered, marked as a test")
 
 
@@ -104,7 +105,7 @@ def service_install(
     """Write user, configuration and unit for a piapp that came by pip, pipx or uv, and start it."""
     from piapp.operate.service import install  # noqa: PLC0415
 
-    settings = {"mqtt.url": broker, "camera.source": source}
+    settings = {"mqtt.url": with_scheme(broker or ""), "camera.source": source}
     install({key: value for key, value in settings.items() if value}, start=start, dry_run=dry_run)
 
 

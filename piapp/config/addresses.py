@@ -76,6 +76,11 @@ _SCHEMES: dict[str, tuple[int, bool, Literal["tcp", "websockets"]]] = {
 _WEBSOCKET_PATH = "/mqtt"
 
 
+def with_scheme(broker: str) -> str:
+    """A broker's address as people type it, with its scheme: a host means plain MQTT, on 8883 the encrypted one."""
+    return broker if not broker or "://" in broker else f"{'mqtts' if broker.endswith(':8883') else 'mqtt'}://{broker}"
+
+
 def broker_address(url: str) -> BrokerAddress:
     """Read `mqtt://host[:port]`, `mqtts://`, `ws://host[:port][/path]`, `wss://` or `unix:///path`.
 

@@ -62,6 +62,11 @@ class Finding:
     verdict: Verdict
     text: str
 
+    @property
+    def failed(self) -> bool:
+        """Whether something must be done."""
+        return self.verdict == "FAIL"
+
     def line(self) -> str:
         """One line for people."""
         return f"{self.verdict:4}  {self.part:11}  {self.text}"
@@ -176,7 +181,7 @@ def check_broker(config: Config) -> Finding:
     topics = Topics(config.mqtt.base_topic, node_id(config))
     # Another client id than the service's, which the broker would throw out.
     options = ConnectionOptions(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
-    version, refused = _try_broker(options)
+    version, refused = publish_once(options, [Message(options.will_topic, b"", qos=1)])
     if refused:
         text = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
         return Finding("broker", "FAIL", text)
@@ -187,8 +192,12 @@ def check_broker(config: Config) -> Finding:
     return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {version}, {secured}{hint}")
 
 
-def _try_broker(options: ConnectionOptions) -> tuple[MqttVersion, str]:
-    """Publish; the version spoken, and what was refused with the reason, or the empty string."""
+def publish_once(options: ConnectionOptions, messages: Sequence[Message]) -> tuple[MqttVersion, str]:
+    """Connect, publish and leave; the version spoken, and what was refused with the reason, or the empty string.
+
+    Raises:
+        ConnectionFailedError: The broker cannot be reached or refuses the login.
+    """
     refused: list[str] = []
     deadline_s = time.monotonic() + BROKER_TIMEOUT_S
 
@@ -196,7 +205,8 @@ def _try_broker(options: ConnectionOptions) -> tuple[MqttVersion, str]:
         refused.append(f"{topic} ({reason})")
 
     with connected(options, note, lambda: time.monotonic() < deadline_s) as connection:
-        connection.publish(Message(options.will_topic, b"", qos=1))
+        for message in messages:
+            connection.publish(message)
         while not connection.settled and time.monotonic() < deadline_s:
             connection.wait(0.2)
         connection.disconnect()

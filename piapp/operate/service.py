@@ -1,4 +1,4 @@
-"""`piapp service install|remove`: unit and user for a piapp that came by pip, pipx or uv.
+"""`piapp service install|remove`: unit and user for a piapp that came by pip, pipx or uv; restarts whatever service is.
 
 The steps are those of the installer and of the Debian package: systemd/service.sh, which is a part of this package.
 Owns when they may be taken.
@@ -97,6 +97,16 @@ def require_root() -> None:
     """
     if os.geteuid() != 0:
         raise UsageError("this needs root: sudo piapp service ..., or --dry-run to see every step")
+
+
+def restart() -> None:
+    """Let the service reach what is configured now, start it afresh, and wait for its first result.
+
+    Raises:
+        UsageError: This is not root's process.
+        ServiceError: It does not run.
+    """
+    _steps("restart_service", [sys.executable], dry_run=False)
 
 
 def _command() -> Path:

@@ -1,31 +1,39 @@
-"""`piapp setup`: writes the first configuration from a few answers, and tests the broker with them.
+"""`piapp setup`: makes or changes the configuration by a few answers, and tests the broker before anything is written.
 
-Owns the questions' answers, what is written for them and the test. Asking is `piapp.cli.setup`'s.
+Owns what answers mean and what is written for them. Asking is `piapp.cli.setup`'s.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from piapp.config.addresses import broker_address
-from piapp.config.load import DEFAULT_FILE, PASSWORD_CREDENTIAL, load_config
-from piapp.config.toml_file import toml_text
-from piapp.errors import PiappError, UsageError
+from piapp.config.addresses import broker_address, with_scheme
+from piapp.config.load import CREDENTIALS_FOLDER, DEFAULT_FILE, PASSWORD_CREDENTIAL, load_config
+from piapp.config.sections import Config
+from piapp.config.toml_edit import with_strings
+from piapp.config.toml_file import parse_toml, read_text
+from piapp.errors import BrokerError, ConfigError, PiappError, UsageError
+from piapp.operate import mdns
 from piapp.operate.check import Finding, check_broker
 from piapp.whole_file import write_whole
 
-_BROWSE_TIMEOUT_S = 5.0
 _HEAD = """\
 # The configuration of this node. Only what differs from the defaults stands here;
 # `piapp config default` prints every key with its default and meaning, `piapp check` finds what is wrong.
 # After a change: sudo systemctl restart piapp
 """
+
+_PASSWORD_KEY = "mqtt.password_file"  # noqa: S105 - a key's name
+
+# What brokers announce, and Home Assistant, whose own broker listens at the same host.
+_MQTT, _MQTTS, _HOME_ASSISTANT = "_mqtt._tcp", "_secure-mqtt._tcp", "_home-assistant._tcp"
+_HOME_ASSISTANT_BROKER_PORT = 1883
 
 
 class SetupError(PiappError, OSError):
@@ -36,7 +44,7 @@ class SetupError(PiappError, OSError):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the owner says; empty leaves the default.
+    """What the owner answers; empty leaves what is there.
 
     Attributes:
         broker: Address of the broker; a host alone will do.
@@ -46,6 +54,9 @@ class Answers:
         name: What people call it.
         area: The room, for Home Assistant.
         source: The camera.
+
+    Raises:
+        UsageError: One holds something that is no text.
     """
 
     broker: str = ""
@@ -56,14 +67,63 @@ class Answers:
     area: str = ""
     source: str = ""
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name).isprintable():
+                raise UsageError(f"{field.name}: holds signs that are no text; is the terminal set to UTF-8 (locale)?")
+
+    def values(self) -> dict[str, str]:
+        """The keys of the configuration that are answered."""
+        values = {
+            "node.id": self.node,
+            "node.name": self.name,
+            "node.area": self.area,
+            "camera.source": self.source,
+            "mqtt.url": broker_url(self.broker) if self.broker else "",
+            "mqtt.username": self.username,
+        }
+        return {key: value for key, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBroker:
+    """A broker that was found in the local network.
+
+    Attributes:
+        note: What is known of it besides, for people.
+    """
+
+    url: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be written.
+
+    Attributes:
+        file: The configuration.
+        text: Its whole new content.
+        password: Empty keeps the one that is there.
+    """
+
+    file: Path
+    text: str
+    password: str
+
+    @property
+    def password_file(self) -> Path:
+        """Where the password goes; as a service the node gets it from there by systemd."""
+        return self.file.parent / PASSWORD_CREDENTIAL
+
 
 def broker_url(text: str) -> str:
-    """The broker's address with a scheme: whoever types a host means plain MQTT, with port 8883 the encrypted one.
+    """The broker's address with a scheme.
 
     Raises:
         UsageError: It is no address of a broker.
     """
-    url = text if "://" in text else f"{'mqtts' if text.endswith(':8883') else 'mqtt'}://{text}"
+    url = with_scheme(text)
     try:
         broker_address(url)
     except ValueError as error:
@@ -71,74 +131,149 @@ def broker_url(text: str) -> str:
     return url
 
 
-def find_brokers() -> list[str]:
-    """Addresses of brokers and Home Assistants that announce themselves in this network; empty without avahi-browse."""
-    found: dict[str, None] = {}
-    for kind, port in (("_mqtt._tcp", None), ("_secure-mqtt._tcp", None), ("_home-assistant._tcp", "1883")):
-        for host, announced in _announced(kind):
-            found[broker_url(f"{host}:{port or announced}")] = None
-    return list(found)
+def find_brokers() -> list[FoundBroker]:
+    """Brokers and Home Assistants that announce themselves in this network; takes two seconds."""
+    found: dict[str, FoundBroker] = {}
+    for service in mdns.browse([_MQTT, _MQTTS, _HOME_ASSISTANT]):
+        with suppress(UsageError):  # anybody may announce anything
+            broker = _broker_of(service)
+            found.setdefault(broker.url, broker)
+    return list(found.values())
 
 
-def _announced(kind: str) -> list[tuple[str, str]]:
-    """(Host, port) of each service of a kind, as avahi-browse(1) prints them for programs."""
-    if shutil.which("avahi-browse") is None:
-        return []
-    command = ["avahi-browse", "--terminate", "--resolve", "--parsable", kind]
+def _broker_of(service: mdns.Service) -> FoundBroker:
+    scheme = "mqtts" if service.kind == _MQTTS else "mqtt"
+    host = service.host if not service.address or _resolves(service.host) else service.address
+    if service.kind == _HOME_ASSISTANT:
+        url = broker_url(f"{scheme}://{host}:{_HOME_ASSISTANT_BROKER_PORT}")
+        return FoundBroker(url, "Home Assistant; its own broker listens here")
+    return FoundBroker(broker_url(f"{scheme}://{host}:{service.port}"), service.name)
+
+
+def _resolves(host: str) -> bool:
     try:
-        done = subprocess.run(  # noqa: S603 - fixed words
-            command, capture_output=True, text=True, timeout=_BROWSE_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return []
-    fields = [line.split(";") for line in done.stdout.splitlines() if line.startswith("=")]
-    return [(field[6], field[8]) for field in fields if len(field) > 8 and field[6]]  # noqa: PLR2004 - avahi's columns
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
-def configuration(answers: Answers) -> str:
-    """The text of piapp.toml."""
-    tables: Mapping[str, Mapping[str, str]] = {
-        "node": {"id": answers.node, "name": answers.name, "area": answers.area},
-        "camera": {"source": answers.source},
-        "mqtt": {"url": broker_url(answers.broker) if answers.broker else "", "username": answers.username},
-    }
-    given = {table: {key: value for key, value in values.items() if value} for table, values in tables.items()}
-    return _HEAD + toml_text(given)
-
-
-def write(answers: Answers, file: Path | None = None) -> Path:
-    """Write configuration and password; the configuration only when this version accepts it.
-
-    One that is there is kept beside, with `.before` at its end.
+def present(file: Path) -> Answers:
+    """What the configuration that is there already answers; without one nothing.
 
     Raises:
-        ConfigError: An answer is not accepted; nothing is changed but the password.
-        SetupError: It cannot be written.
+        ConfigError: It cannot be read.
+    """
+    if not file.exists():
+        return Answers()
+    tables = parse_toml(read_text(file), str(file))
+
+    def text(table: str, key: str) -> str:
+        section = tables.get(table)
+        value = section.get(key) if isinstance(section, dict) else None
+        return value if isinstance(value, str) else ""
+
+    return Answers(
+        broker=text("mqtt", "url"),
+        username=text("mqtt", "username"),
+        node=text("node", "id"),
+        name=text("node", "name"),
+        area=text("node", "area"),
+        source=text("camera", "source"),
+    )
+
+
+def draft(answers: Answers, file: Path | None = None) -> Draft:
+    """What the answers make of the configuration; what they do not answer stays as it is.
+
+    Raises:
+        UsageError: The broker's address is none.
+        ConfigError: The present configuration cannot be read or changed.
     """
     target = (file or DEFAULT_FILE).absolute()
-    candidate = target.with_name(f".{target.name}.setup")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if answers.password:
-            write_whole(target.parent / PASSWORD_CREDENTIAL, f"{answers.password}\n".encode(), mode=0o600)
-        write_whole(candidate, configuration(answers).encode(), mode=0o644)
-        load_config(candidate)
-        if target.exists():
-            target.replace(target.with_name(f"{target.name}.before"))
-        candidate.replace(target)
-    except OSError as error:
-        raise SetupError(f"{error.filename or target}: cannot be written: {error.strerror}; try sudo") from error
-    finally:
-        with suppress(OSError):
-            candidate.unlink()
-    return target
+    before = read_text(target) if target.exists() else _HEAD
+    values = answers.values()
+    if answers.password:
+        # Only the service's own file is handed over by systemd; another place must be named.
+        named = "" if target == DEFAULT_FILE else str(target.parent / PASSWORD_CREDENTIAL)
+        if named or _names_password_file(before, str(target)):
+            values[_PASSWORD_KEY] = named
+    return Draft(target, with_strings(before, values, str(target)), answers.password)
 
 
-def try_broker(file: Path) -> Finding:
-    """Connect with what was written, and publish below the node's topics.
+def _names_password_file(text: str, origin: str) -> bool:
+    section = parse_toml(text, origin).get("mqtt", {})
+    return isinstance(section, dict) and "password_file" in section
+
+
+def try_broker(of: Draft) -> Finding:
+    """Connect as the draft says and publish below the node's topics; nothing is written for it.
 
     Raises:
-        BrokerError: It cannot be reached or refuses.
+        ConfigError: This version does not accept the draft.
     """
-    folder = os.environ | {"CREDENTIALS_DIRECTORY": str(file.parent)}
-    return check_broker(load_config(file, environ=folder).config)
+    with _in_memory(of.text) as candidate, _in_memory(f"{of.password}\n") as password:
+        overrides = [(_PASSWORD_KEY, str(password))] if of.password else []
+        try:
+            config = _loaded(candidate, of.file.parent, overrides)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(candidate), str(of.file))) from error
+        try:
+            return check_broker(config)
+        except BrokerError as error:
+            return Finding("broker", "FAIL", str(error))
+
+
+def in_force(file: Path) -> Config:
+    """The configuration of a file, with the password beside it.
+
+    Raises:
+        ConfigError: It is not accepted.
+    """
+    return _loaded(file, file.parent, [])
+
+
+def _loaded(file: Path, credentials: Path, overrides: Sequence[tuple[str, str]]) -> Config:
+    environment = os.environ | {CREDENTIALS_FOLDER: str(credentials)}
+    return load_config(file, environ=environment, overrides=overrides).config
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[Path]:
+    """A file that is on no disk, and gone with this program whatever ends it."""
+    descriptor = os.memfd_create("piapp-setup")
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, text.encode())
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def write(of: Draft) -> Path:
+    """Write configuration and password; the configuration that was there is kept beside, with `.before` at its end.
+
+    Raises:
+        SetupError: It cannot be written.
+    """
+    try:
+        of.file.parent.mkdir(parents=True, exist_ok=True)
+        with _signals_wait():
+            if of.password:
+                write_whole(of.password_file, f"{of.password}\n".encode(), mode=0o600)
+            if of.file.exists():
+                write_whole(of.file.with_name(f"{of.file.name}.before"), of.file.read_bytes(), mode=0o644)
+            write_whole(of.file, of.text.encode(), mode=0o644)
+    except OSError as error:
+        raise SetupError(f"{error.filename or of.file}: cannot be written: {error.strerror}; try sudo") from error
+    return of.file
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is done, so that password and configuration fit each other."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

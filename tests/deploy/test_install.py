@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from piapp.config.addresses import with_scheme
 
 PROJECT = Path(__file__).parents[2]
 SCRIPTS = sorted(
@@ -71,11 +74,11 @@ def test_a_pi_5_gets_everything(pi: Machine) -> None:
     assert "runtime: mediapipe" in done.stderr
     assert "camera: picamera2:" in done.stderr
     assert "python3-picamera2" in done.stderr
-    assert "'systemctl' 'enable' '--quiet' 'piapp.service'" in done.stderr
+    assert "+ systemctl enable --quiet piapp.service\n" in done.stderr
     steps = done.stderr.splitlines()
     note = steps.index("+ write /opt/piapp/newest")  # while the version before still runs, or once it runs again
-    assert "'/opt/piapp/current'" in "".join(steps[note:])
-    assert "'/opt/piapp/current'" not in "".join(steps[:note])
+    assert "/opt/piapp/current\n" in "\n".join(steps[note:])
+    assert "/opt/piapp/current\n" not in "\n".join(steps[:note])
     assert "WARNING" not in done.stderr
 
 
@@ -140,10 +143,36 @@ def test_mistyped_options_are_refused(pi: Machine, options: list[str]) -> None:
 def test_dry_run_changes_nothing(pi: Machine) -> None:
     """Everything is said, nothing done: neither in /opt nor in /etc."""
     there = [Path(name).exists() for name in ("/opt/piapp", "/etc/piapp", "/etc/systemd/system/piapp.service")]
-    said = pi.install("--broker", "mqtt://10.0.0.5", "--set", "camera.fps=10", "--with-broker").stderr
-    for step in ("'venv'", "piapp.toml", "useradd", "/etc/piapp/tls", "daemon-reload", "/usr/local/bin/piapp"):
+    said = pi.install("--broker", "10.0.0.5", "--set", "camera.fps=10", "--with-broker").stderr
+    assert said.splitlines()[-1] == "install: nothing was changed"
+    for step in (" -m venv ", "piapp.toml", "useradd", "/etc/piapp/tls", "daemon-reload", "/usr/local/bin/piapp"):
         assert step in said
     assert there == [Path(name).exists() for name in ("/opt/piapp", "/etc/piapp", "/etc/systemd/system/piapp.service")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("broker.lan", "mqtt://broker.lan"),
+        ("10.0.0.5:8883", "mqtts://10.0.0.5:8883"),
+        ("ws://b/mqtt", "ws://b/mqtt"),
+        ("", ""),
+    ],
+)
+def test_a_broker_without_a_scheme_is_understood(typed: str, address: str) -> None:
+    """As `piapp setup` understands it."""
+    script = f'source {PROJECT / "systemd" / "service.sh"}; broker_address "$1"'
+    done = subprocess.run(["bash", "-c", script, "address", typed], capture_output=True, text=True, check=True)
+    assert done.stdout == address == with_scheme(typed)
+
+
+def test_words_are_quoted_only_where_a_shell_needs_it() -> None:
+    """So that steps can be read, and pasted."""
+    script = f'source {PROJECT / "systemd" / "service.sh"}; quoted "$@"'
+    words = ["apt-get", "-o", "Dir::State=/x", "two words", "", "it's", "a;b", "~"]
+    done = subprocess.run(["bash", "-c", script, "quoted", *words], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("apt-get -o Dir::State=/x 'two words' ''")
+    assert shlex.split(done.stdout) == words
 
 
 def test_settings_become_tables(tmp_path: Path) -> None:
@@ -171,7 +200,7 @@ def test_uninstall_dry_run_names_everything() -> None:
     kept = subprocess.run(
         [PROJECT / "deploy" / "uninstall.sh", "--dry-run", "--keep-config"], capture_output=True, text=True, check=True
     )
-    assert "'/etc/piapp'" not in kept.stderr
+    assert "/etc/piapp\n" not in kept.stderr
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(PROJECT)))

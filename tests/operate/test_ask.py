@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-
 import pytest
 
 from piapp.cli.app import run_command
 from piapp.config.load import load_config
 from piapp.errors import BrokerError
-from piapp.mqtt.commands import Commands
-from piapp.mqtt.publisher import Publisher
 from piapp.mqtt.topics import Topics
 from piapp.operate.ask import RequestError, ask
 from tests.mosquitto import free_port
+from tests.support.answering_node import answering_node
 
 
 def config(url):
@@ -22,32 +18,9 @@ def config(url):
     return load_config(None, overrides=[("mqtt.url", url)], environ={}).config
 
 
-@contextmanager
-def node(url, name, answer):
-    """A node that answers each request with what `answer` gives; the commands that were asked."""
-    topics, done, asked = Topics("piapp", name), threading.Event(), []
-    loaded = config(url)
-    with Publisher(loaded.mqtt, loaded.publish, topics) as publisher:
-        commands = Commands(topics, publisher.publish)
-        publisher.subscribe(topics.requests, commands.receive)
-
-        def serve():
-            while not done.wait(0.01):
-                if request := commands.take():
-                    asked.append(request.command)
-                    commands.answer(request, **answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        assert publisher.wait_connected(10.0)
-        yield asked
-        done.set()
-        thread.join()
-
-
 def test_the_answer_comes_back(mosquitto):
     """Its data; other people's answers are not taken for it."""
-    with node(mosquitto.url, "ask-ok", {"data": {"test": True}}) as asked:
+    with answering_node(mosquitto.url, "ask-ok", {"data": {"test": True}}) as asked:
         topics = Topics("piapp", "ask-ok")
         assert ask(config(mosquitto.url).mqtt, topics, "test") == {"test": True}
         assert ask(config(mosquitto.url).mqtt, topics, "ping") == {"test": True}
@@ -57,7 +30,7 @@ def test_the_answer_comes_back(mosquitto):
 def test_a_refusal_is_the_nodes_own_words(mosquitto):
     """The command ends with them and exit code 1."""
     with (
-        node(mosquitto.url, "ask-no", {"error": "no alarm is open"}),
+        answering_node(mosquitto.url, "ask-no", {"error": "no alarm is open"}),
         pytest.raises(RequestError, match="ask-no: no alarm is open") as raised,
     ):
         ask(config(mosquitto.url).mqtt, Topics("piapp", "ask-no"), "acknowledge")
@@ -74,7 +47,7 @@ def test_nobody_there_is_said(mosquitto):
 
 def test_the_command_asks_for_a_test(mosquitto, capsys):
     """`piapp test-alert` names the node and what it has sent."""
-    with node(mosquitto.url, "ask-cli", {"data": {"test": True}}) as asked:
+    with answering_node(mosquitto.url, "ask-cli", {"data": {"test": True}}) as asked:
         assert run_command(["test-alert", "--node", "ask-cli", "--broker", mosquitto.url]) == 0
     assert asked == ["test"]
     assert capsys.readouterr().out == "ask-cli: sent fall, fallen and recovered, marked as a test\n"

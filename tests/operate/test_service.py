@@ -26,10 +26,10 @@ def steps(function, *arguments):
 def test_installing_takes_the_installers_steps():
     """User, secrets, configuration, unit and start, in this order, and nothing of it in a dry run."""
     said = steps("install_service", "/srv/piapp/bin/piapp", "yes", 'mqtt.url="mqtt://broker.lan"')
-    order = ["useradd", "mqtt_password", "piapp.toml", "piapp.service", "daemon-reload", "'enable'", "'restart'"]
+    order = ["useradd", "mqtt_password", "piapp.toml", "piapp.service", "daemon-reload", " enable ", " restart "]
     places = [said.index(step) for step in order]
     assert places == sorted(places)
-    assert "piapp.toml" not in steps("install_service", "/srv/piapp/bin/piapp", "").partition("'restart'")[2]
+    assert "piapp.toml" not in steps("install_service", "/srv/piapp/bin/piapp", "").partition(" restart ")[2]
 
 
 def test_the_unit_runs_this_command(tmp_path):
@@ -47,12 +47,18 @@ def test_the_unit_runs_this_command(tmp_path):
     assert "ProtectHome=yes" in unit
 
 
+def test_restarting_lets_the_service_reach_what_is_configured_now():
+    """Before it starts anew."""
+    said = steps("restart_service", "/srv/piapp/bin/python")
+    assert said.index("broker.conf") < said.index(" restart ")
+
+
 def test_removing_keeps_the_configuration_unless_told():
     """Purging takes configuration, state and user too."""
-    assert "'/etc/piapp'" not in steps("remove_service", "")
+    assert " /etc/piapp " not in steps("remove_service", "")
     purged = steps("remove_service", "yes")
-    assert "'/etc/piapp'" in purged
-    assert "'/var/lib/piapp'" in purged
+    assert " /etc/piapp " in purged
+    assert " /var/lib/piapp " in purged
 
 
 def test_a_further_camera_has_steps_of_its_own():

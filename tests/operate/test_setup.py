@@ -8,9 +8,11 @@ import tomllib
 import pytest
 
 from piapp.cli.app import run_command
+from piapp.config.load import DEFAULT_FILE
 from piapp.errors import UsageError
 from piapp.operate import setup
-from piapp.operate.setup import Answers, broker_url, configuration, find_brokers
+from piapp.operate.mdns import Service
+from piapp.operate.setup import Answers, broker_url, draft, find_brokers, present
 from tests.mosquitto import free_port
 
 
@@ -35,26 +37,59 @@ def test_what_is_no_broker_is_refused(typed):
         broker_url(typed)
 
 
-def test_only_answers_are_written():
+def test_only_answers_are_written(tmp_path):
     """What was not answered keeps its default, and quotes in a name do no harm."""
-    text = configuration(Answers(broker="broker.lan", node="hall", name='The "hall"'))
-    assert tomllib.loads(text) == {"node": {"id": "hall", "name": 'The "hall"'}, "mqtt": {"url": "mqtt://broker.lan"}}
-    assert tomllib.loads(configuration(Answers())) == {}
+    planned = draft(Answers(broker="broker.lan", node="hall", name='The "hall"'), tmp_path / "piapp.toml")
+    expected = {"node": {"id": "hall", "name": 'The "hall"'}, "mqtt": {"url": "mqtt://broker.lan"}}
+    assert tomllib.loads(planned.text) == expected
+    assert tomllib.loads(draft(Answers(), tmp_path / "piapp.toml").text) == {}
 
 
-def test_announced_brokers_are_found(tmp_path, monkeypatch):
-    """Each once, as avahi-browse prints them; without that command there are none."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_brokers() == []
-    browse = tmp_path / "avahi-browse"
-    browse.write_text(
-        '#!/bin/sh\necho "+;eth0;IPv4;m;_mqtt._tcp;local"\n'
-        'for last; do :; done\n[ "$last" = _mqtt._tcp ] || exit 0\n'
-        'echo "=;eth0;IPv4;mosquitto;_mqtt._tcp;local;broker.local;10.0.0.5;1883;"\n'
-        'echo "=;eth0;IPv6;mosquitto;_mqtt._tcp;local;broker.local;fe80::1;1883;"\n'
+def test_what_is_not_answered_stays_as_it_is(tmp_path):
+    """The camera that the installer found, comments and zones."""
+    file = tmp_path / "piapp.toml"
+    file.write_text(
+        '# mine\n[camera]\nsource = "v4l2:/dev/video0"\n[mqtt]\nurl = "mqtt://old"\n[[zones]]\nname = "bed"\n'
     )
-    browse.chmod(0o755)
-    assert find_brokers() == ["mqtt://broker.local:1883"]
+    planned = draft(Answers(broker="new", node="hall"), file)
+    assert tomllib.loads(planned.text) == {
+        "camera": {"source": "v4l2:/dev/video0"},
+        "mqtt": {"url": "mqtt://new"},
+        "zones": [{"name": "bed"}],
+        "node": {"id": "hall"},
+    }
+    assert "# mine" in planned.text
+    assert present(file) == Answers(broker="mqtt://old", source="v4l2:/dev/video0")
+
+
+def test_a_password_that_is_elsewhere_is_named(tmp_path):
+    """Systemd hands over the service's own alone."""
+    file = tmp_path / "piapp.toml"
+    planned = draft(Answers(username="hall", password="pw"), file)
+    assert tomllib.loads(planned.text)["mqtt"]["password_file"] == str(tmp_path / "mqtt_password")
+    assert "password_file" not in draft(Answers(username="hall", password="pw"), DEFAULT_FILE).text
+
+
+@pytest.mark.parametrize("answer", ["\udce4", "a\nb", "\x1b[2J"])
+def test_what_is_no_text_is_refused(answer):
+    """A terminal of another encoding, control characters."""
+    with pytest.raises(UsageError, match="UTF-8"):
+        Answers(name=answer)
+
+
+def test_announced_brokers_are_found(monkeypatch):
+    """Each once; by its address where the name is unknown here; Home Assistant's own; none that is no address."""
+    services = [
+        Service("_mqtt._tcp", "mosquitto", "nobody.invalid", "10.0.0.5", 1884),
+        Service("_mqtt._tcp", "mosquitto", "nobody.invalid", "10.0.0.5", 1884),
+        Service("_secure-mqtt._tcp", "mosquitto", "localhost", "127.0.0.1", 8883),
+        Service("_home-assistant._tcp", "Home", "nobody.invalid", "10.0.0.6", 8123),
+        Service("_mqtt._tcp", "evil", "user:pw@evil", "", 1883),
+    ]
+    monkeypatch.setattr(setup.mdns, "browse", lambda _: services)
+    assert [broker.url for broker in find_brokers()] == [
+        "mqtt://10.0.0.5:1884", "mqtts://localhost:8883", "mqtt://10.0.0.6:1883",
+    ]  # fmt: skip
 
 
 def options(tmp_path, port):
@@ -94,7 +129,7 @@ def test_the_last_line_says_that_it_did_not(tmp_path, capsys):
 def test_what_was_there_is_kept_beside(tmp_path):
     """Whoever sets up again by mistake has lost nothing."""
     (tmp_path / "piapp.toml").write_text("# mine\n")
-    setup.write(Answers(node="hall"), tmp_path / "piapp.toml")
+    setup.write(draft(Answers(node="hall"), tmp_path / "piapp.toml"))
     assert (tmp_path / "piapp.toml.before").read_text() == "# mine\n"
     assert "hall" in (tmp_path / "piapp.toml").read_text()
 
@@ -131,4 +166,4 @@ def test_a_place_that_cannot_be_written(tmp_path):
     """One line with the way out."""
     (tmp_path / "file").touch()
     with pytest.raises(setup.SetupError, match="try sudo"):
-        setup.write(Answers(node="hall"), tmp_path / "file" / "piapp.toml")
+        setup.write(draft(Answers(node="hall"), tmp_path / "file" / "piapp.toml"))
