@@ -43,7 +43,7 @@ def backup(
     if made.masked and not password:
         typer.echo("left out: the login in an address; write it into the configuration again after restoring")
     for name in made.left_out:
-        typer.echo(f"left out: {name} is outside the configuration's folder; copy it yourself")
+        typer.echo(f"left out: {name} is outside the configuration's folder, or may not be read; copy it yourself")
 
 
 @app.command(epilog="Example: sudo piapp restore hall.zip --secrets --replace")

@@ -16,6 +16,7 @@ from piapp.cli.loading import load
 from piapp.cli.process import LogLevel, leave, start_logging, stop_on_signals
 from piapp.config.instances import board_of
 from piapp.config.load import LoadedConfig, changed
+from piapp.node.state_folder import restore_file, state_folder
 from piapp.service.identity import default_node_id
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def run_node(options: RunOptions) -> None:
     loaded = _with_shared_cores(load(options.config, options.sets, shortcuts))
     stop = stop_on_signals()
     start_logging(options.log_level, node=loaded.config.node.id or default_node_id())
+    _restore(loaded)
     # Imported here, so that errors in the configuration come at once.
     from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
 
@@ -122,6 +124,15 @@ def _with_shared_cores(loaded: LoadedConfig) -> LoadedConfig:
     workers = worker_count(loaded.config.landmarker, nodes=nodes)
     config = changed(loaded.config, {"landmarker.workers": workers}, f"{nodes} cameras share the cores")
     return replace(loaded, config=config)
+
+
+def _restore(loaded: LoadedConfig) -> None:
+    """Restore a backup that was confirmed on the page; a start without one reads no more than a file's name."""
+    node, state = loaded.config.node.id or default_node_id(), state_folder(loaded.config.spool)
+    if state is not None and restore_file(state, node).exists():
+        from piapp.operate.waiting_restore import carry_out  # noqa: PLC0415 - brings the whole node along
+
+        carry_out(loaded.config, node, state)
 
 
 def _upkeep(loaded: LoadedConfig) -> Upkeep:

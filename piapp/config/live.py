@@ -226,6 +226,11 @@ class LiveSettings:
             return {}
 
 
+def page_keys(config: Config) -> tuple[str, ...]:
+    """Every key that the owner's page may change, zones among them."""
+    return (ZONES, *_live_keys(config), *RESTART_KEYS)
+
+
 def _live_keys(config: Config) -> tuple[str, ...]:
     sections = (f"{section}.{name}" for section in LIVE_SECTIONS for name in getattr(config, section).__struct_fields__)
     return (*sections, *LIVE_KEYS)

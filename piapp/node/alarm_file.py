@@ -163,6 +163,14 @@ def learnt(folder: Path, node: str) -> MonitorSnapshot | None:
     return replace(kept.monitor, next_id=1, persons=())
 
 
+def has_open_alarm(folder: Path, node: str) -> bool:
+    """Whether an alarm of a node is open, by its file."""
+    try:
+        return bool(msgspec.json.decode(_file(folder, node).read_bytes(), type=KeptAlarms).alarms)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def keep_learnt(folder: Path, node: str, monitor: MonitorSnapshot, *, owner: tuple[int, int]) -> None:
     """Have a node that does not run begin with what another has learnt.
 

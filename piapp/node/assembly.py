@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -232,7 +232,7 @@ class _Made:
             people=lambda: self.reporter.people,
             alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
-            tools=PageTools(documents, self._tools.jobs),
+            tools=replace(self._tools, documents=documents),
         )
         return outlets.live_page(self._config, page)
 

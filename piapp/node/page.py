@@ -17,6 +17,7 @@ from piapp.node.alarm_file import OpenAlarm
 from piapp.node.control import Control
 from piapp.node.health_report import HeatMonitor
 from piapp.node.page_settings import PageSettings
+from piapp.preview.owner import Upload
 
 # Requests that the page can make, as they can be made by MQTT. `set` and `get_config` have documents of their own, and
 # `snapshot` sends a picture elsewhere.
@@ -35,10 +36,12 @@ class PageTools:
     Attributes:
         documents: What can be read, by name.
         jobs: What can be made, by name.
+        uploads: What can be sent, by name.
     """
 
     documents: Mapping[str, Document] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
 
 
 class Page:
@@ -57,6 +60,7 @@ class Page:
     Attributes:
         documents: What can be read, by name.
         jobs: What can be made, by name.
+        uploads: What can be sent, by name.
         actions: What can be done, by name.
     """
 
@@ -86,6 +90,7 @@ class Page:
             **tools.documents,
         }
         self.jobs = tools.jobs
+        self.uploads = tools.uploads
         self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
             "settings": form.change,
             **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},

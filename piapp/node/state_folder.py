@@ -49,3 +49,8 @@ def settings_file(folder: Path | None, node: str) -> Path | None:
 def changes_file(folder: Path | None, node: str) -> Path | None:
     """Where a node remembers who changed which setting; None when nowhere."""
     return None if folder is None else folder / f"changes-{node}.json"
+
+
+def restore_file(folder: Path, node: str) -> Path:
+    """What is there while a restore waits for the next start."""
+    return folder / f"restore-{node}.order"

@@ -61,13 +61,15 @@ class Archive:
 
     Args:
         path: The file.
+        max_bytes: How much it may hold, by what its entries say of themselves.
 
     Raises:
         BackupError: It is no backup, or one that must not be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = _MAX_BYTES) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, ValueError) as error:
@@ -121,8 +123,8 @@ class Archive:
         entries = self._zip.infolist()
         if len(entries) > _MAX_ENTRIES:
             raise BackupError(f"{self._path}: has {len(entries)} entries, more than {_MAX_ENTRIES}; it is no backup")
-        if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-            raise BackupError(f"{self._path}: would take more than {_MAX_BYTES} bytes; it is no backup")
+        if sum(entry.file_size for entry in entries) > self._max_bytes:
+            raise BackupError(f"{self._path}: would take more than {self._max_bytes} bytes; nothing was restored")
         if len({entry.filename for entry in entries}) < len(entries):
             raise BackupError(f"{self._path}: has two entries of one name; it is no backup")
         for entry in entries:

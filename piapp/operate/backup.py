@@ -19,7 +19,14 @@ from typing import Any
 import msgspec
 
 from piapp import __version__
-from piapp.config.load import CAMERA_CREDENTIAL, DEFAULT_FILE, PASSWORD_CREDENTIAL, TOKEN_CREDENTIAL, LoadedConfig
+from piapp.config.load import (
+    CAMERA_CREDENTIAL,
+    CREDENTIALS_FOLDER,
+    DEFAULT_FILE,
+    PASSWORD_CREDENTIAL,
+    TOKEN_CREDENTIAL,
+    LoadedConfig,
+)
 from piapp.config.toml_file import read_text
 from piapp.node.alarm_file import learnt
 from piapp.node.state_folder import settings_file
@@ -27,6 +34,8 @@ from piapp.offline.cases import case_folder
 from piapp.operate import archive
 from piapp.operate.archive import BackupError, Manifest
 from piapp.wording import masked
+
+CREDENTIALS = (PASSWORD_CREDENTIAL, CAMERA_CREDENTIAL, TOKEN_CREDENTIAL)
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -48,7 +57,8 @@ class Contents:
     Attributes:
         cases: How many.
         secrets: Names of files with secrets; they are in the backup only when it was given a password.
-        left_out: Files that the configuration names outside its folder; the owner must copy them.
+        left_out: Files that the configuration names outside its folder, or that may not be read; the owner must copy
+            them.
         masked: Whether logins in addresses were left out of the configuration.
     """
 
@@ -125,22 +135,37 @@ def _write_state(made: zipfile.ZipFile, node: str, state: Path) -> int:
 
 
 def _files(loaded: LoadedConfig) -> tuple[dict[str, bytes], dict[str, bytes], tuple[str, ...]]:
-    """Files that the configuration names: those anybody may read, secrets, and paths that are outside its folder."""
+    """Files that the configuration names: those anybody may read, secrets, and paths that cannot be backed up."""
     config = loaded.config
     folder = (loaded.file or DEFAULT_FILE).absolute().parent
     public = [Path(name) for name in (config.mqtt.tls.ca, config.mqtt.tls.cert) if name]
     named = (config.mqtt.password_file, config.camera.password_file, config.preview.token_file, config.mqtt.tls.key)
-    usual = (folder / name for name in (PASSWORD_CREDENTIAL, CAMERA_CREDENTIAL, TOKEN_CREDENTIAL))
+    usual = (folder / name for name in CREDENTIALS if _credential(name) is None)
     secret = [Path(name) for name in named if name] + [file for file in usual if file.exists()]
-    left_out = tuple(str(file) for file in (*public, *secret) if folder not in file.absolute().parents)
-    return dict(_read(folder, public)), dict(_read(folder, secret)), left_out
+    secret += [file for file in map(_credential, CREDENTIALS) if file is not None]
+    places = {file: _place(file.absolute(), folder) for file in (*public, *secret)}
+    left_out = tuple(str(file) for file, place in places.items() if place is None)
+    return _contents(public, places), _contents(secret, places), left_out
 
 
-def _read(folder: Path, files: list[Path]) -> Iterator[tuple[str, bytes]]:
-    for file in files:
-        absolute = file.absolute()
-        if folder in absolute.parents and (content := absolute.read_bytes()):
-            yield absolute.relative_to(folder).as_posix(), content
+def _credential(name: str) -> Path | None:
+    """A secret that systemd has handed to this process, which may not read the file that it comes from."""
+    folder = os.environ.get(CREDENTIALS_FOLDER)
+    return file if folder and (file := Path(folder) / name).exists() else None
+
+
+def _place(file: Path, folder: Path) -> str | None:
+    """Where a file lies below the configuration's folder; None outside of it, and for what may not be read."""
+    if not os.access(file, os.R_OK):
+        return None
+    if file == _credential(file.name):
+        return file.name
+    return file.relative_to(folder).as_posix() if folder in file.parents else None
+
+
+def _contents(files: list[Path], places: Mapping[Path, str | None]) -> dict[str, bytes]:
+    found = {places[file]: file.read_bytes() for file in files if places[file] is not None}
+    return {place: content for place, content in found.items() if place is not None and content}
 
 
 def _without_logins(text: str) -> str:

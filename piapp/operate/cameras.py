@@ -129,7 +129,9 @@ def drop(name: str, *, purge: bool = False, dry_run: bool = False, folder: Path 
 
 
 def _check_source(source: str, others: Mapping[Instance, Config]) -> None:
-    """Refuse a camera that another node has open."""
+    """Refuse a camera that another node has open; recordings and streams may be read by several."""
+    if not source.startswith(("picamera2:", "v4l2:")):
+        return
     for camera, config in others.items():
         if _device(source) == _device(config.camera.source):
             raise UsageError(
@@ -139,7 +141,6 @@ def _check_source(source: str, others: Mapping[Instance, Config]) -> None:
 
 
 def _device(source: str) -> str:
-    """What is opened; files may be read by several."""
     return {"picamera2:": "picamera2:0"}.get(source, source)
 
 

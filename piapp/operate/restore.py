@@ -52,8 +52,16 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A backup that was read as a whole and found right."""
+class Found:
+    """A backup that was read as a whole and found right.
+
+    Attributes:
+        config: The configuration's text.
+        files: What belongs beside the configuration, by path below its folder.
+        secret: Which of these are secrets.
+        settings: What was changed while the node ran, as its file has it.
+        learnt: What the node has learnt of its room.
+    """
 
     config: bytes | None
     files: dict[str, bytes]
@@ -88,14 +96,24 @@ def restore(
     if target.exists() and not replace:
         raise UsageError(f"{target} is there already; --replace replaces it and keeps it as {target.name}.before")
     with Archive(path) as opened:
-        found = _read(opened, password)
+        found = read(opened, password)
         try:
             return _write(opened, found, target, overrides)
         except OSError as error:
             raise BackupError(f"{error.filename or target}: cannot be written: {error.strerror}; try sudo") from error
 
 
-def _read(opened: Archive, password: str | None) -> _Found:
+def read(opened: Archive, password: str | None) -> Found:
+    """Read a backup as a whole.
+
+    Args:
+        opened: The backup.
+        password: Decrypts the secrets; None leaves them out.
+
+    Raises:
+        BackupError: It is none, or a part of it is not what it should be.
+        PasswordError: The password is another one.
+    """
     config = opened.read(archive.CONFIG) if archive.CONFIG in opened else None
     files = {name: opened.read(archive.file_entry(name)) for name in opened.files()}
     secrets = _secrets(opened, password) if password is not None else Secrets(None, {})
@@ -110,7 +128,7 @@ def _read(opened: Archive, password: str | None) -> _Found:
     if settings is not None:
         _decoded(opened, archive.SETTINGS, dict)
     learnt = _decoded(opened, archive.LEARNT, MonitorSnapshot) if archive.LEARNT in opened else None
-    return _Found(config, files | secrets.files, frozenset(secrets.files), settings, learnt)
+    return Found(config, files | secrets.files, frozenset(secrets.files), settings, learnt)
 
 
 def _secrets(opened: Archive, password: str) -> Secrets:
@@ -129,13 +147,13 @@ def _decoded(opened: Archive, name: str, kind: type[_Kind]) -> _Kind:
         raise BackupError(f"{name}: {error}; nothing was restored") from error
 
 
-def _write(opened: Archive, found: _Found, target: Path, overrides: Sequence[tuple[str, str]]) -> Restored:
+def _write(opened: Archive, found: Found, target: Path, overrides: Sequence[tuple[str, str]]) -> Restored:
     target.parent.mkdir(parents=True, exist_ok=True)
     for name, content in found.files.items():
         _write_file(target.parent / name, content, secret=name in found.secret)
     config = _place_config(found.config, target, overrides)
     node, state = config.node.id or default_node_id(), state_folder(config.spool)
-    cases = _write_state(opened, found, node, state) if state is not None else 0
+    cases = write_state(opened, found, node, state) if state is not None else 0
     return Restored(node, opened.manifest.node, cases, state)
 
 
@@ -172,7 +190,8 @@ def _place_config(content: bytes | None, target: Path, overrides: Sequence[tuple
     return config
 
 
-def _write_state(opened: Archive, found: _Found, node: str, state: Path) -> int:
+def write_state(opened: Archive, found: Found, node: str, state: Path) -> int:
+    """Write settings, what was learnt and cases, and say how many cases; raises OSError."""
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
     owner = _owner(state)
     settings, folder = settings_file(state, node), case_folder(state, node)
@@ -180,18 +199,30 @@ def _write_state(opened: Archive, found: _Found, node: str, state: Path) -> int:
         write_whole(settings, found.settings, mode=_STATE_MODE, owner=owner)
     if found.learnt is not None:
         keep_learnt(state, node, found.learnt, owner=owner)
-    return _write_cases(opened, folder.path, owner) if folder is not None else 0
+    return len(write_cases(opened, folder.path, owner)) if folder is not None else 0
 
 
-def _write_cases(opened: Archive, folder: Path, owner: tuple[int, int]) -> int:
-    cases = opened.cases()
+def write_cases(opened: Archive, folder: Path, owner: tuple[int, int], *, keep: bool = False) -> list[str]:
+    """Write cases, and say which.
+
+    Args:
+        opened: The backup.
+        folder: Where they go.
+        owner: User and group that they belong to.
+        keep: Whether those that are there stay as they are.
+
+    Raises:
+        OSError: One cannot be written.
+    """
+    there = {file.stem for file in folder.glob("*.json")} if keep else set()
+    cases = [(case_id, suffix) for case_id, suffix in opened.cases() if case_id not in there]
     if cases:
         folder.mkdir(mode=0o700, exist_ok=True)
         os.chown(folder, *owner)
     for case_id, suffix in cases:
         content = opened.read(archive.case_entry(case_id, suffix))
         write_whole(folder / f"{case_id}.{suffix}", content, mode=_STATE_MODE, owner=owner)
-    return sum(suffix == "json" for _, suffix in cases)
+    return [case_id for case_id, suffix in cases if suffix == "json"]
 
 
 def _owner(folder: Path) -> tuple[int, int]:

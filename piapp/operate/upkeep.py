@@ -23,6 +23,7 @@ from piapp.node.state_folder import state_folder
 from piapp.operate.backup import backup
 from piapp.operate.board import Board
 from piapp.operate.check import check
+from piapp.operate.page_restore import PageRestore
 from piapp.operate.support import support_bundle
 from piapp.preview.owner import Download
 from piapp.service.installation import newest_version
@@ -59,14 +60,14 @@ class Upkeep(Outlet):
     @property
     def tools(self) -> PageTools:
         """For the page."""
-        return PageTools(
-            documents={
-                "upkeep": self._about,
-                "log": lambda _: {"lines": self._log.lines()},
-                "board": Board(self._loaded).document,
-            },
-            jobs={"check": self._check, "backup": self._backup, "support": self._support},
-        )
+        documents = {
+            "upkeep": self._about,
+            "log": lambda _: {"lines": self._log.lines()},
+            "board": Board(self._loaded).document,
+        }
+        jobs = {"check": self._check, "backup": self._backup, "support": self._support}
+        restoring = PageRestore(self._loaded).tools
+        return PageTools({**documents, **restoring.documents}, {**jobs, **restoring.jobs}, restoring.uploads)
 
     def health(self, report: Mapping[str, Any]) -> None:
         """Keep the last report."""

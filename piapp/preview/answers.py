@@ -61,13 +61,13 @@ def json_answer(document: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(document), status, media_type="application/json")
 
 
-def check_sender(request: Request) -> None:
-    """Refuse what another site's page has sent; a browser says so, or asks before it sends JSON."""
+def check_sender(request: Request, media_type: str = "application/json") -> None:
+    """Refuse what another site's page has sent; a browser says so, or asks before it sends such a type."""
     headers = request.headers
     if not same_origin(headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")):
         raise Refusal(403, "the node is changed from its own page")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "expected Content-Type: application/json")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
+        raise Refusal(415, f"expected Content-Type: {media_type}")
 
 
 async def body_of(request: Request) -> bytes:

@@ -28,6 +28,9 @@ REQUEST_S = 10.0
 # What may wait in the process for a viewer that does not read; one picture is more, and is written in pieces.
 WRITE_BUFFER = 2 * 1024
 
+# The same for a file that an admitted viewer sends: a telephone's weak link needs minutes for a backup.
+UPLOAD_S = 300.0
+
 _UNFINISHED = (h11.IDLE, h11.SEND_BODY)
 
 
@@ -68,6 +71,12 @@ class Connection(H11Protocol):
             self._forget_deadline()
         elif self._deadline is None:
             self._expect_request()
+
+    def expect_upload(self) -> None:
+        """Give the request that is being read the time that a file needs."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = self.loop.call_later(UPLOAD_S, self.transport.abort)
 
     def shutdown(self) -> None:
         """End, whatever still waits: a viewer that does not read must not hold up the node's end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 Document = Callable[[Mapping[str, str]], Any]
@@ -19,7 +20,7 @@ Raises ValueError for a body of another form, and a PiappError where it cannot b
 """
 
 Job = Callable[[bytes, str], Any]
-"""Like an action, but it changes nothing and may take long: called on a thread of its own."""
+"""Like an action, but it may take long, and changes nothing of the running node: called on a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,24 @@ class Download:
     name: str
     media_type: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that the page may send by `PUT /api/NAME`.
+
+    Attributes:
+        media_type: What it must call itself.
+        max_bytes: How long it may be.
+        folder: Where it is kept while it is read; None where nothing can be kept.
+        take: Takes the file, and who sent it; a file that is still there afterwards is deleted. Called on a thread of
+            its own. Raises a PiappError for a file that is not what it should be (422).
+    """
+
+    media_type: str
+    max_bytes: int
+    folder: Path | None
+    take: Callable[[Path, str], Any]
 
 
 class Owner(Protocol):
@@ -56,6 +75,11 @@ class Owner(Protocol):
     @property
     def jobs(self) -> Mapping[str, Job]:
         """What can be made, by name."""
+        ...
+
+    @property
+    def uploads(self) -> Mapping[str, Upload]:
+        """What can be sent, by name."""
         ...
 
     @property

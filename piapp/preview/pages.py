@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from piapp.preview import api
+from piapp.preview import api, uploads
 from piapp.preview.answers import (
     Handler,
     RateLimit,
@@ -57,13 +57,17 @@ class Pages:
         owner: The node.
         ask: Has something done on the main thread.
         rules: Which pictures may be shown.
+        more_time: Gives a request the time that a file needs.
     """
 
-    def __init__(self, viewers: Viewers, owner: Owner, ask: api.Ask, rules: PictureRules) -> None:
+    def __init__(
+        self, viewers: Viewers, owner: Owner, ask: api.Ask, rules: PictureRules, more_time: uploads.MoreTime
+    ) -> None:
         self._viewers = viewers
         self._owner = owner
         self._ask = ask
         self._rules = rules
+        self._more_time = more_time
         self._limit = RateLimit()
 
     def application(self) -> Starlette:
@@ -77,6 +81,7 @@ class Pages:
             Route("/zones", answering(self._zones), methods=["GET"]),
             Route("/zones", answering(self._put_zones), methods=["PUT"]),
             *api.Api(self._owner, self._ask, self._limit).routes(),
+            *uploads.Uploads(self._owner, self._limit, self._more_time).routes(),
         ]
         return Starlette(routes=routes)
 

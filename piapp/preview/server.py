@@ -100,7 +100,7 @@ class Preview:
         rules = PictureRules(config.picture, always=pictures, clock=time.monotonic)
         ever = pictures or config.picture != "off"
         self.viewers = Viewers(config.max_fps, owner.status, _encoders() if ever else {}, rules)
-        self._pages = Pages(self.viewers, owner, self._ask, rules)
+        self._pages = Pages(self.viewers, owner, self._ask, rules, self._expect_upload)
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._failure: BaseException | None = None
@@ -179,10 +179,18 @@ class Preview:
 
     def _admit(self, client: tuple[str, int]) -> None:
         """Mark the connection of a client whose request was let through; the page's thread."""
+        for connection in self._connections(client):
+            connection.admitted = True
+
+    def _expect_upload(self, client: tuple[str, int]) -> None:
+        """Give a client's request the time that a file needs; the page's thread."""
+        for connection in self._connections(client):
+            connection.expect_upload()
+
+    def _connections(self, client: tuple[str, int]) -> list[Connection]:
         assert self._server is not None
-        for connection in self._server.server_state.connections:
-            if isinstance(connection, Connection) and connection.client == client:
-                connection.admitted = True
+        known = self._server.server_state.connections
+        return [one for one in known if isinstance(one, Connection) and one.client == client]
 
     def _next_change(self) -> Change | None:
         """The oldest change that somebody still waits for."""

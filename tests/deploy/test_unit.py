@@ -60,6 +60,7 @@ def test_a_further_camera_shares_login_and_token_alone() -> None:
     own = INSTANCE.read_text()
     assert "mqtt_password" not in own
     assert "preview_token" not in own
+    assert own.index("StateDirectoryMode=0750") > own.index("StateDirectory=\n"), "which resets the mode"
     for key in ("StateDirectory", "RuntimeDirectory"):
         assert re.search(rf"^{key}=\n{key}=\S*%i$", own, re.MULTILINE), key
 

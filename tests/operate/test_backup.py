@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import stat
 import zipfile
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from piapp.cli.app import run_command
+from piapp.operate import backup as backup_module
 from piapp.operate.archive import Archive, BackupError
 from piapp.operate.backup import backup
+from piapp.operate.restore import read
 from piapp.operate.sealing import PasswordError
 from tests.support.boards import NODE, Board
 
@@ -83,3 +87,31 @@ def test_the_commands(tmp_path, capsys):
     assert piapp("backup", old, *secrets) == f"{out}: node hall, 1 cases, with secrets\n"
     assert "node hall, 1 cases, state in" in piapp("restore", new, *secrets)
     assert (new.config_file.parent / "mqtt_password").read_text() == "open sesame\n"
+
+
+def test_a_service_backs_up_what_systemd_hands_it(tmp_path, monkeypatch):
+    """The files that root alone may read are not opened: their contents come as credentials, empty ones stay out."""
+    board, out, folder = Board(tmp_path / "board"), tmp_path / "hall.zip", tmp_path / "credentials"
+    folder.mkdir()
+    for name, content in (("mqtt_password", "from systemd\n"), ("camera_password", ""), ("preview_token", "")):
+        (folder / name).write_text(content)
+        (tmp_path / "board" / "etc").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "board" / "etc" / name).write_text("not readable")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    loaded = board.fill()
+    config = msgspec.structs.replace(loaded.config.mqtt, password_file=str(folder / "mqtt_password"))
+    loaded = replace(loaded, config=msgspec.structs.replace(loaded.config, mqtt=config))
+    made = backup(loaded, NODE, board.state, out, password="correct horse")
+    assert (made.secrets, made.left_out) == (("mqtt_password",), ())
+    with Archive(out) as archive:
+        assert read(archive, "correct horse").files["mqtt_password"] == b"from systemd\n"
+
+
+def test_what_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    """And named, so that its owner can copy it."""
+    board, out = Board(tmp_path), tmp_path / "hall.zip"
+    loaded = board.fill()
+    secret = board.config_file.parent / "mqtt_password"
+    monkeypatch.setattr(backup_module.os, "access", lambda file, _mode: file != secret)
+    made = backup(loaded, NODE, board.state, out, password="correct horse")
+    assert (made.secrets, made.left_out) == ((), (str(secret),))

@@ -22,7 +22,7 @@ import pytest
 from piapp.config.load import default_config, load_config, with_zones
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError
-from piapp.preview.owner import Download
+from piapp.preview.owner import Download, Upload
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseLabel, PoseResult, State
@@ -91,6 +91,7 @@ class FakeOwner:
         self.done: list[tuple[str, bytes, str]] = []
         self.documents: dict[str, Callable[[Mapping[str, str]], Any]] = {"echo": dict, "missing": self._missing}
         self.jobs = {"file": lambda body, _sender: Download("x.zip", "application/zip", body)}
+        self.uploads: dict[str, Upload] = {}
         self.actions: dict[str, Callable[[bytes, str], Any]] = {"note": self._note, "refused": self._refuse}
 
     def status(self) -> dict[str, Any]:

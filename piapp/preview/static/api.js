@@ -14,6 +14,10 @@ export const putZones = (zones) => send("/zones", "PUT", { zones });
 /** @param {boolean} shown  Whether the camera's picture may be shown for a while. */
 export const putConsent = (shown) => send("/consent", "PUT", { shown });
 
+/** Send a file of a type. @returns {Promise<any>} What the node answers. */
+export const upload = (name, file, type) =>
+  ask(`/api/${name}`, { method: "PUT", headers: { "Content-Type": type }, body: file });
+
 /** Have the node make a file, and keep it as downloads are kept. */
 export async function download(name, document = {}) {
   const answer = await answerOf(`/api/${name}`, sent("POST", document));

@@ -15,12 +15,17 @@ export function offerRestart(reason) {
 
 async function restart() {
   if (!confirm(t("restart.question"))) return;
+  await restartNow($("restart-said"));
+}
+
+/** Restart without asking, and show this page again when the node is back. */
+export async function restartNow(status) {
   try {
     await act("restart");
   } catch (error) {
-    return write($("restart-said"), t("error.refused", { error: error.message }));
+    return write(status, t("error.refused", { error: error.message }));
   }
-  write($("restart-said"), t("restart.waiting"));
+  write(status, t("restart.waiting"));
   await gone();
   while (!(await answers())) await pause();
   location.reload();

@@ -7,25 +7,14 @@
  */
 
 import { act, download, read } from "./api.js";
+import { attempt } from "./attempt.js";
 import { $, clock, counted, make, t, write } from "./words.js";
 import "./restart.js";
+import "./restore.js";
 
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 /** @type {Line[]} */ let lines = [];
-
-/** Do something that takes a while: say so, keep the button from being pressed again, and say how it went. */
-async function attempt(control, status, work) {
-  control.disabled = true;
-  write(status, t("upkeep.working"));
-  try {
-    write(status, (await work()) ?? "");
-  } catch (error) {
-    write(status, t("error.refused", { error: error.message }));
-  } finally {
-    control.disabled = false;
-  }
-}
 
 async function showVersion() {
   const { version, newer, versions } = await read("/api/upkeep");

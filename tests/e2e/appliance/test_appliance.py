@@ -442,6 +442,49 @@ def rewrite_wheel(source: Path, target: Path) -> None:
             changed.writestr(name.replace(f"piapp_node-{old}.dist-info", "piapp_node-99.0.0.dist-info"), data)
 
 
+PAGE = "\n[preview]\nenabled = true\n"
+ASK_BOARD = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8088/api/board').read().decode())"
+
+
+@slow
+def test_a_further_camera_has_a_service_of_its_own(guest: Guest) -> None:
+    """It is added beside the first, sends to the same broker, is on the first one's page, and outlasts an upgrade."""
+    file = guest.root / "etc/piapp/piapp.toml"
+    file.write_text(f"{file.read_text()}{PAGE}")
+    guest.reload()
+    guest.run("piapp", "service", "add", "bedroom", "--source", "demo:?loop=0", "--title", "Bedroom", timeout_s=300)
+    assert guest.property("ActiveState", "piapp@bedroom") == "active"
+    assert guest.property("UnitFileState", "piapp@bedroom") == "enabled"
+    topics = {message["topic"].split("/")[1] for message in heard(guest, "info", "Bedroom")}
+    assert any(node.endswith("-bedroom") for node in topics)
+    assert guest.output("stat", "-c", "%U %a", f"{STATE}/bedroom") == "piapp 750"
+    guest.wait_for_state("active")
+    command = (PYTHON_OF_IT, "-c", ASK_BOARD)
+    cameras = json.loads(wait_until(lambda: guest.run(*command, check=False).stdout, "the page"))["cameras"]
+    assert [(camera["name"], camera["here"], camera["port"]) for camera in cameras][1] == ("Bedroom", False, 8089)
+    assert cameras[1]["now"]["name"] == "Bedroom"
+    for options in ((), ("--config", "/etc/piapp/bedroom/piapp.toml")):
+        line = next(
+            line for line in guest.output("piapp", "check", *options, "cameras").splitlines() if "cameras" in line
+        )
+        assert line.startswith("OK"), line
+
+
+@slow
+def test_cameras_are_upgraded_and_dropped_together(guest: Guest) -> None:
+    """The installer starts both afresh and may add another; a dropped one leaves the others as they are."""
+    before = guest.property("MainPID", "piapp@bedroom")
+    guest.run(*INSTALL, "--force", "--camera", "kitchen=demo:?loop=0", timeout_s=900)
+    assert guest.property("ActiveState", "piapp@bedroom") == "active"
+    assert guest.property("MainPID", "piapp@bedroom") != before
+    assert guest.property("ActiveState", "piapp@kitchen") == "active"
+    guest.run("piapp", "service", "drop", "kitchen", "--purge")
+    assert guest.property("ActiveState", "piapp@kitchen") == "inactive"
+    assert not (guest.root / "etc/piapp/kitchen").exists()
+    assert not (guest.root / "var/lib/piapp/kitchen").exists()
+    assert guest.property("ActiveState", "piapp@bedroom") == "active"
+
+
 def test_uninstall_leaves_nothing(installed: Installed, guest: Guest) -> None:
     """Every file, user and package that came with the appliance goes with it."""
     guest.run("rm", "-rf", "/root/broken", "/srv/inside")
@@ -450,4 +493,4 @@ def test_uninstall_leaves_nothing(installed: Installed, guest: Guest) -> None:
     assert installed.files_before - files(guest) == set()
     assert "piapp" not in users(guest)
     assert guest.output("dpkg-query", "-W") == installed.packages_before
-    assert not guest.output("systemctl", "list-units", "--all", "--no-legend", "piapp*")
+    assert not guest.output("systemctl", "list-units", "--all", "--no-legend", "piapp*", "piapp@*")
