@@ -266,7 +266,7 @@ remove_service() { # remove_service PURGE: configuration, state and user too whe
   stop_service
   remove_units
   if [[ $1 ]]; then
-    run rm -rf "$units"/piapp.service.d "$units"/piapp@*.service.d "$config" "$state" /run/piapp
+    run rm -rf "$units"/piapp.service.d "$units"/piapp@*.service.d "$config" "$state" /run/piapp /run/piapp-*
     remove_user
   fi
   run systemctl daemon-reload

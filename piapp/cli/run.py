@@ -21,6 +21,7 @@ from piapp.service.identity import default_node_id
 
 if TYPE_CHECKING:
     from piapp.operate.upkeep import Upkeep  # brings the whole node along
+    from piapp.service.log_memory import LogMemory
 
 # The options of `piapp run`, all of which have a value; "--set" may come more than once.
 OPTIONS = ("--config", "--set", "--source", "--broker", "--node", "--duration", "--log-level")
@@ -96,12 +97,13 @@ def run_node(options: RunOptions) -> None:
     loaded = _with_shared_cores(load(options.config, options.sets, shortcuts))
     stop = stop_on_signals()
     start_logging(options.log_level, node=loaded.config.node.id or default_node_id())
+    log = _remember_log() if loaded.config.preview.enabled else None
     _restore(loaded)
     # Imported here, so that errors in the configuration come at once.
     from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
 
     parts = make_parts(kept_config(loaded.config))
-    upkeep = _upkeep(loaded) if loaded.config.preview.enabled else None
+    upkeep = _upkeep(loaded, log) if loaded.config.preview.enabled else None
     observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
     running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
     try:
@@ -135,11 +137,17 @@ def _restore(loaded: LoadedConfig) -> None:
         carry_out(loaded.config, node, state)
 
 
-def _upkeep(loaded: LoadedConfig) -> Upkeep:
-    """What the page can do for this node's upkeep; the log is remembered from now on."""
-    from piapp.operate.upkeep import Upkeep  # noqa: PLC0415
+def _remember_log() -> LogMemory:
+    """Remember the log from now on, for the page."""
     from piapp.service.log_memory import LogMemory  # noqa: PLC0415
 
-    memory = LogMemory()
+    memory = LogMemory.of_this_process()
     logging.getLogger().addHandler(memory)
-    return Upkeep(loaded, memory)
+    return memory
+
+
+def _upkeep(loaded: LoadedConfig, log: LogMemory | None) -> Upkeep:
+    """What the page can do for this node's upkeep."""
+    from piapp.operate.upkeep import Upkeep  # noqa: PLC0415
+
+    return Upkeep(loaded, log or _remember_log())

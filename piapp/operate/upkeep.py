@@ -62,7 +62,7 @@ class Upkeep(Outlet):
         """For the page."""
         documents = {
             "upkeep": self._about,
-            "log": lambda _: {"lines": self._log.lines()},
+            "log": self._log.document,
             "board": Board(self._loaded).document,
         }
         jobs = {"check": self._check, "backup": self._backup, "support": self._support}

@@ -3,7 +3,7 @@
  * its name does it.
  *
  * @typedef {{part: string, verdict: "OK"|"NOTE"|"FAIL", text: string}} Finding
- * @typedef {{t: string, level: string, logger: string, text: string}} Line
+ * @typedef {{t: string, at_s: number, level: string, logger: string, text: string}} Line
  */
 
 import { act, download, read } from "./api.js";
@@ -11,8 +11,6 @@ import { attempt } from "./attempt.js";
 import { $, clock, counted, make, t, write } from "./words.js";
 import "./restart.js";
 import "./restore.js";
-
-const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 /** @type {Line[]} */ let lines = [];
 
@@ -64,19 +62,35 @@ $("support").addEventListener("click", () =>
 
 // ---- log ----
 
-$("level").addEventListener("change", listLog);
+$("level").addEventListener("change", () => showLog().catch(failed));
 $("reload").addEventListener("click", () => showLog().catch(failed));
+$("earlier").addEventListener("click", () => showEarlier().catch(failed));
 
+/** Show the newest lines of the level that is chosen, newest first. */
 async function showLog() {
-  ({ lines } = await read("/api/log"));
-  listLog();
+  const { lines: newest, earlier } = await readLog({});
+  lines = newest;
+  $("log").replaceChildren(...rows(newest));
+  countLines(earlier);
 }
 
-function listLog() {
-  const least = LEVELS.indexOf($("level").value);
-  const shown = lines.filter(({ level }) => LEVELS.indexOf(level) >= least).reverse();
-  $("log").replaceChildren(...shown.map(logRow));
-  write($("log-count"), counted("upkeep.lines", shown.length));
+/** Show those before them, too. */
+async function showEarlier() {
+  const { lines: older, earlier } = await readLog({ before: lines[0].at_s });
+  const added = rows(older);
+  lines = [...older, ...lines];
+  $("log").append(...added);
+  countLines(earlier);
+  added[0]?.scrollIntoView({ block: "nearest" });
+}
+
+const readLog = (query) => read(`/api/log?${new URLSearchParams({ level: $("level").value, ...query })}`);
+const rows = (some) => some.map(logRow).reverse();
+
+function countLines(earlier) {
+  if (earlier === 0 && document.activeElement === $("earlier")) $("reload").focus();
+  $("earlier").hidden = earlier === 0;
+  write($("log-count"), counted("upkeep.lines", lines.length));
 }
 
 /** @param {Line} line */
