@@ -21,11 +21,19 @@ while read -r topic payload; do
     fi
     continue
   fi
-  # What happened while the broker was away is old news.
-  kind=$(jq -r 'if .historical then "" elif .test then "test_" + .event_type else .event_type end' <<<"$payload" 2>/dev/null) || continue
+  # What happened while the broker was away is old news, but for the end of an alarm. Whoever was away himself when it came
+  # finds it in the state, which the broker keeps.
+  if [[ $topic == */state ]]; then
+    what='if .alarm or .last_recovered == null then "" elif .last_recovered.seen_up then "recovered" else "nobody_seen" end'
+  else
+    what='if .test then "test_" + .event_type elif .event_type == "recovered" and .evidence.nobody_seen then "nobody_seen"
+      elif .historical and .event_type != "recovered" then "" else .event_type end'
+  fi
+  kind=$(jq -r "$what" <<<"$payload" 2>/dev/null) || continue
   case $kind in
     fallen) down[$node]=1; send "Somebody has fallen" urgent "$node: somebody is on the floor" ;;
     recovered) if [[ -n ${down[$node]:-} ]]; then unset "down[$node]"; send "Up again" default "$node: up again"; fi ;;
+    nobody_seen) if [[ -n ${down[$node]:-} ]]; then unset "down[$node]"; send "Nobody seen" urgent "$node: nobody was seen since the fall"; fi ;;
     test_fallen) send "Test" default "$node: this is a test, nobody has fallen" ;;
   esac
-done < <(mosquitto_sub -q 1 -t 'piapp/+/event' -t 'piapp/+/status' -F '%t %p' "$@")
+done < <(mosquitto_sub -q 1 -t 'piapp/+/event' -t 'piapp/+/status' -t 'piapp/+/state' -F '%t %p' "$@")

@@ -54,7 +54,9 @@ def _alarm(device: Device) -> dict[str, Component]:
             "state_topic": topics.state,
             "value_template": _ALARM,
             "json_attributes_topic": topics.state,
-            "json_attributes_template": "{{ {'persons': value_json.persons} | tojson }}",
+            "json_attributes_template": (
+                "{{ {'persons': value_json.persons, 'last_recovered': value_json.last_recovered} | tojson }}"
+            ),
         },
         "fallen": DISABLED | while_watching(topics) | {
             "platform": "binary_sensor",
@@ -133,10 +135,13 @@ def _zones(device: Device) -> dict[str, Component]:
 def _events(device: Device) -> dict[str, Component]:
     """The logbook names an event's entity, not its type; so what people read there is one entity a meaning."""
     # Getting up soon after a fall ends no alarm, and has no row.
-    after_alarm = f"value_json.evidence.get('down_s', {device.fallen_after_s:g}) < {device.fallen_after_s:g}"
+    no_alarm = f"value_json.evidence.get('down_s', {device.fallen_after_s:g}) < {device.fallen_after_s:g}"
+    nobody_seen = "'nobody_seen' in value_json.evidence"
+    up, nobody = f"not ({no_alarm}) and not {nobody_seen}", f"not ({no_alarm}) and {nobody_seen}"
     return {
         "fall": _event(device, "Fall", "mdi:human-handsdown", FALL_EVENTS),
-        "recovered": _event(device, "Up again", "mdi:human-handsup", ("recovered",), but_not=after_alarm),
+        "recovered": _event(device, "Up again", "mdi:human-handsup", ("recovered",), up),
+        "nobody_seen": _event(device, "Nobody seen since the fall", "mdi:account-question", ("recovered",), nobody),
         "presence": _event(device, "Presence and posture", "mdi:motion-sensor", PRESENCE_EVENTS) | DISABLED,
         "posture_changed": _event(device, "Posture change", "mdi:human", ("posture_changed",)) | DISABLED,
         "gesture": _event(device, "Gestures and exercise", "mdi:hand-wave", GESTURE_EVENTS) | DISABLED,
@@ -145,12 +150,25 @@ def _events(device: Device) -> dict[str, Component]:
 
 
 def _event(
-    device: Device, name: str, icon: str, event_types: tuple[EventType, ...], but_not: str = "false"
+    device: Device,
+    name: str,
+    icon: str,
+    event_types: tuple[EventType, ...],
+    wanted: str = "not value_json.historical",
 ) -> Component:
-    """An event entity; `but_not` is a template's expression that is true for events to leave out."""
-    wanted = f"value_json.event_type in {list(event_types)}"
-    # What happened while the broker was away must not set anything off now; empty payloads are ignored.
-    template = f"{{{{ value if {wanted} and not value_json.historical and not ({but_not}) else '' }}}}"
+    """An event entity.
+
+    Args:
+        device: The node.
+        name: For people.
+        icon: Home Assistant's name of it.
+        event_types: What it shows.
+        wanted: A template's expression that is true for those events of these types that are shown. What happened while
+            the broker was away must not set anything off later; the end of an alarm is shown whenever it comes.
+    """
+    # An event that comes twice has the same id; empty payloads are ignored.
+    conditions = f"value_json.event_type in {list(event_types)} and value_json.id != this.attributes.get('id')"
+    template = f"{{{{ value if {conditions} and {wanted} else '' }}}}"
     return while_watching(device.topics) | {
         "platform": "event",
         "name": name,

@@ -10,6 +10,9 @@ from piapp.mqtt.message import FIRST_FAILURE_CODE, Message
 from piapp.mqtt.payload import EventPayload
 from piapp.mqtt.topics import Topics
 
+OnDone = Callable[[int | None], None]
+"""As `Message.on_done`."""
+
 
 class EventSender:
     """Makes messages of the events in a queue. Not thread-safe.
@@ -67,14 +70,7 @@ class EventSender:
         historical = number <= self._historical_up_to
         if not (historical or event.test is True):  # automations that call help must not act on a test
             self._triggers.append(Message(self._topics.trigger, event.event_type.encode(), qos=1))
-        payload = event.encoded(historical=historical)
-        return Message(
-            self._topics.event,
-            payload,
-            qos=1,
-            content_type="application/json",
-            on_done=lambda code: on_done(number, code),
-        )
+        return _message(self._topics, event, historical=historical, on_done=lambda code: on_done(number, code))
 
     def done(self, number: int, code: int | None) -> None:
         """Forget an event that was taken or refused for good; one whose connection was lost is sent again."""
@@ -82,3 +78,13 @@ class EventSender:
             return
         self.queue.ack(number)
         self.sent += code < FIRST_FAILURE_CODE
+
+
+def late_event(topics: Topics, event: EventPayload) -> Message:
+    """The message of an event that waits in no queue: it is late, and no trigger follows it."""
+    return _message(topics, event, historical=True)
+
+
+def _message(topics: Topics, event: EventPayload, *, historical: bool, on_done: OnDone | None = None) -> Message:
+    payload = event.encoded(historical=historical)
+    return Message(topics.event, payload, qos=1, content_type="application/json", on_done=on_done)

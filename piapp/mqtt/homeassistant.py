@@ -38,6 +38,7 @@ class HomeAssistant:
         config: The form, and where.
         device: The node.
         publisher: Carries it.
+        on_start: Called by `tick` when Home Assistant has started, or is back at the broker.
         rng: Of the delay.
         clock: Seconds, monotonic.
     """
@@ -48,6 +49,7 @@ class HomeAssistant:
         device: Device,
         publisher: Publisher,
         *,
+        on_start: Callable[[], None] = lambda: None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +59,8 @@ class HomeAssistant:
         self._publisher = publisher
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - a delay needs no secrecy
         self._clock = clock
+        self._on_start = on_start
+        self._started = False
         self._lock = threading.Lock()
         self._removed: dict[str, str] = {}  # components of earlier messages and their platform; bounded by MAX_REMOVED
         self._removed_more = False
@@ -86,12 +90,15 @@ class HomeAssistant:
         now_s = self._clock()
         with self._lock:
             removed_more, self._removed_more = self._removed_more, False
+            started, self._started = self._started, False
             announce = self._announce_s is not None and now_s >= self._announce_s
             if announce:
                 self._announce_s = None
             step = self._next_step() if now_s >= self._step_s else None
             if step:
                 self._step_s = now_s + STEP_S
+        if started:
+            self._on_start()
         if announce:
             _log.info("Home Assistant has started: announcing the node again")
             self._publisher.announce()
@@ -116,6 +123,7 @@ class HomeAssistant:
         """Home Assistant's birth; a retained one is old news, for everything is announced after connecting."""
         if incoming.payload == b"online" and not incoming.retain:
             with self._lock:
+                self._started = True
                 self._announce_s = self._clock() + self._rng.uniform(0.0, MAX_DELAY_S)
 
     def _found(self, incoming: Incoming) -> None:

@@ -20,6 +20,7 @@ from piapp.mqtt.structs import (
     SCHEMA_VERSION,
     EventPayload,
     FramePayload,
+    LastRecoveredPayload,
     PersonPayload,
     PosePayload,
     Row,
@@ -129,6 +130,7 @@ class PayloadWriter:
         alarm: bool = False,
         acknowledged: bool = False,
         last_fall: str | None = None,
+        last_recovered: EventPayload | None = None,
         since: Mapping[int, str] | None = None,
     ) -> bytes:
         """Encode `state`; `line` places the run's logical time. The rest is as in `StatePayload`.
@@ -150,6 +152,7 @@ class PayloadWriter:
             acknowledged=acknowledged,
             paused=paused,
             last_fall=last_fall,
+            last_recovered=_last_recovered(last_recovered),
             persons=[self._person(person, line, since or {}) for person in persons],
         )
         return _json.encode(message)
@@ -232,6 +235,13 @@ def decode_frame(payload: bytes, form: type[T]) -> T:
     """
     decode = msgspec.json.decode if payload.startswith(b"{") else msgspec.msgpack.decode
     return decode(payload, type=form)
+
+
+def _last_recovered(event: EventPayload | None) -> LastRecoveredPayload | None:
+    """What `state` tells of the event with which the newest alarm ended."""
+    if event is None:
+        return None
+    return LastRecoveredPayload(event.id, event.t, seen_up="nobody_seen" not in event.evidence)
 
 
 def _rows(landmarks: FloatArray) -> list[Row]:

@@ -16,6 +16,7 @@ from piapp.mqtt.backoff import Backoff
 from piapp.mqtt.connection_loop import ConnectionLoop, ConnectionState
 from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.event_queue import EventQueue, MemoryEventQueue
+from piapp.mqtt.event_sender import late_event
 from piapp.mqtt.frame_limiter import FrameLimiter
 from piapp.mqtt.frame_queue import OnSent
 from piapp.mqtt.incoming import Handler
@@ -123,6 +124,10 @@ class Publisher:
     def publish_event(self, event: EventPayload) -> None:
         """Queue an event until the broker has acknowledged it."""
         self._outbox.add_event(event)
+
+    def repeat_event(self, event: EventPayload) -> None:
+        """Send an event that the broker has had before once more, as late; forgotten when the broker is away."""
+        self._outbox.add_message(late_event(self.topics, event))
 
     def retain(self, topic: str, payload: bytes, qos: int = 1) -> None:
         """Set a retained topic's value: sent now, and again after every reconnect."""

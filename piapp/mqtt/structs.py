@@ -24,13 +24,7 @@ def unit(name: str) -> dict[str, str]:
 # Encoders hold no state between calls (msgspec's documents), so one serves all threads.
 _json = msgspec.json.Encoder()
 
-Utc = Annotated[
-    str,
-    Meta(
-        extra_json_schema={"format": "date-time"},
-        examples=["2026-11-22T06:01:02.345Z"],
-    ),
-]
+Utc = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-22T06:01:02.345Z"])]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(ge=0, extra_json_schema=unit("ms"))]
 Seconds = Annotated[float, Meta(ge=0, extra_json_schema=unit("s"))]
@@ -41,8 +35,7 @@ PersonId = Annotated[int, Meta(ge=0)]
 Version = Annotated[int, Meta(ge=1, description="Version of the schema. It changes only when a field changes meaning.")]
 NodeName = Annotated[str, Meta(description="Id of the node, as in the topic: 1 to 32 of a-z, 0-9 and -.")]
 Boot = Annotated[
-    str,
-    Meta(description="Eight hex digits that change when the machine starts again, not when the process does."),
+    str, Meta(description="Eight hex digits that change when the machine starts again, not when the process does.")
 ]
 SentAt = Annotated[Utc, Meta(description="When the message was made, in UTC.")]
 
@@ -136,6 +129,14 @@ class PersonPayload(Struct, frozen=True, gc=False):
     zones: Annotated[tuple[str, ...], Meta(description="Names of the zones the person is in.")]
 
 
+class LastRecoveredPayload(Struct, frozen=True, gc=False):
+    """The event `recovered` with which the newest alarm ended."""
+
+    id: Annotated[str, Meta(examples=["9f2c61aa-000042"], description="Id of the event.")]
+    t: Annotated[Utc, Meta(description="When it happened, in UTC.")]
+    seen_up: Annotated[bool, Meta(description="Whether somebody was seen up, and not nobody for the stated time.")]
+
+
 class StatePayload(Struct, frozen=True, gc=False):
     """`state`: who is there, published when something changes."""
 
@@ -171,6 +172,10 @@ class StatePayload(Struct, frozen=True, gc=False):
     ]
     paused: Annotated[bool, Meta(description="Whether the node was asked to watch nothing.")]
     last_fall: Annotated[Utc | None, Meta(description="When somebody fell last, in UTC; null when nobody did.")]
+    last_recovered: Annotated[
+        LastRecoveredPayload | None,
+        Meta(description="How the newest alarm in which somebody stayed down has ended; null before the first."),
+    ]
     persons: Annotated[list[PersonPayload], Meta(description="Those who are there, longest present first.")]
 
 
@@ -188,8 +193,7 @@ class EventPayload(Struct, frozen=True, gc=False):
     event_type: Annotated[EventType, Meta(description="What happened; see the list of events.")]
     t: Annotated[Utc, Meta(description="When it happened, in UTC.")]
     ts_ms: Annotated[
-        int,
-        Meta(extra_json_schema=unit("ms"), description="When it happened, on the time line of `frame`."),
+        int, Meta(extra_json_schema=unit("ms"), description="When it happened, on the time line of `frame`.")
     ]
     person: Annotated[
         PersonId | None, Meta(description="Number of the person; null when it concerns no person, and in tests.")

@@ -65,6 +65,7 @@ class KeptAlarms(Struct, frozen=True):
         ts_ms: The same instant on the time line of `monitor`.
         alarms: Those that are open.
         last_fall: UTC of the newest fall, as in payloads.
+        last_recovered: The event with which the newest alarm ended.
         unsent: Events that may not have reached the spool.
     """
 
@@ -76,6 +77,7 @@ class KeptAlarms(Struct, frozen=True):
     alarms: tuple[OpenAlarm, ...] = ()
     last_fall: str | None = None
     unsent: tuple[EventPayload, ...] = ()
+    last_recovered: EventPayload | None = None
     version: Literal[1] = 1
 
 
@@ -136,12 +138,15 @@ class AlarmFile:
         alarms: tuple[OpenAlarm, ...],
         last_fall: str | None,
         unsent: tuple[EventPayload, ...] = (),
+        *,
+        last_recovered: EventPayload | None = None,
     ) -> None:
         """Replace the file as a whole; `ts_ms` is now on the monitor's time line."""
         if self._file is None:
             return
         clocks = self._clocks
-        kept = KeptAlarms(clocks.boot, clocks.boottime_ns(), clocks.utc_ns(), ts_ms, monitor, alarms, last_fall, unsent)
+        now = clocks.boot, clocks.boottime_ns(), clocks.utc_ns()
+        kept = KeptAlarms(*now, ts_ms, monitor, alarms, last_fall, unsent, last_recovered)
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(self._file, msgspec.json.encode(kept), mode=0o600)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from piapp.errors import ConfigError
 from piapp.mqtt.payload import EventPayload
@@ -27,6 +28,10 @@ KEPT_EVENTS: frozenset[EventType] = frozenset(
 # Without results for so long, what the clock alone makes due is reported without them.
 OVERDUE_AFTER_MS = 500
 
+# For so long after an alarm its end is repeated to whoever was away: a restart of Home Assistant, with an upgrade,
+# takes minutes, and what ended long before would look like news (a guess).
+MISSABLE_MS = 3_600_000
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +46,7 @@ class Alarms:
     Attributes:
         open: One for each person who is down.
         last_fall: UTC of the newest fall, None before the first.
+        last_recovered: What ended the newest alarm in which somebody stayed down, None before the first.
     """
 
     def __init__(self, file: AlarmFile, monitor: Monitor, repeat_s: Callable[[], float]) -> None:
@@ -53,6 +59,7 @@ class Alarms:
         self._orphans: dict[int, float] = {}  # open alarms that are too old to be taken up: for how long unseen
         self.open: tuple[OpenAlarm, ...] = ()
         self.last_fall: str | None = None
+        self.last_recovered: EventPayload | None = None
 
     @property
     def acknowledged(self) -> bool:
@@ -80,7 +87,7 @@ class Alarms:
         self._monitor.restore(snapshot, now_ms)
         self.open = kept.alarms
         self._find_orphans(gap_s)
-        self.last_fall = kept.last_fall
+        self.last_fall, self.last_recovered = kept.last_fall, kept.last_recovered
         self._unsent = kept.unsent
         for person in snapshot.persons:
             if person.down_since_ms is not None and person.fallen_reported:
@@ -142,7 +149,20 @@ class Alarms:
 
     def keep(self, now_ms: int, unsent: tuple[EventPayload, ...] = ()) -> None:
         """Write down what is open now."""
-        self._file.write(now_ms, self._monitor.snapshot(), self.open, self.last_fall, unsent)
+        snapshot, ended = self._monitor.snapshot(), self.last_recovered
+        self._file.write(now_ms, snapshot, self.open, self.last_fall, unsent, last_recovered=ended)
+
+    def missable(self, utc_ms: int) -> EventPayload | None:
+        """The `recovered` of an alarm that ended lately, for somebody who was away; None while an alarm is open.
+
+        Args:
+            utc_ms: UTC now. A clock that was set since puts the event far away, on either side.
+        """
+        ended = self.last_recovered
+        if ended is None or self.open:
+            return None
+        ended_ms = datetime.fromisoformat(ended.t).timestamp() * 1000
+        return ended if abs(utc_ms - ended_ms) <= MISSABLE_MS else None
 
     def acknowledge(self, event_id: str | None, now_ms: int) -> list[str]:
         """Somebody takes care of an alarm, or of all that are open.
@@ -178,6 +198,8 @@ class Alarms:
                 self._confirm(person, payload.id)
                 self._plan(person, now_ms, self._repeats.get(person, (0, 0))[1])
         elif payload.event_type == "recovered":
+            if any(alarm.person == person and alarm.confirmed for alarm in self.open):
+                self.last_recovered = payload
             self.open = tuple(alarm for alarm in self.open if alarm.person != person)
             self._repeats.pop(person, None)
 

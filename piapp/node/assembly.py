@@ -239,7 +239,8 @@ class _Made:
     @cached_property
     def _home(self) -> HomeAssistant:
         device = self._device(self._config, live_keys=self.settings.values())
-        return HomeAssistant(self._config.homeassistant, device, self.publisher)
+        home, repeat = self._config.homeassistant, lambda: self.reporter.repeat_recovered()  # noqa: PLW0108 - made later
+        return HomeAssistant(home, device, self.publisher, on_start=repeat)
 
     @cached_property
     def _device(self) -> DescribeDevice:

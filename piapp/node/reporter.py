@@ -125,6 +125,12 @@ class Reporter:
             self._outlets.event(payload)
         self._alarms.sent(real, self._now_ms())
 
+    def repeat_recovered(self) -> None:
+        """Send the event that ended the newest alarm once more: whoever has no session may have missed it."""
+        event = self._alarms.missable(self._writer.clock.utc_ms(time.monotonic_ns()))
+        if event is not None:
+            self._publisher.repeat_event(event)
+
     def publish_state(self) -> None:
         """Publish the state as it is, if that is not what was published last."""
         self._publish(self._monitor.state)
@@ -184,6 +190,7 @@ class Reporter:
             alarm=self._alarms.confirmed,
             acknowledged=self._alarms.acknowledged,
             last_fall=self._alarms.last_fall,
+            last_recovered=self._alarms.last_recovered,
         )
 
     def _now_ms(self) -> int:

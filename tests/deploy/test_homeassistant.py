@@ -24,7 +24,7 @@ HEAD = {"name", "description", "domain", "author", "homeassistant", "input", "so
 BODY = {"blueprint", "mode", "max", "max_exceeded", "variables", "triggers", "conditions", "actions"}
 INPUT = {"name", "description", "default", "selector"}
 SELECTORS = {"entity", "device", "target", "number", "time", "action", "condition", "select", "text", "boolean"}
-TRIGGERS = {"state", "event", "mqtt", "time", "template", "numeric_state", "device"}
+TRIGGERS = {"state", "event", "mqtt", "time", "template", "numeric_state", "device", "homeassistant"}
 STEPS = {
     "variables", "action", "domain", "wait_for_trigger", "wait_template", "if", "choose", "condition", "delay", "stop",
 }  # fmt: skip

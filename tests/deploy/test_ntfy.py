@@ -8,7 +8,7 @@ import pytest
 
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
-from piapp.types import PostureEvent
+from piapp.types import PostureEvent, State
 from tests.mosquitto import Subscriber, wait_until
 from tests.support.ntfy import SCRIPT, alarm_script
 
@@ -51,6 +51,29 @@ def test_alarm_goes_from_the_fall_to_the_phone(chain):
         ("Up again", "default"),
         ("Test", "default"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("missed", "seen_up", "title"),
+    [(False, True, "Up again"), (True, True, "Up again"), (False, False, "Nobody seen"), (True, False, "Nobody seen")],
+)
+def test_the_end_is_heard_however_it_comes(chain, missed, seen_up, title):
+    """Late, or by the retained state where the event was missed; that nobody was seen is no good news."""
+    publisher, ntfy = chain
+    node = f"{'missed' if missed else 'late'}-{seen_up}".lower()
+    evidence = {} if seen_up else {"nobody_seen": 1}
+    end = WRITER.event(PostureEvent("recovered", 0, 1, evidence=evidence), TimeLine(0, 0), event_id="b-2")
+    before, after = (
+        WRITER.state(State(0, (), ()), TimeLine(0, 0), alarm=alarm, last_recovered=end) for alarm in (True, False)
+    )
+    publisher.publish(f"piapp/{node}/event", event("fallen"))
+    publisher.publish(f"piapp/{node}/state", before)
+    if missed:
+        publisher.publish(f"piapp/{node}/state", after)
+    else:
+        publisher.publish(f"piapp/{node}/event", end.encoded(historical=True))
+    wait_until(lambda: len(ntfy.of(node)) == 2, "the end on the phone")
+    assert [one for one, _, _ in ntfy.of(node)] == ["Somebody has fallen", title]
 
 
 def test_a_test_says_that_it_is_one(chain):

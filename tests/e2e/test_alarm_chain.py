@@ -48,6 +48,10 @@ class Recorder:
         """Events by id: one may come twice after a crash, as the same."""
         return list({event["id"]: event for event in self.of("event") if event["event_type"] in kinds}.values())
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a message to the broker as it is now."""
+        self._subscribers[-1].publish(topic, payload)
+
     def is_quiet(self) -> bool:
         """Whether each fall that was reported is over, and `state` says so."""
         over = len(self.events("recovered")) >= len(self.events("fall"))
@@ -86,13 +90,25 @@ def check(recorder: Recorder, kill_s: float, online: float) -> None:
         due = max(seconds(falls[0]["t"]) + FALLEN_AFTER_S, online)
         assert seconds(fallen[0]["t"]) <= due + LATE_S, told
         assert {event["person"] for event in (*falls, *fallen, *recovered)} == {falls[0]["person"]}
+        end = {"id": recovered[0]["id"], "t": recovered[0]["t"], "seen_up": True}
+        assert recorder.of("state")[-1]["last_recovered"] == end, told
     ended = [seconds(event["t"]) for event in recovered]
-    before = False
+    before = alarm = False
     for state in recorder.of("state"):
+        assert state["alarm"] or not alarm or state["last_recovered"]["id"] == recovered[0]["id"], told
+        alarm = state["alarm"]
         if before and not state["fallen"]:
             assert any(abs(seconds(state["t"]) - at) < 1.0 for at in ended), f"{told}: ended in {state}"
         before = state["fallen"]
     assert not before, told
+
+
+def check_repeat(recorder: Recorder) -> None:
+    """Home Assistant, which has no session, is back: what ended the alarm comes once more, late, and as the same."""
+    recorder.publish("homeassistant/status", b"online")
+    (end,) = recorder.events("recovered")  # the newest of those with its id
+    wait_until(lambda: recorder.events("recovered")[0]["historical"], "the end of the alarm to be repeated")
+    assert recorder.events("recovered") == [end | {"historical": True}]
 
 
 @pytest.mark.timeout(60 * MOMENTS + 60)
@@ -132,6 +148,8 @@ def test_no_alarm_is_lost_or_made_twice(start_mosquitto, tmp_path):
             )  # a busy machine starts the node after the scene's end
             assert node.running, node.log
             check(recorder, kill_s, online)
+            if recorder.events("recovered"):
+                check_repeat(recorder)
             alarms += len(recorder.events("fall"))
             assert node.stop()[0] == 0, node.log
         finally:
@@ -177,6 +195,7 @@ def test_acknowledging_and_testing_by_request(start_mosquitto, tmp_path):
     assert not {b"fall", b"fallen"} & {message.payload for message in subscriber.of("trigger")}
     assert not any(json.loads(message.payload)["fallen"] for message in subscriber.of("state"))
     subscriber.wait_for("trigger", payload=b"fallen")
+    subscriber.publish("homeassistant/status", b"online")  # nothing has ended that could be repeated
     opened = next(
         event
         for event in map(json.loads, (message.payload for message in subscriber.of("event")))
@@ -187,6 +206,9 @@ def test_acknowledging_and_testing_by_request(start_mosquitto, tmp_path):
     wait_until(lambda: json.loads(subscriber.of("state")[-1].payload)["acknowledged"], "the alarm to be acknowledged")
     state = json.loads(subscriber.of("state")[-1].payload)
     assert (state["fallen"], state["last_fall"]) == (True, opened["t"])
+    assert [json.loads(each.payload)["test"] for each in subscriber.of("event") if b'"recovered"' in each.payload] == [
+        True
+    ]
     node.kill()
     subscriber.close()
 

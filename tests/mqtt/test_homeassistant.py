@@ -58,9 +58,13 @@ class Home:
         )
         self.publisher = Publisher(config.mqtt, config.publish, self.device.topics)
         self.assistant = HomeAssistant(
-            config.homeassistant, self.device, self.publisher, rng=self.delays, clock=self.clock
+            config.homeassistant, self.device, self.publisher, on_start=self._count, rng=self.delays, clock=self.clock
         )
+        self.births = 0
         self.listener = Subscriber(broker.port, f"{prefix}/#")
+
+    def _count(self) -> None:
+        self.births += 1
 
     def __enter__(self):
         self.assistant.start()
@@ -115,6 +119,8 @@ def test_announces_again_at_home_assistants_birth(mosquitto):
         assert len(home.listener.of("config")) == 1
         home.listener.publish("ha-birth/status", b"online")
         wait_until(lambda: home.delays.asked == [(0.0, MAX_DELAY_S)], "the birth to be heard")
+        home.assistant.tick()
+        assert home.births == 1, "what it missed comes at once"
         home.clock.now_s += MAX_DELAY_S - 0.1
         home.assistant.tick()
         home.listener.publish("ha-birth/early", b"")
@@ -127,6 +133,7 @@ def test_announces_again_at_home_assistants_birth(mosquitto):
         home.listener.publish("ha-birth/marker", b"")
         home.listener.wait_for("marker")
         assert len(home.listener.of("config")) == 2
+        assert home.births == 1
 
 
 def test_other_words_are_no_birth(mosquitto):

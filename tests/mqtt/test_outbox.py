@@ -9,6 +9,7 @@ import pytest
 
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.event_queue import MemoryEventQueue
+from piapp.mqtt.event_sender import late_event
 from piapp.mqtt.frame_limiter import FrameLimiter
 from piapp.mqtt.message import Message
 from piapp.mqtt.message_queue import MAX_MESSAGES
@@ -147,6 +148,19 @@ def test_events_made_while_away_are_historical_and_do_not_trigger():
     messages = drain(outbox)
     assert event_ids(messages) == [("b-1", True), ("b-2", True), ("b-3", False)]
     assert [message.topic for message in messages].count(TOPICS.trigger) == 1
+
+
+def test_a_repeated_event_is_late_and_triggers_nothing():
+    """It comes after those that wait, with its id; while the broker is away it is forgotten."""
+    outbox = make_outbox()
+    outbox.add_message(late_event(TOPICS, event(1)))
+    outbox.begin_connection()
+    outbox.add_message(late_event(TOPICS, event(2)))
+    outbox.add_event(event(3))
+    messages = drain(outbox)
+    assert event_ids(messages) == [("b-3", False), ("b-2", True)]
+    assert [message.topic for message in messages].count(TOPICS.trigger) == 1
+    assert {message.qos for message in messages} == {1}
 
 
 def test_unacknowledged_events_are_sent_again_as_historical():

@@ -153,6 +153,7 @@ def test_a_state_tells_who_is_there():
     assert json.loads(payload) == {
         "v": 1, "boot": "9f2c61aa", "t": "2026-11-22T06:01:02.345Z", "occupied": True, "count": 2, "posture": "sitting",
         "fallen": True, "alarm": False, "acknowledged": False, "paused": False, "last_fall": None,
+        "last_recovered": None,
         "persons": [
             {"id": 3, "posture": "sitting", "since": "2026-11-22T06:00:59.345Z", "fallen": False,
              "hands_raised": ["right"], "still_s": 12.0, "zones": ["sofa"]},
@@ -160,6 +161,14 @@ def test_a_state_tells_who_is_there():
              "hands_raised": [], "still_s": 0.0, "zones": []},
         ],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("evidence", "seen_up"), [({"down_s": 60.0}, True), ({"nobody_seen": 1}, False)])
+def test_a_state_tells_how_the_newest_alarm_ended(evidence, seen_up):
+    """By the event's id, so that whoever missed the event knows of it."""
+    ended = writer().event(PostureEvent("recovered", 123_456, 4, evidence=evidence), LINE, event_id="9f2c61aa-000042")
+    message = json.loads(writer().state(State(1, (), ()), LINE, last_recovered=ended))
+    assert message["last_recovered"] == {"id": "9f2c61aa-000042", "t": "2026-11-22T06:01:02.345Z", "seen_up": seen_up}
 
 
 def test_an_empty_room_has_the_posture_none():

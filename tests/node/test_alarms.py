@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from piapp.errors import ConfigError
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
 from piapp.node.alarm_file import MAX_REPEAT_IDS, AlarmFile, Clocks
-from piapp.node.alarms import Alarms
+from piapp.node.alarms import MISSABLE_MS, Alarms
 from piapp.offline.recording import read_recording
 from piapp.posture.monitor import Monitor
 from piapp.types import PoseResult, PostureEvent
@@ -193,6 +194,29 @@ def test_the_first_result_says_what_the_time_line_is(tmp_path):
     second.report(second.monitor.update(late)[1], 12_000)
     assert second.kinds() == ["fallen"]
     assert CONFIG.fallen_after_s < second.reported[-1].evidence["down_s"] < CONFIG.fallen_after_s + 10
+
+
+def test_how_the_newest_alarm_ended_is_known_and_kept(tmp_path):
+    """A fall that never was an alarm changes nothing, nor does a restart; it may be repeated for an hour."""
+    room = Room(tmp_path).see(FALL)
+    person = room.alarms.open[0].person
+    room.report((PostureEvent("recovered", END_MS, person),), END_MS)
+    assert room.alarms.last_recovered is None
+    room.report((PostureEvent("fall", END_MS, 7), PostureEvent("fallen", END_MS, 7)), END_MS)
+    room.report((PostureEvent("fall", END_MS, 8),), END_MS)
+    room.report((PostureEvent("recovered", END_MS, 7),), END_MS)
+    ended = room.reported[-1]
+    assert room.alarms.last_recovered == ended
+    ended_ms = round(datetime.fromisoformat(ended.t).timestamp() * 1000)
+    assert room.alarms.missable(ended_ms) is None, "somebody is down"
+    room.report((PostureEvent("recovered", END_MS, 8),), END_MS)
+    again = Room(tmp_path, now_s=room.now_s)
+    again.alarms.restore(END_MS)
+    for alarms in (room.alarms, again.alarms):
+        assert alarms.last_recovered == ended
+        assert alarms.missable(ended_ms + MISSABLE_MS) == ended
+        assert alarms.missable(ended_ms + MISSABLE_MS + 1) is None
+        assert alarms.missable(ended_ms - MISSABLE_MS - 1) is None
 
 
 def test_what_may_not_have_been_sent_is_sent_again(tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +24,7 @@ from tests.mosquitto import DEADLINE_S, free_port, wait_until
 VERSION = "2026.2.3"
 FOLDER = Path(__file__).parents[1] / "deploy" / "homeassistant"
 BLUEPRINTS = Path(__file__).parents[2] / "deploy" / "homeassistant"
+STREAM_S = 120.0  # longer than the pauses between the stream's signs of life
 START_S = 300.0  # the first start prepares what the integrations need
 NOW = "2026-01-01T00:00:00+00:00"
 
@@ -113,14 +116,19 @@ class Assistant:
 
     @property
     def log(self) -> str:
-        """What it has logged since its last start."""
+        """What it has logged since it was started with its configuration."""
         return (self._folder / "log").read_text(errors="replace")
 
     def start(self, configuration: str) -> None:
         """Start it with a `configuration.yaml`, and wait until it answers."""
         text = configuration.replace("PORT", str(self.port))
         (self._folder / "configuration.yaml").write_text(text)
-        with (self._folder / "log").open("wb") as log:
+        (self._folder / "log").unlink(missing_ok=True)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Start it again as it was, and wait until it answers; its log goes on."""
+        with (self._folder / "log").open("ab") as log:
             command = [FOLDER / "hass.sh", self._root, self._folder]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(self._answers, "Home Assistant to answer", START_S)
@@ -184,6 +192,11 @@ class Assistant:
             return self._ask(f"api/image_proxy/{entity}", headers=self._authorised())
         return b""
 
+    def watch(self, *entities: str) -> Watch:
+        """Begin to note every change of some entities."""
+        url = f"http://127.0.0.1:{self.port}/api/stream?restrict=state_changed"
+        return Watch(Request(url, headers=self._authorised()), entities)
+
     def imported_blueprint(self, url: str) -> dict:
         """What it finds where a blueprint is to be imported from."""
         server = f"http://127.0.0.1:{self.port}/api/websocket"
@@ -240,6 +253,56 @@ class Assistant:
     def _store(self, key: str, minor_version: int, data: dict) -> None:
         tree = {"version": 1, "minor_version": minor_version, "key": key, "data": data}
         (self._folder / ".storage" / key).write_text(json.dumps(tree))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entity as it became.
+
+    Attributes:
+        at_s: When, seconds since the epoch.
+    """
+
+    at_s: float
+    entity: str
+    state: str
+    attributes: dict[str, Any]
+
+
+class Watch:
+    """Every change of some entities, as Home Assistant's own event stream has them.
+
+    Attributes:
+        changes: In order.
+    """
+
+    def __init__(self, request: Request, entities: tuple[str, ...]) -> None:
+        self.changes: list[Change] = []
+        self._entities = entities
+        self._stream = urlopen(request, timeout=STREAM_S)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def of(self, entity: str) -> list[Change]:
+        """The changes of one of them."""
+        return [change for change in list(self.changes) if change.entity == entity]
+
+    def close(self) -> None:
+        """Note no more."""
+        self._stream.fp.raw._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - nothing else ends a read that waits
+        self._thread.join(DEADLINE_S)
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            if line.startswith(b"data: {"):
+                self._note(json.loads(line.removeprefix(b"data: "))["data"])
+
+    def _note(self, data: dict[str, Any]) -> None:
+        new = data.get("new_state")
+        if new and new["entity_id"] in self._entities:
+            at_s = datetime.fromisoformat(new["last_updated"]).timestamp()
+            self.changes.append(Change(at_s, new["entity_id"], new["state"], new["attributes"]))
 
 
 def pause_s(seconds: float) -> None:
