@@ -42,6 +42,7 @@ from piapp.types import Person, PoseResult, PostureEvent, State
 from tests.e2e.node import NODE, NodeProcess
 from tests.mosquitto import DEADLINE_S, Mosquitto, Subscriber, wait_until
 from tests.support.home_assistant import START_S, Assistant, Change, Phone, Watch, pause_s
+from tests.support.scene import FALL_S, UP_S, Scene
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("piapp", "hall")
@@ -51,9 +52,9 @@ FALL_AUTOMATION = "automation.fall"
 # Moments at which a node is killed in mid-alarm; 40 are what a release is held to, each takes some 20 s.
 MOMENTS = int(os.environ.get("PIAPP_ALARM_MOMENTS", "3"))
 SEED = int(os.environ.get("PIAPP_ALARM_SEED", "1"))
-# Seconds of the clip: the node is started, somebody falls at 17.4, lies, and stands again at 23.1. "Fallen" is shown a
-# second after the fall.
-BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 2.0, 17.0, 23.5, 27.0
+# Seconds of the clip, about the fall; Home Assistant needs a moment to find the node.
+BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 11.0, FALL_S - 0.4, UP_S + 0.4, 26.0
+# "Fallen" is shown so long after the fall.
 FALLEN_AFTER_S, LATE_S = 1.0, 2.0
 GONE = ("missing", "unavailable", "unknown")
 ALARM, UP_AGAIN, FALL = f"sensor.{NODE}_alarm", f"event.{NODE}_recovered", f"event.{NODE}_fall"
@@ -631,23 +632,22 @@ def test_zones_follow_the_page(home, node):
     home.assistant.wait_for("binary_sensor.hall_zone_sofa", "missing")
 
 
-def room(home: Home, folder: Path, epoch_ns: int, *options: str) -> NodeProcess:
-    """A real node before a room that goes on by itself: somebody falls after 17 s and is up again after 23 s."""
-    wait_until(lambda: home.assistant.state("sensor.e2e_alarm") in GONE, "the node before to be gone")
-    return restarted(home, folder, epoch_ns, *options)
+def room(home: Home, folder: Path, scene: Scene, *options: str) -> NodeProcess:
+    """A real node before a room that goes on by itself."""
+    wait_until(lambda: home.assistant.state(ALARM) in GONE, "the node before to be gone")
+    return restarted(home, folder, scene, *options)
 
 
-def restarted(home: Home, folder: Path, epoch_ns: int, *options: str) -> NodeProcess:
+def restarted(home: Home, folder: Path, scene: Scene, *options: str) -> NodeProcess:
     """The same node again, whatever Home Assistant knows of it by now."""
     port = int(home.url.rpartition(":")[2])
     quick = ["--set", f"posture.fallen_after_s={FALLEN_AFTER_S}", "--set", f"spool.dir={folder}", *options]
-    program = (sys.executable, str(ROOT / "tests" / "e2e" / "room.py"), str(epoch_ns))
-    return NodeProcess(folder, port, quick, program=program)
+    return NodeProcess(folder, port, quick, program=scene.program)
 
 
 def test_real_node_is_killed_in_mid_alarm(home, tmp_path):
     """Killed for good while somebody is on the floor: the last step is reached."""
-    node = room(home, tmp_path, time.monotonic_ns())
+    node = room(home, tmp_path, Scene(tmp_path, BEGIN_S))
     try:
         home.assistant.wait_for("sensor.e2e_alarm", "Fallen", START_S)
     finally:
@@ -660,14 +660,14 @@ def test_real_node_is_killed_and_comes_back(home, tmp_path):
     """The alarm is still there after a restart, is acknowledged by its button, and ends when somebody is up again."""
     home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.real_help")
     home.phone.pushed.clear()
-    epoch_ns = time.monotonic_ns()
-    node = room(home, tmp_path, epoch_ns)
+    scene = Scene(tmp_path, BEGIN_S)
+    node = room(home, tmp_path, scene)
     try:
         home.assistant.wait_for("sensor.e2e_alarm", "Fallen", START_S)
         home.wait_asking()
         node.kill()
         home.assistant.wait_for("sensor.e2e_alarm", "unavailable")
-        node = room(home, tmp_path, epoch_ns)
+        node = room(home, tmp_path, scene)
         home.assistant.wait_for("sensor.e2e_alarm", "Fallen")
         home.assistant.call("button.press", entity_id="button.e2e_acknowledge")
         home.assistant.wait_for("sensor.e2e_alarm", "Taken care of")
@@ -733,11 +733,11 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
         (folder := tmp_path / str(number)).mkdir()
         wait_until(lambda: home.assistant.state(ALARM) in GONE, "the node before to be gone")
         watch, since_s, online_s = home.assistant.watch(ALARM, UP_AGAIN, FALL), time.time(), 0.0
-        epoch_ns = time.monotonic_ns() - int(BEGIN_S * 1e9)
-        node = restarted(home, folder, epoch_ns)
+        scene = Scene(folder, BEGIN_S)
+        node = restarted(home, folder, scene)
         try:
             home.assistant.wait_for(ALARM, "Clear", START_S)
-            pause_s(max(0.0, kill_s - (time.monotonic_ns() - epoch_ns) / 1e9))
+            scene.wait_for(kill_s)
             infos = len(home.mqtt.of("info"))
             if victims != "broker":
                 node.kill()
@@ -745,10 +745,10 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
                 home.broker.kill()
                 home.broker.start()
             if victims != "broker":
-                node = restarted(home, folder, epoch_ns)
+                node = restarted(home, folder, scene)
                 wait_until(lambda: len(home.mqtt.of("info")) > infos, "the node to be back")  # noqa: B023
                 online_s = time.time()
-            pause_s(max(0.0, END_S - (time.monotonic_ns() - epoch_ns) / 1e9))
+            scene.wait_for(END_S)
             wait_until(lambda: home.told_of_the_end(since_s), "the end of the alarm to be shown")  # noqa: B023
             state = home.newest_state(NODE)
         finally:
@@ -762,9 +762,9 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
 
 def test_real_node_obeys_its_entities(home, tmp_path):
     """Pause, quiet times, sensitivity, test alert and feedback, at a real node whose person stands still."""
-    assistant, an_hour_ago_ns = home.assistant, time.monotonic_ns() - 3_600_000_000_000
+    assistant, after_its_end = home.assistant, Scene(tmp_path, 3600.0)
     schedule = ("--set", 'schedule.pause="00:00-23:59"')
-    node = room(home, tmp_path, an_hour_ago_ns, *schedule)
+    node = room(home, tmp_path, after_its_end, *schedule)
     try:
         assistant.wait_for("sensor.e2e_alarm", "Clear", START_S)
         for switch in ("switch.e2e_pause", "switch.e2e_schedule"):

@@ -2,7 +2,8 @@
 
 Run as a program: `room.py EPOCH_NS ...` with the arguments of `piapp`. What is seen is where the clip is now, if it
 began at EPOCH_NS (`CLOCK_MONOTONIC`), however often the process is killed and started again. At its end it stands
-still. `room.py @SECONDS ...` begins at that second of the clip when the camera is opened, however long the start takes.
+still. `room.py @SECONDS ...` begins at that second of the clip when the camera is opened, however long the start takes;
+`@SECONDS:FILE` notes the beginning in the file, and goes on from there when it is started again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from piapp.offline.recording import read_recording
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 from piapp.types import Frame, Pose
+from piapp.whole_file import write_whole
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "room_demo.npz"
 FPS = 15.0
@@ -40,9 +42,19 @@ class RoomCamera(FakeCamera):
         sys.stderr.write("room: camera closed\n")
 
 
+def noted_beginning(begin_s: float, file: Path | None) -> int:
+    """When the clip began (`CLOCK_MONOTONIC` ns): as the file has it, or so that it is at that second now."""
+    if file and file.exists():
+        return int(file.read_text())
+    epoch_ns = time.monotonic_ns() - int(begin_s * 1e9)
+    if file:
+        write_whole(file, str(epoch_ns).encode(), mode=0o600)
+    return epoch_ns
+
+
 def main() -> int:
     """Run the command line with the room for a camera."""
-    begin = sys.argv[1]
+    begin, _, noted = sys.argv[1].partition(":")
     epoch_ns = None if begin.startswith("@") else int(begin)
     results = read_recording(RECORDING)
     times_ms = [result.ts_ms for result in results]
@@ -50,7 +62,7 @@ def main() -> int:
     def open_camera() -> RoomCamera:
         nonlocal epoch_ns
         if epoch_ns is None:
-            epoch_ns = time.monotonic_ns() - int(float(begin[1:]) * 1e9)
+            epoch_ns = noted_beginning(float(begin[1:]), Path(noted) if noted else None)
         return RoomCamera()
 
     def poses(frame: Frame) -> tuple[Pose, ...]:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,15 +15,14 @@ import pytest
 
 from tests.e2e.node import NODE, NodeProcess, piapp
 from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.support.scene import FALL_S, UP_S, Scene
 
 # 40 are what a release is held to; each takes some 15 s.
 MOMENTS = int(os.environ.get("PIAPP_ALARM_MOMENTS", "3"))
 SEED = int(os.environ.get("PIAPP_ALARM_SEED", "1"))
 
-ROOM = str(Path(__file__).with_name("room.py"))
-
-# Seconds from the clip's start: somebody stands, falls at 17.4, lies, and stands again at 23.1.
-BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 14.0, 17.0, 23.5, 26.0
+# Seconds from the clip's start, about the fall.
+BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 15.0, FALL_S - 0.4, UP_S + 0.4, 26.0
 FALLEN_AFTER_S = 2.0
 LATE_S = 2.0
 
@@ -68,16 +66,11 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def room(folder: Path, broker: Mosquitto, epoch_ns: int, *more: str) -> NodeProcess:
+def room(folder: Path, broker: Mosquitto, scene: Scene, *more: str) -> NodeProcess:
     """A node in the room."""
     options = ("--set", f"spool.dir={folder / 'state'}", "--set", f"posture.fallen_after_s={FALLEN_AFTER_S}")
     quick = ("--set", "mqtt.reconnect_min_s=1", "--set", "mqtt.reconnect_max_s=1", "--set", "publish.frames=off")
-    return NodeProcess(folder, broker.port, (*options, *quick, *more), program=(sys.executable, ROOM, str(epoch_ns)))
-
-
-def wait_for_scene(epoch_ns: int, at_s: float) -> None:
-    """Wait until the clip is there."""
-    time.sleep(max(0.0, at_s - (time.monotonic_ns() - epoch_ns) / 1e9))
+    return NodeProcess(folder, broker.port, (*options, *quick, *more), program=scene.program)
 
 
 def check(recorder: Recorder, kill_s: float, online: float) -> None:
@@ -124,12 +117,12 @@ def test_no_alarm_is_lost_or_made_twice(start_mosquitto, tmp_path):
         broker = start_mosquitto()
         recorder = Recorder(broker)
         recorder.listen()
-        epoch_ns = time.monotonic_ns() - int((BEGIN_S - 1.5) * 1e9)
-        node = room(folder, broker, epoch_ns)
+        scene = Scene(folder, BEGIN_S)
+        node = room(folder, broker, scene)
         online = 0.0
         try:
             wait_until(lambda: recorder.events("person_entered"), "somebody to be seen")  # noqa: B023
-            wait_for_scene(epoch_ns, kill_s)
+            scene.wait_for(kill_s)
             if victims != "broker":
                 node.send(signal.SIGKILL)
                 node.wait()
@@ -139,10 +132,10 @@ def test_no_alarm_is_lost_or_made_twice(start_mosquitto, tmp_path):
                 recorder.listen()
             if victims != "broker":
                 before = len(recorder.of("info"))
-                node = room(folder, broker, epoch_ns)
+                node = room(folder, broker, scene)
                 wait_until(lambda: len(recorder.of("info")) > before, "the node to be back")  # noqa: B023
                 online = time.time()
-            wait_for_scene(epoch_ns, END_S)
+            scene.wait_for(END_S)
             wait_until(
                 recorder.is_quiet, "the end of each alarm"
             )  # a busy machine starts the node after the scene's end
@@ -164,14 +157,14 @@ def test_a_stop_leaves_nobody_standing(start_mosquitto, tmp_path):
     broker = start_mosquitto()
     recorder = Recorder(broker)
     recorder.listen()
-    epoch_ns = time.monotonic_ns() - 12_000_000_000
-    node = room(tmp_path, broker, epoch_ns)
+    scene = Scene(tmp_path, 12.0)
+    node = room(tmp_path, broker, scene)
     wait_until(lambda: any(state["occupied"] for state in recorder.of("state")), "somebody to be there")
     assert node.stop()[0] == 0, node.log
     wait_until(lambda: recorder.of("state")[-1]["occupied"] is None, "the stop to be told")
     last = recorder.of("state")[-1]
     assert (last["persons"], last["posture"], last["paused"]) == ([], "none", False)
-    node = room(tmp_path, broker, epoch_ns)
+    node = room(tmp_path, broker, scene)
     wait_until(lambda: recorder.of("state")[-1]["occupied"], "somebody to be there again")
     assert len(recorder.events("person_entered")) == 1, "the same person did not enter twice"
     node.kill()
@@ -182,8 +175,7 @@ def test_acknowledging_and_testing_by_request(start_mosquitto, tmp_path):
     """A test alert is three marked events and no trigger; a real alarm can be acknowledged, once it is there."""
     broker = start_mosquitto()
     subscriber = Subscriber(broker.port)
-    epoch_ns = time.monotonic_ns() - 12_000_000_000
-    node = room(tmp_path, broker, epoch_ns)
+    node = room(tmp_path, broker, Scene(tmp_path, BEGIN_S))
     subscriber.wait_for("trigger", payload=b"person_entered")
     subscriber.publish(f"piapp/{NODE}/request/test", b"{}")
     subscriber.publish(f"piapp/{NODE}/request/acknowledge", b"{}")
@@ -218,17 +210,20 @@ class Node:
 
     def __init__(self, folder: Path, broker: Mosquitto, begin_s: float = 12.0) -> None:
         self._folder, self._broker = folder, broker
+        self._begun = 0
         self.begin(begin_s)
         self.subscriber = Subscriber(broker.port)
         self._asked = 0
 
     def begin(self, at_s: float) -> None:
-        """Let the clip be here now."""
-        self._epoch_ns = time.monotonic_ns() - int(at_s * 1e9)
+        """Let the clip be there when the camera is opened next."""
+        self._begun += 1
+        (folder := self._folder / f"clip-{self._begun}").mkdir()
+        self._scene = Scene(folder, at_s)
 
     def start(self, *more: str) -> NodeProcess:
         """Start it, or start it again."""
-        self.process = room(self._folder, self._broker, self._epoch_ns, *more)
+        self.process = room(self._folder, self._broker, self._scene, *more)
         return self.process
 
     def newest(self, leaf: str) -> dict:
@@ -305,7 +300,7 @@ def test_an_alarm_is_kept_judged_and_replayed(node, tmp_path):
         answer = node.ask(command, **({"verdict": "right"} if command == "feedback" else {}))
         assert "cases.enabled is false" in answer["error"]
     process.stop()
-    node.begin(13.0)
+    node.begin(BEGIN_S)
     process = node.start()
     node.subscriber.wait_for("trigger", payload=b"recovered")
     wait_until(lambda: process.log.count(" kept in ") >= 2, "both parts of the recording")
