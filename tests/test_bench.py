@@ -21,10 +21,13 @@ from piapp.bench import broker as broker_module
 from piapp.bench import session
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.compare import changes, read_report
+from piapp.bench.counted import CountedJob
 from piapp.bench.frames import PERIOD_MS, SharedFrames
+from piapp.bench.instructions import COUNTERS, FEW_FRAMES, Counter, count_instructions, usable_counter
 from piapp.bench.pipeline import FeedCamera, fed
 from piapp.bench.process import Child
-from piapp.bench.protocol import Measure, Percentiles, StageFound, Variant, Window
+from piapp.bench.protocol import InstructionsFound, Measure, Percentiles, StageFound, Variant, Window
+from piapp.bench.rated import RatedCamera
 from piapp.bench.report import BenchReport, Measured, Soaked, bars, summed_up
 from piapp.bench.session import chosen_variants
 from piapp.bench.stages import CUT, DETECTOR, ENCODE, LANDMARKS, NUMBERS, POSTURE, measure_stages
@@ -187,6 +190,34 @@ def test_a_frame_waits_for_the_next_landmarker_that_is_idle(frames):
     assert capture.stop(30.0)
 
 
+@pytest.mark.parametrize(("p50_ms", "met"), [(1.4, True), (1.6, False)])
+def test_bars_at_a_camera_s_rate(p50_ms, met):
+    """They are narrower than those at full rate; the camera's rate is not compared with the bare loop's."""
+    rated = Variant("litert-1-rated", "rated", "rated", "litert", 1)
+    variants = summed_up(
+        [Measured(BARE, [1.0], [window(100)]), Measured(rated, [1.0], [window(15, added_ms=(p50_ms,))])]
+    )
+    assert variants[1].ratio is None
+    found = {bar.name: bar.met for bar in bars(variants, None, None, [])}
+    assert found == {"litert-1-rated: added latency p50, ms": met, "litert-1-rated: added latency p99, ms": True}
+
+
+def test_a_camera_that_keeps_a_rate_pauses_between_measurements(frames):
+    """No frame comes before a measurement begins, and none in a bunch after a pause; then a frame a period."""
+    camera, fps = RatedCamera(frames, 50.0, Tally()), 50.0
+    slot = FrameSlot()
+    capture = CaptureThread(camera, slot)
+    capture.start()
+    assert slot.take(0.05) is None
+    camera.run(running=True)
+    taken = [slot.take(30.0) for _ in range(4)]
+    times_ns = [frame.captured_ns for frame in taken if frame is not None]
+    assert len(times_ns) == 4
+    assert times_ns[-1] - times_ns[0] > 2 / fps * 1e9
+    camera.run(running=False)
+    assert capture.stop(30.0)
+
+
 class RecordingTally(Tally):
     """Keeps the times that are added to it."""
 
@@ -212,6 +243,68 @@ def test_what_the_pipeline_adds_is_counted_from_the_hand_over_without_the_infere
     camera.sent(PoseResult(2, 0, (1, 1), (), inference_ns=3_000_000), None)
     (added_ns,) = tally.added_ns
     assert 5.0 - waited_ms <= added_ns / 1e6 <= 5.0
+
+
+def test_at_a_camera_s_rate_it_is_counted_from_the_capture(frames):
+    """The way to the landmarker is part of it; a dropped message counts not."""
+    tally = RecordingTally()
+    camera = RatedCamera(frames, 15.0, tally)
+    camera.sent(PoseResult(1, 1_000_000, (1, 1), (), inference_ns=3_000_000), 6_000_000)
+    camera.sent(PoseResult(2, 1_000_000, (1, 1), (), inference_ns=3_000_000), None)
+    assert tally.added_ns == [2_000_000]
+    assert tally.first_ns == 6_000_000
+
+
+class CountsFrames(Counter):
+    """Says that each frame of a job executes a million instructions for each part up to the job's, and a start nine."""
+
+    def run(self, command, fd):
+        """Run nothing."""
+        del fd
+        job = msgspec.json.decode(command[-1], type=CountedJob)
+        parts = ["landmarker", "posture", "message"].index(job.part) + 1
+        return (9 + parts * job.count) * 1_000_000
+
+
+def test_instructions_of_a_frame_are_those_of_the_further_frames(frames):
+    """A start counts for nothing, and each part for what it adds to the part before it."""
+    counter = CountsFrames("told", (), COUNTERS[0].pattern)
+    parts = ("landmarker", "posture", "message")
+    assert count_instructions(counter, frames, lambda _: None) == [
+        InstructionsFound(part, "told", pytest.approx(1.0)) for part in parts
+    ]
+
+
+# Counts nothing, but runs what it is given.
+RUNS = ("sh", "-c", 'echo "I refs: 5" > {file}; exec "$@"', "sh")
+
+
+def test_counted_processes_run(frames):
+    """Each part works on what the networks gave, in a process of its own; one that fails is named."""
+    counter = Counter("sh", RUNS, COUNTERS[1].pattern)
+    found = count_instructions(counter, frames, lambda _: None)
+    assert [one.millions for one in found] == [0.0, 0.0, 0.0]
+    job = CountedJob("message", frames.fd, frames.shape, "/nowhere.npz", FEW_FRAMES)
+    with pytest.raises(UsageError, match=r"the counted process failed: .*FileNotFoundError"):
+        counter.run([sys.executable, "-m", "piapp.bench.counted", msgspec.json.encode(job).decode()], frames.fd)
+
+
+def test_what_counters_print():
+    """Perf's table with commas, and valgrind's line."""
+    perf, valgrind = COUNTERS
+    perf_line = "# started\n\n78123456,,instructions:u,10312,100.00,,\n"
+    assert perf.pattern.search(perf_line)[1] == "78123456"
+    assert perf.pattern.search("<not supported>,,instructions:u,0,100.00,,") is None
+    assert valgrind.pattern.search("==7== \n==7== I   refs:      41,020,603")[1] == "41,020,603"
+
+
+def test_nothing_that_counts(monkeypatch, capsys):
+    """A usage error before anything is measured, with what to install."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match="apt install valgrind"):
+        usable_counter()
+    assert run_command(["bench", "--instructions"]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_a_measurement_leaves_the_warm_up_out():

@@ -31,8 +31,8 @@ from piapp.errors import PiappError
 from piapp.landmarker.model import find_model
 
 if TYPE_CHECKING:
-    from piapp.bench.idle import RatedPipeline
     from piapp.bench.pipeline import Pipeline
+    from piapp.bench.rated import RatedPipeline
 
 
 class Loop(Protocol):
@@ -74,13 +74,13 @@ def _serve(job: Job, answers: RawIOBase) -> None:
     loop.stop()
 
 
-def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound | StagesFound | IdleFound:
+def _answer(loop: Loop, command: Command) -> Window | PartsFound | StagesFound | IdleFound:
     """Each command is sent to the kinds that know it."""
     match command:
         case Idle():
             return cast("RatedPipeline", loop).compare(command.seconds)
         case Measure():
-            return cast("Loop", loop).measure(command)
+            return loop.measure(command)
         case MeasureParts():
             from piapp.bench.parts import measure_parts  # noqa: PLC0415 - only one variant is asked
 
@@ -93,7 +93,7 @@ def _answer(loop: Loop | RatedPipeline, command: Command) -> Window | PartsFound
             return StagesFound(measure_stages(pipeline.config, pipeline.frames))
 
 
-def _make_loop(job: Job, tally: Tally) -> Loop | RatedPipeline:
+def _make_loop(job: Job, tally: Tally) -> Loop:
     """Only what the variant needs is imported."""
     config = load_config(Path(os.devnull), overrides=job.settings, environ={}).config
     name = config.landmarker.model
@@ -107,7 +107,7 @@ def _make_loop(job: Job, tally: Tally) -> Loop | RatedPipeline:
 
         return BareLoop(config.landmarker, find_model(name, masks=True).path, frames, tally)
     if job.variant.kind == "rated":
-        from piapp.bench.idle import RatedPipeline  # noqa: PLC0415
+        from piapp.bench.rated import RatedPipeline  # noqa: PLC0415
 
         return RatedPipeline(config, frames, tally)
     from piapp.bench.pipeline import Pipeline  # noqa: PLC0415

@@ -63,6 +63,12 @@ def changes(old: BenchReport, new: BenchReport) -> list[Change]:
         for stage in new.stages
         if stages.get(stage.name) and stage.mean_ms
     ]
+    counted = {(one.part, one.counter): one.millions for one in old.instructions}
+    made += [
+        _change(f"{one.part}, million instructions", _exact(millions), _exact(one.millions), less=True)
+        for one in new.instructions
+        if (millions := counted.get((one.part, one.counter)))
+    ]
     return made
 
 
@@ -74,6 +80,11 @@ def _of_variant(old: VariantFound, new: VariantFound) -> Iterator[Change]:
         yield _change(f"{name}: frames a second", old.fps, new.fps, less=False)
     yield _change(f"{name}: CPU ms a frame", old.cpu_ms, new.cpu_ms, less=True)
     yield _change(f"{name}: RSS, MB", _exact(old.rss_mb), _exact(new.rss_mb), less=True)
+    if old.own_mb and new.own_mb:
+        yield _change(f"{name}: memory in no file, MB", _exact(old.own_mb), _exact(new.own_mb), less=True)
+    if old.added_ms is not None and new.added_ms is not None:
+        yield _change(f"{name}: added latency p50, ms", _exact(old.added_ms.p50), _exact(new.added_ms.p50), less=True)
+        yield _change(f"{name}: added latency p99, ms", _exact(old.added_ms.p99), _exact(new.added_ms.p99), less=True)
     yield _change(f"{name}: start, s", old.startup_s, new.startup_s, less=True)
 
 

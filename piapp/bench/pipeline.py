@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
-
 from piapp.bench.frames import SharedFrames
-from piapp.bench.node import NodeThread
-from piapp.bench.protocol import Measure, Window
+from piapp.bench.node import MeasuredNode
 from piapp.bench.tally import Tally
 from piapp.camera.base import SourceStatus
 from piapp.config.sections import Config
-from piapp.errors import BrokerError
 from piapp.landmarker.live import Landmarker, LandmarkerFactory, OnCompute, OnResult
 from piapp.landmarker.model import find_model
 from piapp.landmarker.runtime import live_factory
-from piapp.node.app import Node
-from piapp.node.assembly import NodeParts
-from piapp.node.outlets import Outlet
 from piapp.types import Frame, Pose, PoseResult
-
-CONNECT_S = 15.0
-SETTLE_S = 2.0
 
 # Landmarkers take a frame within a millisecond, or it does not come to them.
 NOT_TAKEN_S = 1.0
-
-KEPT_RESULTS = 300
 
 
 class FeedCamera:
@@ -143,27 +130,8 @@ def fed(factory: LandmarkerFactory, camera: FeedCamera) -> LandmarkerFactory:
     return create
 
 
-class _Measurement(Outlet):
-    """Counts frames that leave the node, has the camera time them, and keeps the newest results."""
-
-    name = "measurement"
-
-    def __init__(self, camera: FeedCamera) -> None:
-        self._camera = camera
-        self.results: deque[PoseResult] = deque(maxlen=KEPT_RESULTS)
-        self.left = 0
-        self.sent = 0
-
-    def frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
-        """Note a frame that was written or dropped."""
-        self.results.append(result)
-        self._camera.sent(result, sent_ns)
-        self.left += 1
-        self.sent += sent_ns is not None
-
-
-class Pipeline:
-    """A node in a thread named "node".
+class Pipeline(MeasuredNode):
+    """A node whose landmarkers always have a next frame.
 
     Args:
         config: What the node is; its camera is not opened.
@@ -172,51 +140,7 @@ class Pipeline:
     """
 
     def __init__(self, config: Config, frames: SharedFrames, tally: Tally) -> None:
-        self.config = config
         self.frames = frames
-        self._tally = tally
         model = find_model(config.landmarker.model, masks=config.landmarker.output_segmentation_masks)
-        self._camera = FeedCamera(frames, tally)
-        factory = fed(live_factory(config.landmarker, model.path), self._camera)
-        self._measurement = _Measurement(self._camera)
-        parts = NodeParts(lambda: self._camera, factory, model)
-        self._node = Node(config, parts, observers=(self._measurement,))
-        self._thread = NodeThread(self._node)
-
-    @property
-    def results(self) -> list[PoseResult]:
-        """The newest results."""
-        return list(self._measurement.results)
-
-    def start(self) -> None:
-        """Start the node, and wait for the first message.
-
-        Raises:
-            BrokerError: The broker cannot be reached.
-        """
-        self._thread.start()
-        if not self._node.publisher.wait_connected(CONNECT_S):
-            self._thread.check()
-            raise BrokerError(f"{self.config.mqtt.url}: no connection within {CONNECT_S:g} s")
-        self.measure(Measure())
-
-    def measure(self, wanted: Measure) -> Window:
-        """Run for a while, then wait until nothing is on its way."""
-        given, sent = self._camera.given, self._measurement.sent
-        self._camera.run(running=True)
-        try:
-            window = self._tally.measure(wanted, published=True, check=self._thread.check)
-        finally:
-            self._camera.run(running=False)
-        self._settle()
-        lost = (self._camera.given - given) - (self._measurement.sent - sent)
-        return msgspec.structs.replace(window, lost=lost)
-
-    def stop(self) -> None:
-        """End the node."""
-        self._thread.stop()
-
-    def _settle(self) -> None:
-        until_s = time.monotonic() + SETTLE_S
-        while self._measurement.left < self._camera.given and time.monotonic() < until_s:
-            time.sleep(0.005)
+        camera = FeedCamera(frames, tally)
+        super().__init__(config, camera, fed(live_factory(config.landmarker, model.path), camera), model, tally)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 Kind = Literal["bare", "pipeline", "model", "rated"]
+CountedPart = Literal["landmarker", "posture", "message"]
 
 
 class Variant(Struct, frozen=True):
@@ -20,6 +21,7 @@ class Variant(Struct, frozen=True):
         runtime: What runs the model.
         workers: How many frames are in flight.
         precision: What LiteRT computes in.
+        threads: How many threads share one of LiteRT's inferences; 0 for as many as a node takes by itself.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Variant(Struct, frozen=True):
     runtime: Literal["mediapipe", "litert"]
     workers: int
     precision: Literal["full", "half"] = "full"
+    threads: int = 0
 
 
 class Job(Struct, frozen=True):
@@ -92,11 +95,13 @@ class Window(Struct, frozen=True):
 
     Attributes:
         frames: Frames done: for the pipeline, written to the broker.
-        lost: Frames handed over and not done.
+        lost: Frames given and not done.
         cpu_s: Processor time of the whole process.
         latency_ms: Of each frame, from hand-over to the landmarker's callback.
-        added_ms: Of each frame, from hand-over to PUBLISH written, less the inference; empty where none is published.
+        added_ms: Of each frame, from hand-over, or at a camera's rate from its capture, to PUBLISH written, less the
+            inference; empty where none is published.
         rss_mb: Resident memory at the end, the shared frames not counted.
+        own_mb: What of it is in no file, so that the kernel cannot take it away.
     """
 
     frames: int
@@ -106,6 +111,7 @@ class Window(Struct, frozen=True):
     latency_ms: list[float]
     added_ms: list[float]
     rss_mb: float
+    own_mb: float = 0.0
 
 
 class Percentiles(Struct, frozen=True):
@@ -157,6 +163,19 @@ class StageFound(Struct, frozen=True):
     ms: Percentiles
     mean_ms: float
     share: float
+
+
+class InstructionsFound(Struct, frozen=True):
+    """Instructions that part of a frame executes, without those of the networks.
+
+    Attributes:
+        counter: What counted; figures of different counters are not comparable.
+        millions: A frame, in one thread.
+    """
+
+    part: CountedPart
+    counter: str
+    millions: float
 
 
 class StagesFound(Struct, frozen=True):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import compileall
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 from msgspec import Struct
 
 import piapp
 from piapp.bench.broker import Broker, running_broker
 from piapp.bench.frames import SharedFrames
+from piapp.bench.instructions import count_instructions, usable_counter
 from piapp.bench.process import Child
 from piapp.bench.protocol import IdleFound, Measure, PartsFound, StageFound, Variant, Window
 from piapp.bench.report import SCHEMA_VERSION, BenchReport, Measured, Soaked, bars, summed_up
@@ -31,6 +33,10 @@ VARIANTS = (
     Variant("litert-1", "piapp, LiteRT, 1 worker", "pipeline", "litert", 1),
     Variant("litert-2", "piapp, LiteRT, 2 workers", "pipeline", "litert", 2),
     Variant("litert-1-half", "piapp, LiteRT, 1 worker, half precision", "pipeline", "litert", 1, "half"),
+    Variant("litert-1-rated", "piapp, LiteRT, 1 worker, 15 frames/s", "rated", "litert", 1),
+    Variant("litert-1-rated-2t", "piapp, LiteRT, 1 worker on 2 threads, 15 frames/s", "rated", "litert", 1, threads=2),
+    Variant("litert-2-rated", "piapp, LiteRT, 2 workers, 15 frames/s", "rated", "litert", 2),
+    Variant("mediapipe-1-rated", "piapp, MediaPipe, 1 worker, 15 frames/s", "rated", "mediapipe", 1),
     Variant("model-1", "the network alone, 1 thread", "model", "litert", 1),
     Variant("model-2", "the network alone, 2 threads", "model", "litert", 2),
 )
@@ -53,6 +59,7 @@ class BenchOptions(Struct, frozen=True):
         soak_frames: Over how many frames memory is watched; 0 leaves that out.
         variants: Names of variants; empty for all that this machine can run.
         stages: Also measure the stages of a frame in LiteRT's pipeline.
+        instructions: Also count the instructions that a frame executes there beside the networks.
     """
 
     rounds: int
@@ -60,17 +67,19 @@ class BenchOptions(Struct, frozen=True):
     soak_frames: int = 0
     variants: tuple[str, ...] = ()
     stages: bool = False
+    instructions: bool = False
 
 
 def run_bench(options: BenchOptions, progress: Progress) -> BenchReport:
     """Run a benchmark; blocks for about rounds x variants x seconds, and as many starts.
 
     Raises:
-        UsageError: Unknown variants, or none that this machine can run.
+        UsageError: Unknown variants, or none that this machine can run; nothing that counts instructions.
         BrokerError: No broker starts.
         LandmarkerError: A variant failed.
     """
     variants = chosen_variants(options.variants)
+    counter = usable_counter() if options.instructions else None
     progress("decode the clip")
     frames = SharedFrames.decode(demo_clip())
     with running_broker() as broker, ExitStack() as running:
@@ -78,16 +87,22 @@ def run_bench(options: BenchOptions, progress: Progress) -> BenchReport:
         # As an installer does; else each start would be that of a checkout where Python may not keep what it compiled.
         compileall.compile_dir(Path(piapp.__file__).parent, quiet=2)
         _start(variants[0], frames, broker)
-        starts = _starts(variants, frames, broker, options.rounds, progress)
+        # At another rate the same node starts the same way.
+        once = [variant for variant in variants if variant.kind != "rated"]
+        starts = _starts(once, frames, broker, options.rounds, progress)
         children = []
         for variant in variants:
             progress(f"start {variant.title}")
             child = running.enter_context(Child(variant, frames, broker))
-            child.wait_started()
+            started_s = child.wait_started()
+            starts.setdefault(variant.name, [started_s])
             children.append(child)
         findings = _findings(children, starts, options, progress)
         idle = _idle(variants, frames, broker, options, progress)
-    return _report(options, broker.name, frames, findings, idle)
+    report = _report(options, broker.name, frames, findings, idle)
+    if counter is None:
+        return report
+    return msgspec.structs.replace(report, instructions=count_instructions(counter, frames, progress))
 
 
 def chosen_variants(names: Sequence[str]) -> list[Variant]:
@@ -106,7 +121,7 @@ def chosen_variants(names: Sequence[str]) -> list[Variant]:
 
 
 def _runs_here(variant: Variant) -> bool:
-    if variant.workers > len(os.sched_getaffinity(0)):
+    if variant.workers * max(1, variant.threads) > len(os.sched_getaffinity(0)):
         return False
     if variant.precision == "half" and not half_precision_runs_here():
         return False
@@ -149,16 +164,16 @@ class _OtherPrograms:
 
 def _starts(
     variants: Sequence[Variant], frames: SharedFrames, broker: Broker, rounds: int, progress: Progress
-) -> list[list[float]]:
-    """Each variant's start-up times in seconds, one a round.
+) -> dict[str, list[float]]:
+    """Start-up times in seconds, one a round, by the variants' names.
 
     Alone: a process that starts while others keep their memory may have to wait for the machine to find it some.
     """
-    found: list[list[float]] = [[] for _ in variants]
+    found: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for number in range(rounds):
-        for variant, times_s in zip(variants, found, strict=True):
+        for variant in variants:
             progress(f"start {number + 1} of {rounds}: {variant.title}")
-            times_s.append(_start(variant, frames, broker))
+            found[variant.name].append(_start(variant, frames, broker))
     return found
 
 
@@ -169,14 +184,11 @@ def _start(variant: Variant, frames: SharedFrames, broker: Broker) -> float:
 
 
 def _findings(
-    children: Sequence[Child], starts: Sequence[list[float]], options: BenchOptions, progress: Progress
+    children: Sequence[Child], starts: Mapping[str, list[float]], options: BenchOptions, progress: Progress
 ) -> _Findings:
     others = _OtherPrograms()
     windows = _take_turns(children, options, progress)
-    measured = [
-        Measured(child.variant, startup_s, windows[child.variant.name])
-        for child, startup_s in zip(children, starts, strict=True)
-    ]
+    measured = [Measured(child.variant, starts[child.variant.name], windows[child.variant.name]) for child in children]
     others_percent = others.percent()
     soak = _soak(children, options.soak_frames, progress)
     stages = _stages(children, progress) if options.stages else []

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from piapp.bench.compare import Change
-from piapp.bench.protocol import Percentiles, StageFound
+from piapp.bench.instructions import PARTS
+from piapp.bench.protocol import InstructionsFound, Percentiles, StageFound
 from piapp.bench.report import Bar, BenchReport, VariantFound
 from piapp.bench.statistics import Spread
 
@@ -25,7 +26,10 @@ def print_report(report: BenchReport, stream: TextIO) -> None:
     console = Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
     console.print(_heading(report))
     console.print(_variants(report.variants))
-    console.print("Medians with [dim]least..most[/dim] over the rounds; latencies p50/p95/p99 in ms.")
+    console.print(
+        "Medians with [dim]least..most[/dim] over the rounds; latencies p50/p95/p99 in ms; own: what of the resident "
+        "memory is in no file, so that the kernel cannot take it away."
+    )
     if report.update_ms is not None:
         console.print(f"posture update of one person  {_percentiles(report.update_ms)} ms")
         console.print(_encodings(report))
@@ -46,6 +50,8 @@ def print_report(report: BenchReport, stream: TextIO) -> None:
         )
     if report.stages:
         console.print(_stages(report.stages))
+    if report.instructions:
+        console.print(_instructions(report.instructions))
     console.print(_bars(report.bars))
 
 
@@ -100,7 +106,8 @@ def _heading(report: BenchReport) -> str:
 
 
 def _variants(variants: Iterable[VariantFound]) -> Table:
-    table = Table("variant", "frames/s", "x bare", "CPU ms/frame", "latency", "added", "lost", "RSS MB", "start s")
+    numbers = ("frames/s", "x bare", "CPU ms/frame", "latency", "added", "lost", "RSS MB", "own MB", "start s")
+    table = Table("variant", *numbers)
     for column in table.columns[1:]:
         column.justify = "right"
     for found in variants:
@@ -113,6 +120,7 @@ def _variants(variants: Iterable[VariantFound]) -> Table:
             _percentiles(found.added_ms),
             str(found.lost),
             f"{found.rss_mb:.0f}",
+            f"{found.own_mb:.0f}",
             _spread(found.startup_s, 2),
         )
     return table
@@ -133,6 +141,14 @@ def _stages(stages: Iterable[StageFound]) -> Table:
         column.justify = "right"
     for stage in stages:
         table.add_row(stage.name, f"{stage.mean_ms:.2f}", _percentiles(stage.ms), f"{stage.share:.0%}")
+    return table
+
+
+def _instructions(found: Iterable[InstructionsFound]) -> Table:
+    table = Table("instructions a frame, LiteRT, without the networks'", "millions", "counted by")
+    table.columns[1].justify = "right"
+    for one in found:
+        table.add_row(PARTS[one.part], f"{one.millions:.2f}", one.counter)
     return table
 
 

@@ -56,7 +56,7 @@ class Tally:
         started_s, cpu_s = time.perf_counter(), time.process_time()
         self._wait(wanted, done, before, check)
         elapsed_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
-        memory_mb = rss_mb()  # before the samples become objects
+        resident_mb, own_mb = memory_mb()  # before the samples become objects
         return Window(
             frames=len(done) - before,
             lost=0,
@@ -64,7 +64,8 @@ class Tally:
             cpu_s=cpu_s,
             latency_ms=self._latency_ms[latencies:].tolist(),
             added_ms=self._added_ms[added:].tolist(),
-            rss_mb=memory_mb,
+            rss_mb=resident_mb,
+            own_mb=own_mb,
         )
 
     def clear(self) -> None:
@@ -110,8 +111,9 @@ class LoopGate:
         return not self.ended
 
 
-def rss_mb() -> float:
-    """This process's resident memory without shared memory, where the frames are."""
+def memory_mb() -> tuple[float, float]:
+    """This process's resident memory without shared memory, where the frames are, and what of it is in no file."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines())
-    return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssFile")) / 1024
+    own_mb, mapped_mb = (int(fields[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))
+    return own_mb + mapped_mb, own_mb

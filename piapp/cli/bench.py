@@ -29,6 +29,9 @@ def bench(
     ] = None,
     share: Annotated[bool, typer.Option("--share", help="Print a short text to report your board's figures.")] = False,
     stages: Annotated[bool, typer.Option("--stages", help="Also measure each stage of a frame.")] = False,
+    instructions: Annotated[
+        bool, typer.Option("--instructions", help="Also count a frame's instructions, with perf or valgrind; minutes.")
+    ] = False,
     compare: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Also tell what changed since an earlier --json.")
     ] = None,
@@ -42,7 +45,7 @@ def bench(
     # As Ctrl-C does, so that the processes that it has started end with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     earlier = read_report(compare) if compare else None
-    report = run_bench(BenchOptions(rounds, seconds, frames, tuple(variant or ()), stages), inform)
+    report = run_bench(BenchOptions(rounds, seconds, frames, tuple(variant or ()), stages, instructions), inform)
     if share:
         typer.echo(share_text(report, __version__))
     elif json_:
