@@ -13,7 +13,7 @@ from piapp.bench.protocol import StageFound
 from piapp.bench.statistics import percentiles
 from piapp.config.sections import Config
 from piapp.fall_model import monitor_of
-from piapp.landmarker.litert.network import DETECTOR_ENTRY, LANDMARKS_ENTRY, Network, read_models
+from piapp.landmarker.litert.network import DETECTOR_ENTRY, LANDMARKS_ENTRY, Model, Network, read_models
 from piapp.landmarker.litert.pipeline import PosePipeline
 from piapp.landmarker.litert.turn import Turn
 from piapp.landmarker.model import find_model
@@ -88,7 +88,7 @@ class _Watch:
 class _TimedNetwork(Network):
     """A network on one thread whose filling and running count as stages."""
 
-    def __init__(self, model: bytes, name: str, *, outputs: int, watch: _Watch, stage: str) -> None:
+    def __init__(self, model: Model, name: str, *, outputs: int, watch: _Watch, stage: str) -> None:
         super().__init__(model, name, threads=1, outputs=outputs)
         self._watch = watch
         self._stage = stage

@@ -9,6 +9,7 @@ landmarks for 40 % less work and runs whenever masks are off.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -267,16 +268,16 @@ def _status(name: str, variant: Variant, entry: ModelEntry, folders: Folders) ->
 def _status_at(name: str, variant: Variant, pin: VariantEntry, path: Path) -> ModelStatus:
     record = _recorded(path) or pin
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            size, found = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return ModelStatus(name, variant, path, "missing", pin.bytes, pin.sha256, "")
     except OSError:
         return ModelStatus(name, variant, path, "unreadable", pin.bytes, record.sha256, "")
-    found = sha256(data)
     if found in (pin.sha256, record.sha256):
-        return ModelStatus(name, variant, path, "ok", len(data), found, found)
-    state: State = "truncated" if len(data) < record.bytes else "altered"
-    return ModelStatus(name, variant, path, state, len(data), record.sha256, found)
+        return ModelStatus(name, variant, path, "ok", size, found, found)
+    state: State = "truncated" if size < record.bytes else "altered"
+    return ModelStatus(name, variant, path, state, size, record.sha256, found)
 
 
 def _record_path(path: Path) -> Path:

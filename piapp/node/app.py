@@ -24,6 +24,7 @@ from piapp.node.assembly import NodeParts, assemble, node_id
 from piapp.node.outlets import Observation, Outlet
 from piapp.node.page import PageTools
 from piapp.node.state_folder import settings_file, state_folder
+from piapp.service.start_pages import release_start_pages
 from piapp.types import PoseResult
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,8 @@ class Node:
 
     def _process(self, result: PoseResult) -> None:
         state = self._parts.reporter.update(result)
-        if not self._parts.health.results:
+        first = not self._parts.health.results
+        if first:
             self._parts.settings.passed()
         self._parts.health.add_result(result.inference_ns)
         self._parts.outlets.offer(Observation(result, state, self._parts.health.results))
@@ -200,6 +202,8 @@ class Node:
         self._parts.power.seen(time.monotonic(), poses=len(result.poses), persons=len(state.persons))
         self._parts.source.limit_rate(self._parts.power.max_fps)
         self._parts.source.rest(resting=self._parts.power.idle)
+        if first:
+            release_start_pages()
 
     def _tick(self) -> None:
         """Do what is due besides results."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,9 @@ from piapp.node.alarm_file import OpenAlarm
 from piapp.node.control import Control
 from piapp.node.health_report import HeatMonitor
 from piapp.node.page_settings import PageSettings
-from piapp.preview.owner import Upload
+
+if TYPE_CHECKING:
+    from piapp.preview.owner import Upload  # a node without a page does without the page's modules
 
 # Requests that the page can make, as they can be made by MQTT. `set` and `get_config` have documents of their own, and
 # `snapshot` sends a picture elsewhere.

@@ -124,21 +124,21 @@ def test_half_precision_of_mediapipe():
 
 
 def test_landmarkers_side_by_side_share_the_models(monkeypatch):
-    """LiteRT refers to the bundle's 9 MB as long as it runs: one copy serves all workers."""
-    contents = []
+    """LiteRT refers to the bundle's 9 MB as long as it runs: one file serves all workers."""
+    files = []
 
-    def interpreter(*, model_content, **options):
-        contents.append(model_content)
-        return Interpreter(model_content=model_content, **options)
+    def interpreter(*, model_path, **options):
+        files.append(model_path)
+        return Interpreter(model_path=model_path, **options)
 
     monkeypatch.setattr(network, "Interpreter", interpreter)
     config = msgspec.structs.replace(CONFIG, runtime="litert")
     create = live_factory(config, find_model("lite", masks=False).path)
     landmarkers = [create(lambda ts_ms, poses: None, lambda: None) for _ in range(2)]
-    detector, landmarks, same_detector, same_landmarks = contents
+    detector, landmarks, same_detector, same_landmarks = files
     assert detector is same_detector
     assert landmarks is same_landmarks
-    assert min(len(detector), len(landmarks)) > 3_000_000
+    assert min(len(detector.read()), len(landmarks.read())) > 3_000_000
     for landmarker in landmarkers:
         landmarker.close()
 

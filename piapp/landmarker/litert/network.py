@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ai_edge_litert.interpreter import Interpreter
 
 from piapp.errors import LandmarkerError, ModelError
 from piapp.landmarker.litert.precision import with_half_precision
+from piapp.landmarker.litert.unnamed_file import FOLDER, UnnamedFile
 from piapp.types import FloatArray
 
 # As in `bundle`, which imports more than an inference needs.
@@ -18,11 +22,18 @@ DETECTOR_ENTRY = "pose_detector.tflite"
 LANDMARKS_ENTRY = "pose_landmarks_detector.tflite"
 
 
+Model = bytes | UnnamedFile
+"""A TFLite model: its bytes, or the file that they are in."""
+
+
+_log = logging.getLogger(__name__)
+
+
 class Network:
     """One TFLite model with a square picture as its input; used by one thread at a time.
 
     Args:
-        model: The TFLite model.
+        model: The TFLite model, or the file that it is in, which is mapped.
         name: What messages call it.
         threads: How many threads share one inference.
         outputs: How many outputs the model must have.
@@ -34,10 +45,11 @@ class Network:
         ModelError: LiteRT cannot load the model, or it has another form.
     """
 
-    def __init__(self, model: bytes, name: str, *, threads: int, outputs: int) -> None:
+    def __init__(self, model: Model, name: str, *, threads: int, outputs: int) -> None:
         self._name = name
+        source = {"model_content": model} if isinstance(model, bytes) else {"model_path": model}
         try:
-            self._interpreter = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter = Interpreter(**source, num_threads=threads)
             self._interpreter.allocate_tensors()
             self._interpreter.invoke()  # a network whose weights are missing fails here, not at the first frame
         except (ValueError, RuntimeError) as error:
@@ -85,8 +97,8 @@ class Models:
     """A bundle's two TFLite models. Networks refer to them as long as they live, and any number can share them."""
 
     path: Path
-    detector: bytes
-    landmarks: bytes
+    detector: Model
+    landmarks: Model
 
 
 def read_models(path: Path, *, half: bool = False) -> Models:
@@ -102,19 +114,32 @@ def read_models(path: Path, *, half: bool = False) -> Models:
     # Not `read_bundle`, which holds the whole file twice.
     try:
         with zipfile.ZipFile(path) as archive:
-            detector, landmarks = archive.read(DETECTOR_ENTRY), archive.read(LANDMARKS_ENTRY)
+            return Models(path, *(_read_model(archive, name, half=half) for name in (DETECTOR_ENTRY, LANDMARKS_ENTRY)))
     except KeyError as error:
         raise ModelError(f"{path}: {error.args[0]}; expected {DETECTOR_ENTRY} and {LANDMARKS_ENTRY}") from error
     except zipfile.BadZipFile as error:
         raise ModelError(f"{path}: expected a bundle, which is a zip file: {error}") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if not half:
-        return Models(path, detector, landmarks)
-    try:
-        return Models(path, with_half_precision(detector), with_half_precision(landmarks))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _read_model(archive: zipfile.ZipFile, name: str, *, half: bool) -> Model:
+    """One model of a bundle, in a file where the disk takes one."""
+    if half:
+        return _on_disk(io.BytesIO(with_half_precision(archive.read(name))))
+    with archive.open(name) as stream:
+        return _on_disk(stream)
+
+
+def _on_disk(stream: IO[bytes]) -> Model:
+    try:
+        return UnnamedFile(stream)
+    except OSError as error:
+        _log.debug("%s: %s; the model stays in memory", FOLDER, error.strerror)
+    stream.seek(0)
+    return stream.read()
 
 
 def open_networks(models: Models, threads: int) -> tuple[Network, Network]:
