@@ -99,7 +99,7 @@ bench: setup-run  ## speed and memory of this machine, beside MediaPipe's own lo
 
 FALL_MODEL := .cache/fall-model/bin/python
 
-fall-model: .cache/fall-model  ## make the fall detector again: simulate falls and life, train twice (25 min on one core)
+fall-model: .cache/fall-model  ## make the fall detector again: simulate falls and life, train twice (40 min on one core)
 	$(FALL_MODEL) -m models.falls.generate --out .cache/fall-windows
 	$(FALL_MODEL) -m models.falls.train --data .cache/fall-windows --nets 1 --epochs 4 --out .cache/fall-model/first.npz
 	$(FALL_MODEL) -m models.falls.mine --net .cache/fall-model/first.npz --out .cache/fall-windows
