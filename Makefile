@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -53,6 +53,10 @@ apt: deb  ## the same in a repository that apt reads, in dist/apt, signed: make 
 
 test-deb: setup-test  ## install, upgrade, fail, go back, downgrade and purge the packages on a booted Debian (root; SUITE=bookworm)
 	PIAPP_TEST_DEB=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest -rs tests/e2e/debian
+
+test-page-browsers: setup-test  ## every view of the page in Chromium and Firefox: axe-core, keyboard alone, two cameras (root, 15 min)
+	apt-get install -y -qq --no-install-recommends chromium firefox-esr
+	PIAPP_TEST_BROWSERS=1 $(BIN)/pytest -rs tests/e2e/test_page_browsers.py
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
 	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera

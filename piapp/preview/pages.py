@@ -83,7 +83,10 @@ class Pages:
             *api.Api(self._owner, self._ask, self._limit).routes(),
             *uploads.Uploads(self._owner, self._limit, self._more_time).routes(),
         ]
-        return Starlette(routes=routes)
+        application = Starlette(routes=routes)
+        # Redirections would lead to whatever host the request names.
+        application.router.redirect_slashes = False
+        return application
 
     async def _stream(self, request: Request) -> Response:
         if request.method == "HEAD":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -18,6 +18,9 @@ from starlette.routing import Route
 from piapp.preview.answers import RateLimit, Refusal, answering, check_sender, json_answer, sender_of
 from piapp.preview.api import JOB_WAIT_S, done, in_thread
 from piapp.preview.owner import Owner, Upload
+
+# A telephone that leaves the network says nothing.
+SILENCE_S = 20.0
 
 MoreTime = Callable[[tuple[str, int]], None]
 """Gives the request of a client, named by address and port, the time that a file needs."""
@@ -79,7 +82,8 @@ async def _received(request: Request, upload: Upload, folder: Path) -> Path:
     length = 0
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            async for part in request.stream():
+            parts = request.stream()
+            while (part := await _next(parts)) is not None:
                 length += len(part)
                 _check_length(length, upload)
                 stream.write(part)
@@ -87,6 +91,14 @@ async def _received(request: Request, upload: Upload, folder: Path) -> Path:
         os.unlink(name)  # noqa: PTH108 - at once: this may be the end of the server
         raise
     return Path(name)
+
+
+async def _next(parts: AsyncGenerator[bytes, None]) -> bytes | None:
+    """What comes next; None at the end. Whoever has left without a word does not keep others from sending."""
+    try:
+        return await asyncio.wait_for(anext(parts, None), SILENCE_S)
+    except TimeoutError:
+        raise Refusal(408, f"nothing came for {SILENCE_S:g} s; send the file again") from None
 
 
 def _check_length(length: int, upload: Upload) -> None:

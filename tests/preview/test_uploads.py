@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from piapp.errors import ConfigError
-from piapp.preview import connections
+from piapp.preview import connections, uploads
 from piapp.preview.owner import Upload
 from tests.mosquitto import wait_until
 from tests.preview.conftest import TOKEN
@@ -133,6 +133,16 @@ def test_a_slow_link_has_more_time_than_a_request(page, monkeypatch):
     slow.close()
     with begin(page, "Content-Length: 1000") as never:
         assert ended(never)
+
+
+def test_whoever_has_left_without_a_word_keeps_nobody_from_sending(page, monkeypatch):
+    """The connection stays open and silent, as of a telephone out of reach."""
+    monkeypatch.setattr(uploads, "SILENCE_S", 0.3)
+    with begin(page, "Content-Length: 1000") as gone:
+        gone.sendall(b"x")
+        wait_until(lambda: send(page).status == 200, "the next to send")
+        assert b" 408 " in gone.recv(1000)
+    wait_until(lambda: list(page.folder.iterdir()) == [], "nothing to stay")
 
 
 def ended(client):

@@ -1,0 +1,370 @@
+"""Every view of the owner's page in Chromium and in Debian's own Firefox: read by axe-core, and used by keyboard alone.
+
+`make test-page-browsers` runs it: two browsers, and a board with two cameras, take minutes. With PIAPP_SCREENSHOTS=DIR
+each view is kept as a picture to look at.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+
+from tests.e2e.node import NODE, NodeProcess
+from tests.mosquitto import DEADLINE_S, Mosquitto, free_port, wait_until
+from tests.support import firefox
+
+SWITCH = "PIAPP_TEST_BROWSERS"
+CHROMIUM, FIREFOX = shutil.which("chromium"), shutil.which(firefox.FIREFOX)
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get(SWITCH), reason="slow: `make test-page-browsers` runs it"),
+    pytest.mark.skipif(not (CHROMIUM and FIREFOX), reason="`apt install chromium firefox-esr`"),
+    pytest.mark.timeout(1200),
+]
+
+TOKEN = "a-token-of-the-test"
+SIZES = {
+    "phone": {"width": 390, "height": 844},
+    "small": {"width": 320, "height": 568},
+    "desktop": {"width": 1280, "height": 800},
+}
+PREVIEW = '[preview]\nenabled = true\nport = {port}\ntoken_file = "{folder}/token"\npicture = "edges"\n'
+
+
+class Camera:
+    """One node of the board; it can be restarted."""
+
+    def __init__(self, board: Path, name: str, broker_port: int) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.file = board / name / "piapp.toml"
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.state = board / f"state-{name or 'hall'}"
+        self.state.mkdir()
+        self.file.write_text(
+            f'[node]\nname = "{name.title() or "Hall"}"\n[camera]\nsource = "demo:?loop=0"\n'
+            f'[spool]\ndir = "{self.state}"\n' + PREVIEW.format(port=self.port, folder=board)
+        )
+        self._broker_port = broker_port
+        self.id = name or NODE
+        self.node = self.start()
+
+    def start(self) -> NodeProcess:
+        """Start the node, and wait until its page is there."""
+        self.node = NodeProcess(self.file.parent, self._broker_port, ["--config", str(self.file), "--node", self.id])
+        self.node.wait_for_log("live page")
+        return self.node
+
+    def restart_when_it_ends(self) -> None:
+        """What systemd does."""
+        assert self.node.wait() is not None
+        self.start()
+
+    def ask(self, path: str) -> Any:
+        """A document of its page."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
+        with connection.getresponse() as answer:
+            return json.loads(answer.read())
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory, mosquitto: Mosquitto) -> Iterator[tuple[Camera, Camera]]:
+    """A board with two cameras and one token; the first has kept an alarm."""
+    folder = tmp_path_factory.mktemp("board")
+    (folder / "token").write_text(f"{TOKEN}\n")
+    (folder / "token").chmod(0o600)
+    cameras = Camera(folder, "", mosquitto.port), Camera(folder, "bedroom", mosquitto.port)
+    wait_until(lambda: list(cameras[0].state.glob("cases-*/*.json")), "a kept alarm", 4 * DEADLINE_S)
+    yield cameras
+    for camera in cameras:
+        camera.node.kill()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """One driver."""
+    expect.set_options(timeout=2 * DEADLINE_S * 1000)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def launch(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator[Callable[[str], Browser]]:
+    """Start a browser for a colour scheme, once for each."""
+    started: dict[str, Browser] = {}
+
+    def start(scheme: str) -> Browser:
+        if scheme not in started and request.param == "chromium":
+            started[scheme] = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        elif scheme not in started:
+            started[scheme] = playwright.firefox.launch(
+                channel="moz-firefox",
+                executable_path=firefox.__file__,
+                firefox_user_prefs=firefox.PREFERENCES[scheme],
+                timeout=4 * DEADLINE_S * 1000,
+            )
+        return started[scheme]
+
+    yield start
+    for browser in started.values():
+        browser.close()
+
+
+@pytest.fixture
+def visit(launch: Callable[[str], Browser], board: tuple[Camera, Camera]) -> Iterator[Callable[..., Page]]:
+    """Open the first camera's page, signed in: `visit("phone", "dark")`."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_page(size: str = "desktop", scheme: str = "light") -> Page:
+        context = launch(scheme).new_context(viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce")
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(2 * DEADLINE_S * 1000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{board[0].address}/?token={TOKEN}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def judge(page: Page, name: str) -> list[str]:
+    """What keeps somebody out of a view, or sticks out of it; and its picture, where somebody wants it."""
+    if folder := os.environ.get("PIAPP_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    found = [
+        f"{name}: {violation['id']}: {node['html']} {node.get('failureSummary')}"
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append(f"{name}: sticks out sideways")
+    return found
+
+
+@pytest.mark.parametrize("look", [(scheme, size) for scheme in ("light", "dark") for size in SIZES], ids="-".join)
+def test_every_view_is_accessible(
+    visit: Callable[..., Page], board: tuple[Camera, Camera], request: pytest.FixtureRequest, look: tuple[str, str]
+) -> None:
+    """Axe-core finds nothing serious in any view, with what opens in it opened; nothing sticks out sideways."""
+    scheme, size = look
+    page = visit(size, scheme)
+    assert page.evaluate("(dark) => matchMedia('(prefers-color-scheme: dark)').matches === dark", scheme == "dark")
+    name = request.node.callspec.id
+    expect(page.locator("#events li").first).to_be_visible()
+    expect(page.locator(".board li")).to_have_count(2)
+    expect(page.locator(".board li").nth(1)).to_contain_text(re.compile(r"Bedroom(\d people|\d person|alarm|paused)"))
+    found = judge(page, f"{name}-live")
+    page.get_by_text("Quiet times").click()
+    page.click("#draw")
+    page.click("#save")
+    found += judge(page, f"{name}-zone")
+    page.goto(f"{board[0].address}/history")
+    case = page.locator("#cases > li").first
+    case.get_by_role("button", name=re.compile("film")).click()
+    expect(case.locator("canvas")).to_be_visible()
+    page.locator("#day-events summary").click()
+    found += judge(page, f"{name}-history")
+    page.goto(f"{board[0].address}/settings")
+    page.fill("#search", "camera.")
+    expect(page.locator("#sections [data-key='camera.fps']")).to_be_visible()
+    found += judge(page, f"{name}-settings")
+    page.goto(f"{board[0].address}/upkeep")
+    expect(page.locator("#log li").first).to_be_visible()
+    page.click("#check")
+    expect(page.locator("#findings li").first).to_be_visible()
+    send_backup(page, board[0])
+    found += judge(page, f"{name}-upkeep")
+    page.click("#restore-cancel")
+    assert found == []
+
+
+def send_backup(page: Page, camera: Camera) -> None:
+    """Make a backup, and send it."""
+    file = camera.file.parent / "backup.zip"
+    connection = http.client.HTTPConnection("127.0.0.1", camera.port, timeout=2 * DEADLINE_S)
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/backup", b"{}", headers)
+    with connection.getresponse() as answer:
+        file.write_bytes(answer.read())
+    page.set_input_files("#restore-file", file)
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.locator("#restore-plan")).to_be_visible()
+
+
+def tab_to(page: Page, target: Locator, most: int = 80) -> None:
+    """Press Tab until the target has the focus; it must be seen that it has."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if target.evaluate("(node) => node === document.activeElement"):
+            assert target.evaluate("(node) => getComputedStyle(node).outlineStyle !== 'none'"), "the focus is not shown"
+            return
+    pytest.fail(f"Tab does not lead to {target}")
+
+
+def test_alarm_tools_by_keyboard_alone(visit: Callable[..., Page]) -> None:
+    """Pause, resume and quiet times."""
+    page = visit()
+    press = page.keyboard.press
+    tab_to(page, page.locator("#pause"))
+    press("Enter")
+    expect(page.locator("#connection")).to_have_text("Paused")
+    tab_to(page, page.get_by_role("button", name="Resume"))
+    press("Enter")
+    expect(page.locator("#connection")).to_have_text("Live")
+    tab_to(page, page.locator("summary", has_text="Quiet times"))
+    press("Enter")
+    tab_to(page, page.locator("#schedule-times"))
+    page.keyboard.type("03:00-03:01")
+    tab_to(page, page.locator("#schedule button"))
+    press("Enter")
+    expect(page.locator("#alarm-said")).to_have_text("Quiet times are saved.")
+
+
+def test_looking_back_by_keyboard_alone(visit: Callable[..., Page]) -> None:
+    """The film, a place in it, and what somebody says of the alarm."""
+    page = visit()
+    press = page.keyboard.press
+    tab_to(page, page.get_by_role("link", name="Looking back"))
+    press("Enter")
+    case = page.locator("#cases > li").first
+    film = case.get_by_role("button", name=re.compile("film"))
+    expect(film).to_be_visible()
+    tab_to(page, film)
+    press("Enter")
+    place = case.get_by_role("slider")
+    expect(place).to_be_visible()
+    before = place.get_attribute("aria-valuetext")
+    tab_to(page, place)
+    press("ArrowRight")
+    expect(place).not_to_have_attribute("aria-valuetext", before or "")
+    tab_to(page, case.get_by_role("button", name="It was no fall"))
+    press("Enter")
+    expect(case.get_by_role("status")).to_have_text("You said: it was no fall.")
+
+
+def test_settings_by_keyboard_alone(visit: Callable[..., Page]) -> None:
+    """A change, and its way back."""
+    page = visit()
+    press = page.keyboard.press
+    tab_to(page, page.get_by_role("link", name="Settings"))
+    press("Enter")
+    row = page.locator("#often [data-key='posture.repeat_alarm_s']")
+    expect(row).to_be_visible()
+    tab_to(page, row.locator("input"))
+    press("Control+A")
+    page.keyboard.type("90")
+    press("Tab")
+    expect(row).to_contain_text("Saved, and in force.")
+    tab_to(page, page.locator("#changes li").first.get_by_role("button"))
+    press("Enter")
+    expect(row.locator("input")).to_have_value("60")
+
+
+def test_upkeep_and_the_other_camera_by_keyboard_alone(visit: Callable[..., Page]) -> None:
+    """Check, backup, log by level, and over to the other camera, which asks for no token again."""
+    page = visit()
+    press = page.keyboard.press
+    tab_to(page, page.get_by_role("link", name="Upkeep"))
+    press("Enter")
+    expect(page.locator("#log li").first).to_be_visible()
+    tab_to(page, page.locator("#check"))
+    press("Enter")
+    expect(page.locator("#findings li").first).to_be_visible()
+    tab_to(page, page.locator("#backup button"))
+    with page.expect_download() as download:
+        press("Enter")
+    assert download.value.suggested_filename.endswith(".zip")
+    tab_to(page, page.locator("#restore-file"))
+    tab_to(page, page.locator("#level"))
+    press("ArrowUp")
+    expect(page.locator("#log li[data-level='INFO']")).to_have_count(0)
+    link = page.locator(".board a").nth(1)
+    tab_to(page, link)
+    press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Bedroom")
+    expect(page.locator("#connection")).to_have_text("Live")
+
+
+def test_zones_by_keyboard_alone(visit: Callable[..., Page], board: tuple[Camera, Camera]) -> None:
+    """Arrow keys and Enter set, take up and move corners; the name follows."""
+    page = visit()
+    press = page.keyboard.press
+    tab_to(page, page.locator("#draw"))
+    press("Enter")
+    for key in ("ArrowUp", "Shift+ArrowUp", "Enter", "Shift+ArrowRight", "Enter", "Shift+ArrowDown", "Enter"):
+        press(key)
+    for key in ("Enter", "ArrowDown", "Enter"):
+        press(key)
+    tab_to(page, page.locator("#zone-name"))
+    page.keyboard.type("Rug")
+    press("Enter")
+    expect(page.locator("#zones-said")).to_have_text("Rug is saved.")
+    zones = {zone["name"]: zone["polygon"] for zone in board[0].ask("/zones")["zones"]}
+    assert zones["Rug"] == [[0.5, 0.4], [0.6, 0.4], [0.6, 0.52]]
+    tab_to(page, page.get_by_role("button", name="Delete Rug"))
+    press("Enter")
+    expect(page.locator("#zones-said")).to_contain_text("Rug")
+
+
+def test_restores_a_backup_and_takes_it_back(visit: Callable[..., Page], board: tuple[Camera, Camera]) -> None:
+    """What it will change is shown, the next start does it, and the same page takes it back."""
+    page, camera = visit("phone", "dark"), board[0]
+    page.on("dialog", lambda dialog: dialog.accept())
+    area = "[data-key='node.area'] input"
+    page.goto(f"{camera.address}/upkeep")
+    expect(page.locator("#restore")).to_be_visible()
+    send_backup(page, camera)
+    page.click("#restore-cancel")
+    page.goto(f"{camera.address}/settings")
+    page.locator(f"#often {area}").fill("Attic")
+    page.locator(f"#often {area}").blur()
+    expect(page.locator("#restart")).to_contain_text("node.area")
+    page.goto(f"{camera.address}/upkeep")
+    page.set_input_files("#restore-file", camera.file.parent / "backup.zip")
+    page.get_by_role("button", name="Look at it").click()
+    expect(page.locator("#restore-changes")).to_contain_text('node.area "Attic" → ""')
+    expect(page.locator("#restore-plan-title")).to_be_focused()
+    agree(page, page.locator("#restore-now"))
+    camera.restart_when_it_ends()
+    expect(page.locator("#restore-done-text")).to_contain_text("was restored")
+    assert value(camera, "node.area") == ""
+    agree(page, page.locator("#restore-undo"))
+    camera.restart_when_it_ends()
+    expect(page.locator("#restore-done")).to_be_hidden()
+    wait_until(lambda: value(camera, "node.area") == "Attic", "the setting from before")
+
+
+def agree(page: Page, button: Locator) -> None:
+    """Press a button that restarts the node, again after an alarm of the clip that keeps it from doing so."""
+    tab_to(page, button)
+    said = page.locator("#restore-said")
+    for _ in range(20):
+        page.keyboard.press("Enter")
+        expect(said).to_have_text(re.compile("restarts|an alarm is open"))
+        if "restarts" in said.inner_text():
+            return
+        button.focus()
+        page.wait_for_timeout(2000)  # the clip goes on
+    pytest.fail("an alarm is open all the time")
+
+
+def value(camera: Camera, key: str) -> Any:
+    """What is in force."""
+    return next(one["value"] for one in camera.ask("/api/settings")["keys"] if one["key"] == key)
