@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.falls import life
+from models.falls import life, low
 from models.falls.camera import film
 from models.falls.generate import VIEWS, write_windows
 from models.falls.landmarker import observe
@@ -24,9 +24,11 @@ from piapp.posture.fall_net import FallNet
 
 SEED = 20261128
 CLIPS_A_SHARD = 1000
-DAILY_SHARE = 0.6  # the rest is life that is chosen to look like falls
+# Shares of life as it is, of life that is chosen to look like falls, and of life that is low already.
+MIXTURES = ((0.6, life.DAILY), (0.25, life.KINDS), (0.15, low.LIFE))
 LIKE_FALLS = frozenset({
-    "lies_on_floor", "lies_from_floor", "drops_onto_bed", "sits_on_floor", "toddles", "crawls", "rests", "gets_up"
+    "lies_on_floor", "lies_from_floor", "drops_onto_bed", "sits_on_floor", "toddles", "crawls", "rests", "gets_up",
+    "settles_from_knees",
 })  # fmt: skip
 LEAST_LOGIT = -1.5
 WINDOWS_A_VIEW = 12
@@ -35,7 +37,9 @@ WINDOWS_A_VIEW = 12
 def mistakes(net: FallNet, seed: int, index: int) -> list[Sample]:
     """Windows of one piece of life that the network is not sure are calm; the same seed and index give the same."""
     rng = np.random.default_rng([seed, index])
-    clip = life.random_life(rng, life.DAILY if rng.random() < DAILY_SHARE else life.KINDS)
+    shares = [share for share, _ in MIXTURES]
+    _, chances = MIXTURES[np.searchsorted(np.cumsum(shares), rng.random(), side="right")]
+    clip = life.random_life(rng, chances)
     found = []
     for _ in range(VIEWS):
         sight = observe(film(rng, clip), clip.size, rng, ERRORS.get(clip.kind, 1.0))
@@ -52,7 +56,7 @@ def main() -> None:
     """Write the shards that are missing."""
     parser = argparse.ArgumentParser(description="Add simulated life that a first network takes for falls")
     parser.add_argument("--net", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=6000)
+    parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--out", type=Path, default=Path(".cache/falls"))
     arguments = parser.parse_args()
     with np.load(arguments.net) as arrays:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
-from models.falls import life
+from models.falls import life, low, tumbles
 from models.falls.camera import film
 from models.falls.judge import line, wilson
 from models.falls.landmarker import observe
@@ -40,13 +41,15 @@ def first_fall_s(clip: Clip, config: Config, rng: np.random.Generator, *, recomm
     return None
 
 
-def judge_falls(config: Config, count: int, *, recommended: bool) -> None:
+def judge_falls(
+    config: Config, count: int, kinds: Mapping[tumbles.Beginning, float] = tumbles.KINDS, *, recommended: bool
+) -> None:
     """Print the share of falls that are found, not before they begin."""
     delays: list[float] = []
     by_kind: dict[str, list[bool]] = {}
     for index in range(count):
         rng = np.random.default_rng([SEED, index])
-        clip = random_clip(rng, 1.0)
+        clip = random_clip(rng, 1.0, kinds)
         assert clip.onset_s is not None
         assert clip.impact_s is not None
         when_s = first_fall_s(clip, config, rng, recommended=recommended)
@@ -54,9 +57,9 @@ def judge_falls(config: Config, count: int, *, recommended: bool) -> None:
         by_kind.setdefault(clip.kind, []).append(found)
         if when_s is not None and found:
             delays.append(when_s - clip.impact_s)
-    place = "recommended places" if recommended else "any place"
+    place = ("low falls, " if kinds is low.FALLS else "falls, ") + ("recommended" if recommended else "any") + " place"
     middle, late = np.quantile(delays, (0.5, 0.9))
-    print(f"falls, {place}: {line(len(delays), count)}; after impact {middle:.2f} s, nine tenths under {late:.2f} s")
+    print(f"{place}: {line(len(delays), count)}; after impact {middle:.2f} s, nine tenths under {late:.2f} s")
     print("  " + ", ".join(f"{kind} {sum(found)}/{len(found)}" for kind, found in sorted(by_kind.items())), flush=True)
 
 
@@ -85,8 +88,9 @@ def main() -> None:
     posture = msgspec.structs.replace(defaults.posture, fall_sensitivity=arguments.sensitivity)
     config = msgspec.structs.replace(defaults, posture=posture)
     judge_life(config, arguments.hours)
-    for recommended in (True, False):
-        judge_falls(config, arguments.falls, recommended=recommended)
+    for kinds in (tumbles.KINDS, low.FALLS):
+        for recommended in (True, False):
+            judge_falls(config, arguments.falls, kinds, recommended=recommended)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ Rng = np.random.Generator
 Beginning = Callable[[Player, Rng], Release]
 
 
-def _release(rng: Rng, *, limp: float = 1.0, slow: float = 1.0, support: float = 0.3) -> Release:
+def loss_of_strength(rng: Rng, *, limp: float = 1.0, slow: float = 1.0, support: float = 0.3) -> Release:
     """A random loss of strength; `limp` below 1 leaves less, `slow` above 1 takes longer."""
     floors = np.exp(rng.uniform(np.log(0.005), np.log(0.3), 3)) * limp
     fade_s = np.array([rng.uniform(0.02, 0.9), rng.uniform(0.05, 1.2), rng.uniform(0.05, 1.6)]) * slow
@@ -26,15 +26,16 @@ def _release(rng: Rng, *, limp: float = 1.0, slow: float = 1.0, support: float =
                    stirring=rng.random() < 0.67)  # fmt: skip
 
 
-def _direction(rng: Rng, player: Player, angle: float | None = None) -> np.ndarray:
+def direction(rng: Rng, player: Player, angle: float | None = None) -> np.ndarray:
     """A unit vector along the floor, `angle` from where the body faces."""
     turn = player.yaw + (rng.uniform(-np.pi, np.pi) if angle is None else angle + rng.normal(0, 0.4))
     return np.array([np.cos(turn), np.sin(turn), 0.0])
 
 
-def _push(rng: Rng, player: Player, release: Release, body: str, most: float, angle: float | None = None) -> None:
+def push(rng: Rng, player: Player, release: Release, body: str, most: float, angle: float | None = None) -> None:
+    """Add a random push, at most of `most` times the weight, `angle` from where the body faces or anywhere."""
     start_s = rng.uniform(0, 0.15)
-    force = _direction(rng, player, angle) * rng.uniform(0.15, 1) * most
+    force = direction(rng, player, angle) * rng.uniform(0.15, 1) * most
     release.pushes.append((body, force, start_s, start_s + rng.uniform(0.1, 0.4)))
 
 
@@ -49,37 +50,37 @@ def _stand_about(player: Player, rng: Rng) -> None:
 def faint(player: Player, rng: Rng) -> Release:
     """Everything gives way."""
     _stand_about(player, rng)
-    release = _release(rng, limp=0.3, slow=0.6, support=0.3)
+    release = loss_of_strength(rng, limp=0.3, slow=0.6, support=0.3)
     if rng.random() < 0.6:
-        _push(rng, player, release, "chest", 0.3)
+        push(rng, player, release, "chest", 0.3)
     return release
 
 
 def trip(player: Player, rng: Rng) -> Release:
     """The feet stop while walking."""
     player.walk(rng.uniform(1.0, 3.0), rng.uniform(0.6, 1.6), poses.standing(rng), stoop_deg=rng.uniform(0, 15))
-    release = _release(rng)
-    _push(rng, player, release, "chest", 0.7, 0.0)
+    release = loss_of_strength(rng)
+    push(rng, player, release, "chest", 0.7, 0.0)
     side = rng.choice(["left", "right"])
-    release.pushes.append((f"{side}_shank", -_direction(rng, player, 0.0) * rng.uniform(0.2, 0.6), 0.0, 0.3))
+    release.pushes.append((f"{side}_shank", -direction(rng, player, 0.0) * rng.uniform(0.2, 0.6), 0.0, 0.3))
     return release
 
 
 def slip(player: Player, rng: Rng) -> Release:
     """The feet slide away."""
     player.walk(rng.uniform(1.0, 3.0), rng.uniform(0.5, 1.4), poses.standing(rng))
-    release = _release(rng)
+    release = loss_of_strength(rng)
     for side in ("left", "right"):
-        release.pushes.append((f"{side}_shank", _direction(rng, player, 0.0) * rng.uniform(0.2, 0.6), 0.0, 0.35))
-    _push(rng, player, release, "chest", 0.3, np.pi)
+        release.pushes.append((f"{side}_shank", direction(rng, player, 0.0) * rng.uniform(0.2, 0.6), 0.0, 0.35))
+    push(rng, player, release, "chest", 0.3, np.pi)
     return release
 
 
 def pushed(player: Player, rng: Rng) -> Release:
     """Loses balance to any side."""
     _stand_about(player, rng)
-    release = _release(rng, slow=1.2)
-    _push(rng, player, release, "chest", 0.8)
+    release = loss_of_strength(rng, slow=1.2)
+    push(rng, player, release, "chest", 0.8)
     return release
 
 
@@ -88,8 +89,8 @@ def from_bending(player: Player, rng: Rng) -> Release:
     _stand_about(player, rng)
     player.to(poses.bending(rng), rng.uniform(0.5, 1.8))
     player.hold(rng.uniform(0.0, 4.0))
-    release = _release(rng)
-    _push(rng, player, release, "chest", 0.4)
+    release = loss_of_strength(rng)
+    push(rng, player, release, "chest", 0.4)
     return release
 
 
@@ -97,8 +98,8 @@ def lowers_first(player: Player, rng: Rng) -> Release:
     """Bends or sinks a way down, then lets go."""
     _stand_about(player, rng)
     player.to(rng.choice([poses.bending, poses.squatting])(rng), rng.uniform(0.4, 1.2))
-    release = _release(rng)
-    _push(rng, player, release, "chest", 0.5)
+    release = loss_of_strength(rng)
+    push(rng, player, release, "chest", 0.5)
     return release
 
 
@@ -109,18 +110,18 @@ def staged(player: Player, rng: Rng) -> Release:
     player.to(stage(rng), rng.uniform(0.35, 0.9))
     if rng.random() < 0.5:
         player.hold(rng.uniform(0.1, 0.5))
-    release = _release(rng, slow=0.8)
-    _push(rng, player, release, "chest", 0.5)
+    release = loss_of_strength(rng, slow=0.8)
+    push(rng, player, release, "chest", 0.5)
     return release
 
 
 def sinking(player: Player, rng: Rng) -> Release:
     """Slowly, held up in part, as by a walker or a hand on the table."""
     _stand_about(player, rng)
-    release = _release(rng, slow=2.0, support=0.6)
+    release = loss_of_strength(rng, slow=2.0, support=0.6)
     release.support = rng.uniform(0.4, 0.85)
     release.support_s = rng.uniform(1.0, 3.5)
-    _push(rng, player, release, "chest", 0.3)
+    push(rng, player, release, "chest", 0.3)
     return release
 
 
@@ -131,15 +132,15 @@ def braced(player: Player, rng: Rng) -> Release:
     angle = {"back": np.pi, "front": 0.0, "left": np.pi / 2, "right": -np.pi / 2}[side]
     if rng.random() < 0.5:
         _half(player, rng.choice([poses.squatting, poses.kneeling, poses.chair])(rng), rng.uniform(0.4, 0.9), 0.8)
-    release = _release(rng, support=0.5)
+    release = loss_of_strength(rng, support=0.5)
     release.floors = rng.uniform(0.05, 0.5, 3)
     release.support_s = rng.uniform(0.3, 0.9)
     release.target = joint_angles(poses.lying(rng, side), rng)
-    _push(rng, player, release, "chest", 0.6, angle)
+    push(rng, player, release, "chest", 0.6, angle)
     return release
 
 
-def _seat(player: Player, width: float, depth: float, behind: float) -> np.ndarray:
+def put_seat(player: Player, width: float, depth: float, behind: float) -> np.ndarray:
     """Put a seat under the pelvis; its centre is `behind` it. Returns (centre, half size)."""
     scale = player.human.build.scale
     top = max(0.15, player.qpos[2] - 0.115 * scale)
@@ -157,13 +158,11 @@ def from_chair(player: Player, rng: Rng) -> Release:
     if rng.random() < 0.4:
         player.to(Key({"hip_bend": 90, "knee": 90, "waist_bend": rng.uniform(20, 60), "shoulder_bend": 40},
                       rng.uniform(10, 40)), rng.uniform(0.4, 1.5))  # fmt: skip
-    _seat(player, 0.2, 0.2, 0.03)
-    release = _release(rng, limp=0.5)
+    put_seat(player, 0.2, 0.2, 0.03)
+    release = loss_of_strength(rng, limp=0.5)
     angle = rng.choice([0.0, np.pi / 2, -np.pi / 2])
-    _push(rng, player, release, "chest", 0.5, angle)
-    release.pushes.append(
-        ("pelvis", _direction(rng, player, angle) * rng.uniform(0.1, 0.4), 0.0, rng.uniform(0.3, 1.2))
-    )
+    push(rng, player, release, "chest", 0.5, angle)
+    release.pushes.append(("pelvis", direction(rng, player, angle) * rng.uniform(0.1, 0.4), 0.0, rng.uniform(0.3, 1.2)))
     return release
 
 
@@ -175,9 +174,9 @@ def _sit_long(player: Player, rng: Rng) -> None:
 def off_bed_edge(player: Player, rng: Rng) -> Release:
     """Slides off the edge of a bed while seated."""
     _sit_long(player, rng)
-    _seat(player, 0.5, 0.5, 0.42)
-    release = _release(rng, limp=0.6, slow=1.3)
-    release.pushes.append(("pelvis", _direction(rng, player, 0.0) * rng.uniform(0.2, 0.5), 0.0, rng.uniform(0.4, 1.5)))
+    put_seat(player, 0.5, 0.5, 0.42)
+    release = loss_of_strength(rng, limp=0.6, slow=1.3)
+    release.pushes.append(("pelvis", direction(rng, player, 0.0) * rng.uniform(0.2, 0.5), 0.0, rng.uniform(0.4, 1.5)))
     return release
 
 
@@ -185,8 +184,8 @@ def while_rising(player: Player, rng: Rng) -> Release:
     """Gives way on the way up from a chair."""
     _sit_long(player, rng)
     _half(player, poses.standing(rng, 20), rng.uniform(0.8, 1.6), rng.uniform(0.45, 1.0))
-    release = _release(rng)
-    _push(rng, player, release, "chest", 0.5)
+    release = loss_of_strength(rng)
+    push(rng, player, release, "chest", 0.5)
     return release
 
 
@@ -194,8 +193,8 @@ def misses_seat(player: Player, rng: Rng) -> Release:
     """Sits down where no seat is."""
     _stand_about(player, rng)
     _half(player, poses.chair(rng), rng.uniform(0.6, 1.2), rng.uniform(0.4, 0.9))
-    release = _release(rng, limp=0.5)
-    _push(rng, player, release, "pelvis", 0.3, np.pi)
+    release = loss_of_strength(rng, limp=0.5)
+    push(rng, player, release, "pelvis", 0.3, np.pi)
     return release
 
 
@@ -213,8 +212,8 @@ def from_kneeling(player: Player, rng: Rng) -> Release:
     _stand_about(player, rng)
     player.to(poses.kneeling(rng, upright=True), rng.uniform(0.7, 1.8))
     player.hold(rng.uniform(0.2, 3.0))
-    release = _release(rng, limp=0.3, slow=0.6, support=0.1)
-    _push(rng, player, release, "chest", 0.6)
+    release = loss_of_strength(rng, limp=0.3, slow=0.6, support=0.1)
+    push(rng, player, release, "chest", 0.6)
     return release
 
 
@@ -224,7 +223,7 @@ def along_wall(player: Player, rng: Rng) -> Release:
     back = np.array([np.cos(player.yaw), np.sin(player.yaw)])
     centre = np.array([*(player.qpos[:2] - back * (0.16 + 0.5)), 1.0])
     player.human.place_box("back", centre, np.array([0.36, 0.36, 1.0]))
-    release = _release(rng, slow=1.5, support=0.5)
+    release = loss_of_strength(rng, slow=1.5, support=0.5)
     release.pushes.append(("chest", -np.array([*back, 0.0]) * rng.uniform(0.05, 0.2), 0.0, 2.0))
     release.floors[2] = max(release.floors[2], 0.05)
     return release
@@ -240,7 +239,7 @@ def rolls_off_bed(player: Player, rng: Rng) -> Release:
     across = np.array([-np.sin(player.yaw), np.cos(player.yaw)]) * sign
     centre = np.array([*(player.qpos[:2] - across * 0.95), (height - 0.02) / 2])
     player.human.place_box("seat", centre, np.array([1.0, 1.0, (height - 0.02) / 2]) * np.array([1, 1, scale**0]))
-    release = _release(rng, limp=0.5)
+    release = loss_of_strength(rng, limp=0.5)
     release.pushes.append(("chest", np.array([*across, 0.0]) * rng.uniform(0.2, 0.5), 0.0, 0.8))
     release.pushes.append(("pelvis", np.array([*across, 0.0]) * rng.uniform(0.2, 0.5), 0.0, 0.8))
     return release

@@ -5,16 +5,16 @@ Owns which windows are learnt from, and their labels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.falls import life, tumbles
 from models.falls.camera import film
 from models.falls.landmarker import observe
-from models.falls.life import random_life
 from models.falls.motion import Clip
 from models.falls.sight import stream
-from models.falls.tumbles import random_fall
 from piapp.posture.fall_window import Window
 
 Rng = np.random.Generator
@@ -42,11 +42,16 @@ class Sample:
     kind: str
 
 
-def random_clip(rng: Rng, fall_share: float) -> Clip:
-    """A fall or a piece of life."""
+def random_clip(
+    rng: Rng,
+    fall_share: float,
+    falls: Mapping[tumbles.Beginning, float] = tumbles.KINDS,
+    calm: Mapping[life.Activity, float] = life.KINDS,
+) -> Clip:
+    """A fall or a piece of life, of kinds by their weights."""
     if rng.random() >= fall_share:
-        return random_life(rng)
-    while (clip := random_fall(rng)) is None:
+        return life.random_life(rng, calm)
+    while (clip := tumbles.random_fall(rng, falls)) is None:
         pass
     return clip
 

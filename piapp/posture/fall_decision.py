@@ -2,8 +2,9 @@
 
 Owns the decision about one person: the network must be sure three times in a row, the body must have come down, fast
 enough to have fallen and no faster than bodies fall, must have ended low and within the picture, and the skeleton must
-be one of a body. The network need not be as sure when the rules have seen a fall, too, and must be surer of somebody
-who was not seen up. A decision is made once; the next one needs the network to have been unsure in between.
+be one of a body. The network need not be as sure when the rules have seen a fall, too. It must be surer of somebody who
+was not seen up, and the rules do not help there. A decision is made once; the next one needs the network to have been
+unsure in between.
 """
 
 from __future__ import annotations
@@ -20,27 +21,29 @@ Sensitivity = Literal["low", "normal", "high"]
 
 # Least probability in three windows in a row. Set on films that nothing was trained on; models/falls/README.md says
 # how many falls each finds and how many films it takes for a fall wrongly.
-FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.65, "normal": 0.45, "high": 0.26}
+FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.65, "normal": 0.48, "high": 0.33}
 
 WINDOWS = 3
 _WITHIN_MS = 500  # three windows in a row, one of which may be missing
 # Least and most of what bodies do that fall; more is a skeleton that jumps to something else.
-_DROP_M = (0.25, 2.5)
-_SPEED_M_S = (0.5, 5.0)
-_BONE_ERROR = 0.33
+_DROP_M = (0.3, 2.5)
+_SPEED_M_S = (0.4, 5.0)
+_BONE_ERROR = 0.38
 # How low a body must end: shoulders in picture or world, hips in both. Measured at the moment of decision: shoulders of
 # those who fell up to 0.63, hips up to 0.71; both higher in some who bend or walk.
 _SHOULDERS_M = 0.7
 _HIPS_M = 0.75
-# How far from the sides and the upper edge: who is cut off there is leaving the picture. Measured: falls 0.13 and more.
+# How far from the edges: who is cut off at a side or above is leaving the picture, and so is who is lost while the legs
+# are out of it below. Measured: falls 0.13 and more.
 _EDGE_M = 0.0
 # Shoulders that were never so high above the body's lowest joint: somebody on the floor or on all fours, or a skeleton
 # that sits on something. Measured: nine tenths of falls 0.88 and more, crawling children up to 0.81.
 _SEEN_UP_M = 0.9
-_BONE_ERROR_LOW = 0.22
+_BONE_ERROR_LOW = 0.25
+_DROP_LOW_M = 0.4
 _UNSURE = 0.2
 # Logits by which the threshold is lower when the rules agree, and higher for somebody who was not seen up.
-_EASED, _RAISED = 2.0, 2.0
+_EASED, _RAISED = 2.0, 2.5
 AGREED_MS = 3000
 
 
@@ -116,13 +119,16 @@ def came_down(motion: Motion) -> bool:
 def could_be_a_fall(motion: Motion) -> bool:
     """Whether a body came down as falling bodies do, and ended low and within the picture."""
     low = motion.shoulders_m <= _SHOULDERS_M and motion.hips_m <= _HIPS_M and motion.edge_m >= _EDGE_M
-    certain = motion.top_m >= _SEEN_UP_M or motion.bone_error <= _BONE_ERROR_LOW
+    clear = motion.bone_error <= _BONE_ERROR_LOW and motion.drop_m >= _DROP_LOW_M
+    certain = motion.top_m >= _SEEN_UP_M or clear
     return low and certain and came_down(motion)
 
 
 def favour(motion: Motion, *, agreed: bool) -> float:
     """Logits to add to the network's for what else speaks for a fall; `agreed` says that the rules saw one."""
-    return (_EASED if agreed else 0.0) - (0.0 if motion.top_m >= _SEEN_UP_M else _RAISED)
+    if motion.top_m < _SEEN_UP_M:
+        return -_RAISED
+    return _EASED if agreed else 0.0
 
 
 def logit(probability: float) -> float:

@@ -60,6 +60,7 @@ _SPEED_STEPS = 3
 _LATELY = 10
 _SHOULDERS_ABOVE_LOWEST, _HIPS_ABOVE_LOWEST = 13, 14  # columns of a row
 _EDGES = (28, 29, 30)  # left, upper, right
+_ALL_EDGES = (*_EDGES, 31)
 _TOP_STEPS = 5
 _END_STEPS = 3
 
@@ -145,7 +146,7 @@ class Motion:
         shoulders_m: How high they are at the end, the lower of picture and world.
         hips_m: How high the hips are at the end, the higher of the two.
         edge_m: How far the body is from the left, upper or right edge of the picture at the end, whichever is nearest;
-            below 0 it is cut off there.
+            from the lower one, too, when it is not seen any more. Below 0 it is cut off there.
     """
 
     drop_m: float
@@ -177,7 +178,7 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, M
     top_m = float(np.add.reduce(np.sort(columns[_SHOULDERS_ABOVE_LOWEST])[-_TOP_STEPS:])) / _TOP_STEPS
     shoulders_m = min(_at_the_end(heights[0]), _at_the_end(columns[_SHOULDERS_ABOVE_LOWEST]))
     hips_m = max(_at_the_end(heights[1]), _at_the_end(columns[_HIPS_ABOVE_LOWEST]))
-    edge_m = min(_at_the_end(columns[edge]) for edge in _EDGES)
+    edge_m = min(_at_the_end(columns[edge]) for edge in (_EDGES if unseen_s[-1] == 0.0 else _ALL_EDGES))
     channels[_HEIGHTS] = (columns[HIP_X] - rows[-1, HIP_X]) / scale
     channels[_WORLD:_GROWTH] = columns[SHOULDERS_M:]
     channels[_GROWTH] = np.log(columns[SCALE] / scale)

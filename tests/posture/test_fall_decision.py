@@ -38,7 +38,7 @@ def test_fewer_are_none(probabilities: list[float]):
     assert run(probabilities) == []
 
 
-@pytest.mark.parametrize("numbers", [{"drop_m": 0.2}, {"speed_m_s": 0.4}])
+@pytest.mark.parametrize("numbers", [{"drop_m": 0.2}, {"speed_m_s": 0.35}])
 def test_who_came_down_little_or_slowly_has_not_fallen(numbers: dict[str, float]):
     """However sure the network is."""
     assert run([0.99] * 5, **numbers) == []
@@ -51,10 +51,19 @@ def test_who_ends_high_or_leaves_has_not_fallen(numbers: dict[str, float]):
 
 
 def test_the_network_must_be_surer_of_somebody_who_was_not_seen_up():
-    """By two logits, and of a skeleton whose bones fit no body it is not believed at all."""
-    assert run([0.97] * 5, top_m=0.6) == []
-    assert len(run([0.99] * 5, top_m=0.6)) == 1
-    assert run([0.99] * 5, top_m=0.6, bone_error=0.3) == []
+    """By two and a half logits; of a skeleton that hardly sank or whose bones fit no body it is not believed at all."""
+    assert run([0.98] * 5, top_m=0.6) == []
+    assert len(run([0.995] * 5, top_m=0.6)) == 1
+    assert run([0.995] * 5, top_m=0.6, bone_error=0.3) == []
+    assert run([0.995] * 5, top_m=0.6, drop_m=0.35) == []
+
+
+@pytest.mark.parametrize(("top_m", "found"), [(1.2, 1), (0.6, 0)])
+def test_rules_that_agree_help_only_where_somebody_was_seen_up(top_m: float, found: int):
+    """A skeleton that wavers over somebody who gets up deceives network and rules alike."""
+    decision = FallDecision(0.9)
+    decision.agree(0)
+    assert sum(decision.step(window_of(100 * i, top_m=top_m), 0.75) is not None for i in range(1, 6)) == found
 
 
 @pytest.mark.parametrize("numbers", [{"drop_m": 4.0}, {"speed_m_s": 9.0}, {"bone_error": 0.6}])

@@ -95,3 +95,12 @@ def test_size_is_read_of_any_result():
     body = read_body(result.poses[0], result.size)
     assert body is not None
     assert np.isfinite(measure_row(body, result.size)).all()
+
+
+@pytest.mark.parametrize(("unseen_s", "cut_off"), [(0.0, False), (0.2, True)])
+def test_the_lower_edge_counts_for_who_is_not_seen_any_more(unseen_s: float, cut_off: bool):  # noqa: FBT001
+    """Legs below the picture are usual near a camera; lost while they are there, somebody has rather left."""
+    row = measure_row(body_of(stick.STAND), stick.SIZE)
+    row[31] = -0.2  # metres from the lower edge
+    _, motion = assemble(np.tile(row, (STEPS, 1)), np.r_[np.zeros(STEPS - 1), unseen_s], np.zeros(STEPS))
+    assert (motion.edge_m < 0.0) == cut_off

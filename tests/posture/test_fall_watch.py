@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from piapp.config.load import default_config
-from piapp.posture.fall_watch import LEAST_WHEN_LOST, FallWatch
+from piapp.posture.fall_watch import LEAST_WHEN_LEAVING, LEAST_WHEN_LOST, FallWatch
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from tests.support.stick import LIE_BACK, STAND, film, plunge
@@ -27,8 +27,8 @@ class SureNet:
         return self.answer
 
 
-def falls(watch, results, lost_after=None):
-    """What is found, with the time; from result `lost_after` on nobody is seen."""
+def falls(watch, results, lost_after=None, size=None):
+    """What is found, with the time; from result `lost_after` on nobody is seen. A small `size` cuts bodies off."""
     found = []
     for number, result in enumerate(results):
         if lost_after is not None and number >= lost_after:
@@ -37,7 +37,7 @@ def falls(watch, results, lost_after=None):
             body = read_body(result.poses[0], result.size)
             features = measure(body, 0.0)
             posture = "lying" if features.trunk_deg > 60 else "standing"
-            fall = watch.see(body, result.size, features, posture, result.ts_ms)
+            fall = watch.see(body, size or result.size, features, posture, result.ts_ms)
         if fall is not None:
             found.append((result.ts_ms, fall))
     return found
@@ -75,6 +75,13 @@ def test_who_is_lost_on_the_way_down(probability, count):
     found = falls(FallWatch(CONFIG, SureNet(probability)), FALL, on_the_way_down())
     assert len(found) == count
     assert all(fall.numbers["lost"] == 1 for _, fall in found)
+
+
+@pytest.mark.parametrize(("probability", "count"), [(LEAST_WHEN_LEAVING + 0.01, 1), (LEAST_WHEN_LEAVING - 0.01, 0)])
+def test_who_is_lost_at_an_edge(probability, count):
+    """The network must be all but certain: most people who are lost while they are cut off have left the picture."""
+    narrow = (FALL[0].size[0] // 2, FALL[0].size[1])
+    assert len(falls(FallWatch(CONFIG, SureNet(probability)), FALL, on_the_way_down(), narrow)) == count
 
 
 def test_sensitivity_takes_effect_at_once():
