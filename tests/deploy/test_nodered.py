@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from piapp.mqtt.clock import TimeLine, WallClock
 from piapp.mqtt.commands import COMMANDS
 from piapp.mqtt.entities_seen import EVENT_TYPES, POSTURES
-from piapp.mqtt.payload import PayloadWriter
+from piapp.mqtt.payload import EventPayload, PayloadWriter
 from piapp.types import Person, PostureEvent, State
 from tests.mosquitto import Subscriber, free_port, wait_until
 
@@ -112,16 +113,21 @@ def running(start_mosquitto, tmp_path_factory):
         process.wait()
 
 
+def happened(kind: str, *, test: bool = False, **evidence: int) -> EventPayload:
+    """An event."""
+    what = PostureEvent(kind, 0, person=3, posture="lying", evidence=evidence)
+    return WRITER.event(what, LINE, event_id="b-1", test=test)
+
+
 def event(kind: str, *, historical: bool = False, test: bool = False) -> bytes:
     """An `event` message."""
-    happened = PostureEvent(kind, 0, person=3, posture="lying")
-    return WRITER.event(happened, LINE, event_id="b-1", test=test).encoded(historical=historical)
+    return happened(kind, test=test).encoded(historical=historical)
 
 
-def state(*postures: str, acknowledged: bool = False) -> bytes:
-    """A `state` message."""
+def state(*postures: str, **more: Any) -> bytes:
+    """A `state` message; `more` as in `PayloadWriter.state`."""
     persons = tuple(Person(number, posture, 0) for number, posture in enumerate(postures))
-    return WRITER.state(State(0, persons, ()), LINE, acknowledged=acknowledged)
+    return WRITER.state(State(0, persons, ()), LINE, **more)
 
 
 def test_flow_is_loaded(running):
@@ -132,17 +138,24 @@ def test_flow_is_loaded(running):
 
 
 def test_fall_is_alerted_unless_somebody_gets_up(running):
-    """One alert for who stays down; none for who recovers, and none for what is history."""
+    """One alert for who stays down; none for who recovers, however late that is heard, and none for what is history."""
     subscriber, _ = running
     subscriber.publish("piapp/bath/event", event("fallen"))
     subscriber.publish("piapp/bath/event", event("recovered"))
     subscriber.publish("piapp/attic/event", event("fallen", historical=True))
+    for node in ("loft", "barn", "shed"):
+        subscriber.publish(f"piapp/{node}/event", event("fallen"))
+    subscriber.publish("piapp/studio/event", event("fallen", test=True))
+    subscriber.wait_for("alert", payload=b"studio: this is a test, nobody has fallen")  # the others have come through
+    subscriber.publish("piapp/loft/event", event("recovered", historical=True))
+    subscriber.publish("piapp/barn/state", state("standing", last_recovered=happened("recovered")))
+    subscriber.publish("piapp/shed/state", state(last_recovered=happened("recovered", nobody_seen=1)))
     subscriber.publish("piapp/hall/event", event("fall"))
     subscriber.publish("piapp/hall/event", event("fallen"))
-    (alert,) = subscriber.wait_for("alert")
-    assert alert.payload == b"hall: somebody is on the floor"
+    subscriber.wait_for("alert", 3)
     subscriber.publish("piapp/cellar/event", event("fallen"))
-    assert subscriber.wait_for("alert", 2)[1].payload == b"cellar: somebody is on the floor"
+    told = [alert.payload for alert in subscriber.wait_for("alert", 4)]
+    assert told[1:] == [f"{node}: somebody is on the floor".encode() for node in ("shed", "hall", "cellar")]
 
 
 def test_acknowledged_is_no_alert_and_a_test_says_so(running):
