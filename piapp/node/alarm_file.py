@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +19,14 @@ from msgspec import Struct
 
 from piapp.mqtt.payload import EventPayload
 from piapp.posture.snapshot import MonitorSnapshot
+from piapp.types import LANDMARK_COUNT
 from piapp.whole_file import write_whole
 
 # Repeats whose ids are kept; at one a minute those of more than an hour. Whoever answers a later one knows its id.
 MAX_REPEAT_IDS = 100
+
+# Three centuries; no time line of a source gets there.
+MAX_TIME_MS = 10**13
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +131,7 @@ class AlarmFile:
             if self._file is None or not self._file.exists():
                 return None
             kept = msgspec.json.decode(self._file.read_bytes(), type=KeptAlarms)
+            _check(kept)
         except (OSError, ValueError, RecursionError) as error:
             _log.warning("%s: cannot be read (%s); an alarm that was open in it is not taken up", self._file, error)
             return None
@@ -156,6 +162,25 @@ class AlarmFile:
             self._failed = True
         else:
             self._failed = False
+
+
+def _check(kept: KeptAlarms) -> None:
+    """Refuse what no node has written: a damaged digit must not end this start and every later one.
+
+    Raises:
+        ValueError: A time or a body is impossible.
+    """
+    persons = kept.monitor.persons
+    times = [time_ms for person in persons for time_ms in (person.entered_ms, person.since_ms, person.still_since_ms)]
+    times += [person.down_since_ms for person in persons if person.down_since_ms is not None]
+    times += [kept.ts_ms, kept.boottime_ns // 1_000_000, kept.utc_ns // 1_000_000]
+    if any(abs(time_ms) >= MAX_TIME_MS for time_ms in times):
+        raise ValueError("a time in it is impossible")
+    bodies = [(person.body.pixels, person.body.metres, person.body.visibility) for person in persons]
+    if any(len(column) != LANDMARK_COUNT for body in bodies for column in body):
+        raise ValueError("a body in it has not all landmarks")
+    if kept.last_recovered is not None:
+        datetime.fromisoformat(kept.last_recovered.t)
 
 
 def learnt(folder: Path, node: str) -> MonitorSnapshot | None:

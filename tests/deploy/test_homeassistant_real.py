@@ -469,22 +469,27 @@ def test_somebody_answers(home, node, button, helped):
 
 
 def test_taken_care_of_elsewhere(home, node):
-    """Somebody acknowledges on the page or at another phone: the question is withdrawn."""
-    node.shows(Person(1, "lying", 0, fallen=True), alarm=True)
-    home.wait_asking()
-    node.shows(Person(1, "lying", 0, fallen=True), alarm=True, acknowledged=True)
-    home.wait_idle()
-    assert not home.help_called()
-    assert home.phone.pushed[-1]["message"] == "clear_notification"
+    """Somebody acknowledges on the page or at another phone: the question is withdrawn. Another fall asks anew."""
+    down = [Person(number, "lying", 0, fallen=True) for number in (1, 2)]
+    for count in (1, 2):
+        home.phone.pushed.clear()
+        node.shows(*down[:count], alarm=True)
+        home.wait_asking()
+        node.shows(*down[:count], alarm=True, acknowledged=True)
+        home.wait_idle()
+        assert not home.help_called()
+        assert home.phone.pushed[-1]["message"] == "clear_notification"
 
 
 def test_recovered_ends_the_alarm(home, node):
-    """The state that nobody is down any more, with the event that somebody was seen up; and nothing less."""
-    node.shows(Person(1, "lying", 0, fallen=True), alarm=True, last_recovered=ended(1))
-    home.wait_asking()
-    node.shows("standing", alarm=False, last_recovered=ended(2))
-    home.wait_idle()
-    assert not home.help_called()
+    """The state that nobody is down any more, with the event that somebody was seen up; a second fall asks anew."""
+    for number in (1, 2):
+        home.phone.pushed.clear()
+        node.shows(Person(1, "lying", 0, fallen=True), alarm=True, last_recovered=ended(number))
+        home.wait_asking()
+        node.shows("standing", alarm=False, last_recovered=ended(number + 1))
+        home.wait_idle()
+        assert not home.help_called()
 
 
 @pytest.mark.parametrize("harm", ["clear", "nobody_seen", "test", "one of two"])

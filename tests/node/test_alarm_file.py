@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import stat
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from msgspec.structs import replace as replace_struct
+
+from piapp.config.load import default_config
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.payload import PayloadWriter
 from piapp.node.alarm_file import AlarmFile, Clocks, OpenAlarm
+from piapp.offline.recording import read_recording
+from piapp.posture.monitor import Monitor
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.types import PostureEvent
 
@@ -62,6 +70,32 @@ def test_a_damaged_file_is_left_out(tmp_path, caplog):
         assert "alarms-hall.json" in caplog.text
     written(tmp_path)
     assert AlarmFile(tmp_path, "hall", BOOT).read() is not None
+
+
+@pytest.mark.parametrize("damage", ["ts_ms", "utc_ns", "since_ms", "pixels", "last_recovered"])
+def test_impossible_values_are_left_out(tmp_path, caplog, damage):
+    """A file that can be read and cannot be true ends no start."""
+    room = Monitor(default_config().posture)
+    for result in read_recording(Path(__file__).parents[1] / "recordings" / "fall_back_front.npz"):
+        room.update(result)
+    end = replace_struct(EVENT, event_type="recovered")
+    AlarmFile(tmp_path, "hall", BOOT).write(5, room.snapshot(), (ALARM,), None, last_recovered=end)
+    path = tmp_path / "alarms-hall.json"
+    assert AlarmFile(tmp_path, "hall", BOOT).read() is not None
+    kept = json.loads(path.read_bytes())
+    (person,) = kept["monitor"]["persons"]
+    match damage:
+        case "ts_ms" | "utc_ns":
+            kept[damage] = 10**30
+        case "since_ms":
+            person["since_ms"] = -(10**30)
+        case "pixels":
+            person["body"]["pixels"].pop()
+        case "last_recovered":
+            kept["last_recovered"]["t"] = "2026-13-45"
+    path.write_text(json.dumps(kept))
+    assert AlarmFile(tmp_path, "hall", BOOT).read() is None
+    assert "alarms-hall.json: cannot be read" in caplog.text
 
 
 def test_a_disk_that_fails_is_reported_once(tmp_path, caplog):
