@@ -6,6 +6,7 @@ Owns the opening of the camera, the capture thread, the landmarkers' threads, an
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,18 @@ from dataclasses import dataclass
 from piapp.camera.base import Camera, SourceStatus
 from piapp.camera.capture import CaptureThread, FrameSlot
 from piapp.config.sections import CameraConfig, Config
+from piapp.errors import LandmarkerTimeoutError
+from piapp.landmarker.demand import Demand
 from piapp.landmarker.live import LandmarkerFactory, LiveStage, worker_count
 from piapp.types import Frame, PoseResult
 
 OPEN_POLL_S = 0.1
+
+# Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
+LOAD_S = 120.0
+LOAD_POLL_S = 0.1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ class ResultSource:
         open_camera: Opens the camera.
         factory: Creates landmarkers.
         config: `[camera]` and `[landmarker]` say how long either may take, and how many landmarkers run.
-        workers: How many landmarkers run instead; None takes the configured number.
+        workers: How many landmarkers run instead; None takes the configured number, and where none is configured begins
+            with one and adds others while the camera gives more frames than there are free landmarkers for.
         keep_images: Whether results carry their pictures.
         enabled: Frames are given to landmarkers while it is set; None for always.
     """
@@ -139,9 +149,11 @@ class ResultSource:
             factory,
             self._next_frame,
             workers=worker_count(config.landmarker) if workers is None else workers,
+            at_first=1 if workers is None and not config.landmarker.workers else None,
             max_result_age_s=config.landmarker.max_result_age_s,
             keep_images=keep_images,
         )
+        self._demand = Demand()
         self._ended = False
 
     @property
@@ -180,7 +192,11 @@ class ResultSource:
             ModelError: A landmarker cannot be created.
             LandmarkerTimeoutError: They take too long.
         """
-        self._stage.load(stop)
+        self._stage.start()
+        deadline_s = time.monotonic() + LOAD_S
+        while not (stop.is_set() or self._stage.wait_ready(LOAD_POLL_S)):
+            if time.monotonic() > deadline_s:
+                raise LandmarkerTimeoutError(f"the landmarker did not load within {LOAD_S:g} s")
 
     def start(self) -> None:
         """Begin to read the camera."""
@@ -200,6 +216,7 @@ class ResultSource:
         """
         capture_ended = self._capture.ended
         result = self._stage.next_result(timeout_s)
+        self._add_landmarker()
         if result is None:
             self._capture.raise_if_failed()
             self._capture.raise_if_silent(self._config)
@@ -237,6 +254,13 @@ class ResultSource:
     def stop_landmarker(self, timeout_s: float) -> bool:
         """Let frames in flight finish; False when a landmarker still hangs after the time."""
         return self._stage.stop(timeout_s)
+
+    def _add_landmarker(self) -> None:
+        """Load one more where those that there are cannot keep up with the camera."""
+        if self._demand.exceeds(time.monotonic(), self._capture.frames, self._slot.dropped):
+            count = self._stage.add_worker()
+            if count is not None:
+                log.info("%d landmarkers: fewer cannot keep up with the camera", count)
 
     def _next_frame(self, timeout_s: float) -> Frame | None:
         """The newest frame; None while not enabled, when it stays in the slot."""

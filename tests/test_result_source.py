@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,11 @@ from tests.mosquitto import DEADLINE_S, wait_until
 STOP_S = 5.0
 
 
-def source_of(camera, *settings, **options):
-    """An opened source with a landmarker that works at once."""
+def source_of(camera, *settings, factory=FakeLandmarker, **options):
+    """An opened source, with landmarkers that work at once unless others are given."""
     overrides = [("landmarker.workers", "1"), *settings]
     config = load_config(Path("/dev/null"), overrides=overrides, environ={}).config
-    source = ResultSource(lambda: camera, FakeLandmarker, config, **options)
+    source = ResultSource(lambda: camera, factory, config, **options)
     assert source.open(threading.Event())
     source.load(threading.Event())
     return source
@@ -92,6 +94,26 @@ def test_a_limited_rate_spares_frames(stopped):
     results = drain(source)
     assert source.counts().dropped["spared"] > 0
     assert len(results) < 200
+
+
+@pytest.mark.parametrize(("fps", "inference_s", "landmarkers"), [(5.0, 0.0, 1), (50.0, 0.2, 3)])
+def test_as_many_landmarkers_as_the_camera_needs(fps, inference_s, landmarkers, monkeypatch, stopped):
+    """Where none is configured there is one, and others are added while frames find none that is free."""
+    monkeypatch.setattr("piapp.landmarker.live.os.sched_getaffinity", lambda _: range(4))
+    monkeypatch.setattr("piapp.landmarker.demand.PERIOD_S", 0.3)
+    factory = partial(FakeLandmarker, inference_s=inference_s)
+    source = source_of(FakeCamera(fps=fps), ("landmarker.workers", "0"), factory=factory)
+    stopped.append(source)
+    source.start()
+    until_s = time.monotonic() + (DEADLINE_S if landmarkers > 1 else 0.8)
+    while time.monotonic() < until_s and len(workers()) < 3:
+        source.next(0.1)
+    assert len(workers()) == landmarkers
+
+
+def workers():
+    """Names of the landmarkers' threads."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("landmarker-")]
 
 
 def test_a_camera_that_fails_or_falls_silent_ends_it(stopped):

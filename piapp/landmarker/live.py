@@ -32,10 +32,6 @@ LOOK_PERIOD_S = 0.5
 # How long a worker that waits for a frame keeps the turn.
 TAKE_S = 0.1
 
-# Loading reads 130 MB of libraries: seconds on a Pi 5, tens of seconds from a slow SD card (a guess with margin).
-LOAD_S = 120.0
-LOAD_POLL_S = 0.1
-
 MAX_AUTO_WORKERS = 3  # a fourth core is left to camera, publisher and system on a Pi
 
 
@@ -73,7 +69,7 @@ LandmarkerFactory = Callable[[OnResult, OnCompute], Landmarker]
 
 
 def worker_count(config: LandmarkerConfig, *, nodes: int = 1) -> int:
-    """How many workers run: as configured, or one less than there are cores, 1 to 3.
+    """How many workers run at most: as configured, or one less than there are cores, 1 to 3.
 
     Args:
         config: What is in force.
@@ -112,7 +108,8 @@ class LiveStage:
     Args:
         factory: Creates a landmarker for its two callbacks; called once in each worker's thread.
         take: Waits so many seconds for a frame; None when there is none.
-        workers: How many landmarkers take frames in turn. Each tracks people on its own.
+        workers: How many landmarkers take frames in turn, at most. Each tracks people on its own.
+        at_first: How many of these are loaded at the start; `add_worker` loads one more. None for all.
         max_result_age_s: A frame without a result for longer than this means that a landmarker is stuck.
         keep_images: Whether results carry their pictures. Without, nothing refers to a picture once it was processed.
 
@@ -128,6 +125,7 @@ class LiveStage:
         *,
         workers: int,
         max_result_age_s: float,
+        at_first: int | None = None,
         keep_images: bool = False,
     ) -> None:
         self._factory = factory
@@ -142,6 +140,7 @@ class LiveStage:
         self._stopping = False
         self._error: BaseException | None = None
         self._workers = [self._worker(number) for number in range(1, workers + 1)]
+        self._started = workers if at_first is None else at_first
         self._room = StillRoom()
         self.resting = False
         self.dropped = 0
@@ -165,21 +164,16 @@ class LiveStage:
 
     def start(self) -> None:
         """Start the workers; landmarkers load in their threads."""
-        for worker in self._workers:
+        for worker in self._workers[: self._started]:
             worker.thread.start()
 
-    def load(self, stop: threading.Event) -> None:
-        """Start, and wait until all landmarkers are loaded or `stop` is set.
-
-        Raises:
-            ModelError: A landmarker could not be created.
-            LandmarkerTimeoutError: They take too long.
-        """
-        self.start()
-        deadline_s = time.monotonic() + LOAD_S
-        while not (stop.is_set() or self.wait_ready(LOAD_POLL_S)):
-            if time.monotonic() > deadline_s:
-                raise LandmarkerTimeoutError(f"the landmarker did not load within {LOAD_S:g} s")
+    def add_worker(self) -> int | None:
+        """Start one more; how many there are then, None when all have been started. Only after `start`."""
+        if self._started == len(self._workers):
+            return None
+        self._started += 1
+        self._workers[self._started - 1].thread.start()
+        return self._started
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait until all landmarkers are loaded; False when the time is over.
@@ -225,7 +219,7 @@ class LiveStage:
         return worker
 
     def _all_ready(self) -> bool:
-        return all(worker.ready.is_set() for worker in self._workers)
+        return all(worker.ready.is_set() for worker in self._workers[: self._started])
 
     def _run(self, worker: _Worker) -> None:
         try:
