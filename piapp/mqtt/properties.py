@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, cast
 
 from paho.mqtt.packettypes import PacketTypes
@@ -37,15 +38,30 @@ class PublishProperties:
         return "" if known and self.frame_alias else message.topic, self._of_frames
 
     def _made_for_frames(self, message: Message) -> Properties:
-        properties: Any = _made(message)
+        properties: Any = _filled(_PackedOnce(PacketTypes.PUBLISH), message)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = FRAME_EXPIRY_S
         if self.frame_alias:
             properties.TopicAlias = _FRAME_ALIAS
         return cast("Properties", properties)
 
 
+class _PackedOnce(Properties):
+    """Properties that do not change after their first message; paho packs others anew for each."""
+
+    @cached_property
+    def _packed(self) -> bytes:
+        return bytes(super().pack())  # type: ignore[no-untyped-call]
+
+    def pack(self) -> bytes:
+        """As they are written."""
+        return self._packed
+
+
 def _made(message: Message) -> Properties:
-    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    return _filled(Properties(PacketTypes.PUBLISH), message)  # type: ignore[no-untyped-call]
+
+
+def _filled(properties: Any, message: Message) -> Properties:
     if message.content_type:
         properties.ContentType = message.content_type
     if message.correlation_data:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,9 @@ Sensitivity = Literal["low", "normal", "high"]
 # Least probability in three windows in a row. Set on films that nothing was trained on; models/falls/README.md says
 # how many falls each finds and how many films it takes for a fall wrongly.
 FALL_THRESHOLDS: dict[Sensitivity, float] = {"low": 0.65, "normal": 0.48, "high": 0.33}
+
+Probability = Callable[[], float]
+"""Gives how likely the network thinks a fall, always the same for a window."""
 
 WINDOWS = 3
 _WITHIN_MS = 500  # three windows in a row, one of which may be missing
@@ -80,7 +84,7 @@ class FallDecision:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._agreed_ms: int | None = None
-        self._recent: deque[tuple[int, float]] = deque(maxlen=WINDOWS)
+        self._recent: deque[tuple[int, Probability]] = deque(maxlen=WINDOWS)
         self._armed = True
 
     def use(self, threshold: float) -> None:
@@ -91,15 +95,18 @@ class FallDecision:
         """The rules have seen a fall, which makes the threshold easier for three seconds."""
         self._agreed_ms = ts_ms
 
-    def step(self, window: Window, probability: float) -> LearntFall | None:
-        """Judge the next window; the fall, once, when there is one."""
+    def step(self, window: Window, probability: Probability) -> LearntFall | None:
+        """Judge the next window; the fall, once, when there is one.
+
+        The network is asked only where its answer decides: what it needs is a third of all posture logic.
+        """
         self._recent.append((window.ts_ms, probability))
-        self._armed = self._armed or probability < _UNSURE
-        least = min(probability for _, probability in self._recent)
+        self._armed = self._armed or probability() < _UNSURE
         span_ms = self._recent[-1][0] - self._recent[0][0]
         together = len(self._recent) == WINDOWS and span_ms <= _WITHIN_MS
         if not (self._armed and together and could_be_a_fall(window.motion)):
             return None
+        least = min(probability() for _, probability in self._recent)
         agreed = self._agreed_ms is not None and window.ts_ms <= self._agreed_ms + AGREED_MS
         if logit(least) + favour(window.motion, agreed=agreed) < logit(self._threshold):
             return None

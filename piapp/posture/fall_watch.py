@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from piapp.config.sections import PostureConfig
-from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision
+from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision, Probability
 from piapp.posture.fall_net import FallNet
 from piapp.posture.fall_window import FallWindow
 from piapp.posture.falls import Fall, FallDetector
 from piapp.posture.features import Features
 from piapp.posture.finding import Numbers
 from piapp.posture.geometry import Body
-from piapp.types import Posture
+from piapp.types import FloatArray, Posture
 
 # How likely a fall the network must have thought, at least, when somebody was last seen who is lost on the way down.
 # Measured on development films: two of 478 calm ones are no longer taken for falls, and no fall is missed for it.
@@ -38,6 +38,21 @@ class FoundFall:
     numbers: Numbers
 
 
+class _Asked:
+    """The network's probability for one window, which is computed once, when somebody wants to know it."""
+
+    __slots__ = ("_channels", "_net", "_value")
+
+    def __init__(self, net: FallNet, channels: FloatArray) -> None:
+        self._net, self._channels = net, channels
+        self._value: float | None = None
+
+    def __call__(self) -> float:
+        if self._value is None:
+            self._value = self._net.probability(self._channels)
+        return self._value
+
+
 class FallWatch:
     """Watches one person fall.
 
@@ -52,7 +67,7 @@ class FallWatch:
         self.rules = FallDetector()
         self._net = net
         self._window = FallWindow()
-        self._probability = 0.0
+        self._probability: Probability = float  # 0 before the first window
         self._least_when_lost = LEAST_WHEN_LOST
         self._decision = FallDecision(FALL_THRESHOLDS[config.fall_sensitivity])
 
@@ -83,7 +98,7 @@ class FallWatch:
     def miss(self, ts_ms: int) -> FoundFall | None:
         """The person is not seen now."""
         lost = self.rules.missing(ts_ms)
-        if lost is not None and (self._net is None or self._probability >= self._least_when_lost):
+        if lost is not None and (self._net is None or self._probability() >= self._least_when_lost):
             return _by_rules(lost)
         return None if self._net is None else self._learnt(self._net, ts_ms)
 
@@ -91,7 +106,7 @@ class FallWatch:
         window = self._window.window(ts_ms)
         if window is None:
             return None
-        self._probability = net.probability(window.channels)
+        self._probability = _Asked(net, window.channels)
         self._least_when_lost = LEAST_WHEN_LEAVING if window.motion.edge_m < 0.0 else LEAST_WHEN_LOST
         fall = self._decision.step(window, self._probability)
         if fall is None:

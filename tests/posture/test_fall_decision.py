@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision, LearntFall
+from piapp.posture.fall_decision import FALL_THRESHOLDS, FallDecision, LearntFall, Probability
 from piapp.posture.fall_features import CHANNELS, STEPS, Motion
 from piapp.posture.fall_window import Window
 
@@ -19,11 +19,16 @@ def window_of(ts_ms: int, **numbers: float) -> Window:
     return Window(ts_ms, CHANNELS_OF_NOBODY, Motion(**{**body, **numbers}))
 
 
+def sure(probability: float) -> Probability:
+    """A network that answers this."""
+    return lambda: probability
+
+
 def run(probabilities: list[float], gap_ms: int = 100, **numbers: float) -> list[LearntFall]:
     """Falls found in windows with these probabilities; `numbers` replace those of an ordinary fall."""
     decision = FallDecision(0.9)
     windows = [window_of(i * gap_ms, **numbers) for i in range(len(probabilities))]
-    steps = (decision.step(window, p) for window, p in zip(windows, probabilities, strict=True))
+    steps = (decision.step(window, sure(p)) for window, p in zip(windows, probabilities, strict=True))
     return [fall for fall in steps if fall is not None]
 
 
@@ -63,7 +68,7 @@ def test_rules_that_agree_help_only_where_somebody_was_seen_up(top_m: float, fou
     """A skeleton that wavers over somebody who gets up deceives network and rules alike."""
     decision = FallDecision(0.9)
     decision.agree(0)
-    assert sum(decision.step(window_of(100 * i, top_m=top_m), 0.75) is not None for i in range(1, 6)) == found
+    assert sum(decision.step(window_of(100 * i, top_m=top_m), sure(0.75)) is not None for i in range(1, 6)) == found
 
 
 @pytest.mark.parametrize("numbers", [{"drop_m": 4.0}, {"speed_m_s": 9.0}, {"bone_error": 0.6}])
@@ -87,13 +92,13 @@ def test_the_network_need_be_less_sure_when_the_rules_agree():
     """For three seconds; a network that sees no fall at all is not overruled."""
     decision = FallDecision(0.9)
     window = [window_of(i * 100) for i in range(60)]
-    assert not any(decision.step(window[i], 0.6) for i in range(5))
+    assert not any(decision.step(window[i], sure(0.6)) for i in range(5))
     decision.agree(500)
-    assert not any(decision.step(window[i], 0.3) for i in range(5, 10))
-    assert sum(decision.step(window[i], 0.6) is not None for i in range(10, 15)) == 1
+    assert not any(decision.step(window[i], sure(0.3)) for i in range(5, 10))
+    assert sum(decision.step(window[i], sure(0.6)) is not None for i in range(10, 15)) == 1
     late = FallDecision(0.9)
     late.agree(0)
-    assert not any(late.step(window[i], 0.6) for i in range(32, 60))
+    assert not any(late.step(window[i], sure(0.6)) for i in range(32, 60))
 
 
 def test_more_sensitivity_means_a_lower_threshold():

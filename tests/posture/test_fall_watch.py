@@ -7,6 +7,7 @@ import pytest
 
 from piapp.config.load import default_config
 from piapp.posture.fall_watch import LEAST_WHEN_LEAVING, LEAST_WHEN_LOST, FallWatch
+from piapp.posture.fall_window import STEP_MS
 from piapp.posture.features import measure
 from piapp.posture.geometry import read_body
 from tests.support.stick import LIE_BACK, STAND, film, plunge
@@ -20,10 +21,12 @@ class SureNet:
 
     def __init__(self, probability):
         self.answer = probability
+        self.asked = 0
 
     def probability(self, channels):
         """The answer, whatever is seen."""
         assert channels.dtype == np.float32
+        self.asked += 1
         return self.answer
 
 
@@ -62,6 +65,15 @@ def test_the_network_decides_about_what_is_seen():
     ((_, fall),) = falls(FallWatch(CONFIG, SureNet(0.99)), FALL)
     assert fall.score == pytest.approx(0.99)
     assert set(fall.numbers) == {"drop_m", "speed_m_s", "shoulders_m", "hips_m", "probability", "sure_s", "lost"}
+
+
+def test_the_network_is_asked_only_where_its_answer_decides():
+    """About nobody who stands, and about each window of somebody who came down at most once."""
+    upright, fallen = SureNet(0.99), SureNet(0.01)
+    falls(FallWatch(CONFIG, upright), list(film([(4, STAND)])))
+    assert upright.asked == 0
+    falls(FallWatch(CONFIG, fallen), FALL)
+    assert 3 <= fallen.asked <= (FALL[-1].ts_ms - FALL[0].ts_ms) / STEP_MS
 
 
 def test_rules_that_agree_make_it_easier():

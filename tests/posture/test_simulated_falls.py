@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def found_s(results: list[PoseResult]) -> list[float]:
             assert body is not None
             window.push(body, result.size, result.ts_ms)
         one = window.window(result.ts_ms)
-        if one is not None and decision.step(one, net.probability(one.channels)) is not None:
+        if one is not None and decision.step(one, partial(net.probability, one.channels)) is not None:
             found.append(one.ts_ms / 1000)
     return found
 
