@@ -76,6 +76,8 @@ stamp=.venv/lock.sha256
 stamp_of() { echo "$version $(sha256sum "$1")"; }
 installed=$(cat "$stamp" 2>/dev/null || true)
 if [[ $installed == "$(stamp_of "$lock")" || $installed == "$(stamp_of tests/requirements.txt)" ]]; then exit 0; fi
+# venv would empty the folder that a link names, which other working trees may use, and then refuse the link.
+[[ ! -L .venv ]] || fail ".venv is a link to $(readlink .venv), whose packages are not those of $lock; remove the link, or set up there"
 say "installing the locked Python environment into .venv"
 export PIP_CONSTRAINT=/dev/null # the lock alone decides; constraints of the machine's own pip settings could contradict it
 "$python" -m venv --clear .venv

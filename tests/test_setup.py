@@ -105,6 +105,18 @@ def test_an_environment_that_was_not_finished_is_made_anew(machine):
     assert len(installs(machine.run()[1])) == 2
 
 
+def test_an_environment_that_is_a_link_is_left_alone(machine, tmp_path):
+    """Python's venv would empty the folder that the link names."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "precious").touch()
+    (machine.project / ".venv").symlink_to(theirs)
+    done, calls = machine.run()
+    assert (done.returncode, installs(calls)) == (1, [])
+    assert f".venv is a link to {theirs}" in done.stderr
+    assert (theirs / "precious").exists()
+
+
 def test_missing_packages_are_named_before_they_are_installed(machine):
     """With apt-get, directly as root and else with sudo."""
     done, calls = machine.run(NO_ENSUREPIP="1")

@@ -79,6 +79,7 @@ unpack() { # unpack LOCK FOLDER
   "${pip[@]}" install --ignore-requires-python --no-deps --no-index --no-compile --require-hashes --find-links "$scratch/wheels" "${platforms[@]}" \
     --requirement "$1" --target "$2"
   rm -rf "${2:?}/bin" "$2/share"
+  "$here/.venv/bin/python" "$here/deploy/prune.py" "$2"
 }
 
 fill_program() {

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).parents[2]
 
@@ -29,6 +30,23 @@ def test_the_parts_list_names_every_locked_package():
     references = [part["bom-ref"] for part in made["components"]]
     assert len(set(references)) == len(references)
     assert all(part["properties"] for part in made["components"])
+
+
+def test_the_workflows_run_nothing_that_can_change_under_them():
+    """Each action by the hash of its commit, and a release only for the tag that names the program's version."""
+    workflows = {path.stem: yaml.safe_load(path.read_text()) for path in (PROJECT / ".github" / "workflows").glob("*")}
+    assert set(workflows) == {"ci", "release"}
+    steps = [step for flow in workflows.values() for job in flow["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert actions
+    assert [action for action in actions if not re.fullmatch(r"[a-z-]+/[a-z-]+@[0-9a-f]{40}", action)] == []
+    check = next(step["run"] for step in steps if step.get("name") == "The tag names the version of the program")
+    version = re.search(r'^__version__ = "(.+)"$', (PROJECT / "piapp" / "__init__.py").read_text(), re.MULTILINE)[1]
+    for tag, fits in ((f"v{version}", True), ("v98.0.0", False), (version, False)):
+        done = subprocess.run(
+            ["bash", "-ec", check], cwd=PROJECT, env=os.environ | {"GITHUB_REF_NAME": tag}, check=False
+        )
+        assert (done.returncode == 0) == fits
 
 
 @slow
