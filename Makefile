@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help version release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -44,6 +44,9 @@ test-packages: setup-test  ## README's commands for pip, pipx and uv, each in an
 deb: setup-run  ## Debian packages for Debian 12 and 13, amd64 and arm64, in dist/ (downloads 250 MB each)
 	for suite in bookworm trixie; do for arch in amd64 arm64; do \
 	  deploy/deb/build.sh --suite $$suite --arch $$arch --keep .cache/deb || exit 1; done; done
+
+version: setup-run  ## write the version of the next release wherever it stands: make version VERSION=1.0.0
+	$(BIN)/python deploy/version.py $(VERSION)
 
 release: setup-run  ## everything twice, compared byte by byte; checksums, parts list, notes (PIAPP_PROJECT_URL names the page)
 	deploy/release.sh

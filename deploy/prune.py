@@ -12,8 +12,9 @@ from pathlib import Path
 
 # Each reason with the files that it holds for; a star stands for folders too.
 UNNEEDED = {
-    "LiteRT's accelerators and its compilers for the chips of telephones: piapp runs models on the processor": (
-        "ai_edge_litert/libLiteRt*Accelerator.so",
+    "LiteRT's accelerators, its compilers for the chips of telephones, and the library that only these need: piapp "
+    "runs models on the processor": (
+        "ai_edge_litert/libLiteRt*.so",
         "ai_edge_litert/aot/*",
         "ai_edge_litert/tools/*",
         "ai_edge_litert/vendors/*",

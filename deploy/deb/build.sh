@@ -146,6 +146,13 @@ maintainer_scripts() { # the steps of systemd/service.sh go into each script: it
   done
 }
 
+# A board that cannot run MediaPipe is to give at most 350 MB of its card; the bytecode that it compiles takes 35 of them.
+check_size() {
+  local size_mb=$(($(du -sk "$program" | cut -f1) * 1024 / 1000000))
+  say "piapp for $arch takes $size_mb MB on disk, without bytecode"
+  [[ $arch != arm64 ]] || ((size_mb <= 315)) || fail "that is more than 315 MB; see deploy/prune.py for what can be left out"
+}
+
 document() { # document PACKAGE ROOT VERSION
   local docs=$2/usr/share/doc/$1
   mkdir -p "$docs" "$2/usr/share/lintian/overrides"
@@ -167,6 +174,7 @@ pack() { # pack ROOT
 
 collect_wheels
 fill_program
+check_size
 unpack "$scratch/runtime.txt" "$runtime/$mediapipe_packages"
 mkdir -p "$program/DEBIAN" "$runtime/DEBIAN"
 document piapp "$program" "$version-$revision"

@@ -14,6 +14,9 @@ PROJECT = Path(__file__).parents[2]
 PRUNE = runpy.run_path(str(PROJECT / "deploy" / "prune.py"))
 SITE = Path(sysconfig.get_path("purelib"))
 
+# Its package opens it where it is there, and does without: the container and the packages' own test run without it.
+OPTIONAL = {"ai_edge_litert/libLiteRt.so"}
+
 # Imports every module, has each runtime judge a picture, and prints which files that opened.
 OPENED = """
 import importlib, json, pkgutil, re, sys
@@ -67,7 +70,7 @@ def test_nothing_that_a_node_opens_is_left_out() -> None:
     opened = {Path(file) for file in json.loads(done.stdout)}
     ours = {path.relative_to(SITE).as_posix() for path in opened if path.is_relative_to(SITE)}
     assert {name.partition("/")[0] for name in ours} >= {"ai_edge_litert", "av", "cv2", "mediapipe", "numpy"}
-    assert {name for name in ours if PRUNE["unneeded"](name)} == set()
+    assert {name for name in ours if PRUNE["unneeded"](name)} <= OPTIONAL
 
 
 def test_no_pattern_is_stale() -> None:
