@@ -8,7 +8,8 @@ grow for days, and a crash costs the archive that was being collected. Each hold
 - `landmarks` and `world_landmarks` of m poses, as in `piapp.types.Pose`: (m, 33, 5) float16, which is half a pixel at
   1280 pixels, a millimetre at two metres; or the same as (2, 165, m) uint8, see `_coded`, in half the space.
   `world_landmarks` may have 99 in place of 165: positions alone, with visibility and presence as in `landmarks`;
-- where they are known, `latency_ms` (n,) float16, and `utc_ms` () int64, the first result's time of day.
+- where they are known, `latency_ms` (n,) float16, and `utc_ms` () int64, the first result's time of day;
+- where not all are "tracked", `found` (m,) uint8: the place of each pose's `found` in `piapp.types.Found`.
 
 Masks are not kept.
 """
@@ -26,13 +27,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan, prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from piapp.errors import MediaError, PiappError
-from piapp.types import LANDMARK_COUNT, FloatArray, Pose, PoseResult
+from piapp.types import LANDMARK_COUNT, FloatArray, Found, Pose, PoseResult
 
 # What an archive holds at most; more saves little space, and is lost when the power goes.
 MAX_RESULTS = 900
@@ -40,6 +41,7 @@ MAX_SPAN_MS = 60_000
 
 _SHAPE = (LANDMARK_COUNT, 5)
 _POSITION = 3  # the first values of a landmark; visibility and presence follow
+_FOUND: tuple[Found, ...] = get_args(Found)
 
 # PKWARE's APPNOTE, 4.3.16: the last record of a ZIP archive; at 12 bytes from its start the directory's size and offset
 # and the length of a comment that follows.
@@ -241,6 +243,8 @@ def _arrays(run: Sequence[Recorded]) -> dict[str, npt.NDArray[Any]]:
         "landmarks": _coded(landmarks),
         "world_landmarks": _coded(world[..., :_POSITION] if _same_visibility(landmarks, world) else world),
     }
+    if any(pose.found != "tracked" for pose in poses):
+        arrays["found"] = np.array([_FOUND.index(pose.found) for pose in poses], np.uint8)
     if any(recorded.latency_ms is not None for recorded in run):
         arrays["latency_ms"] = np.array([recorded.latency_ms for recorded in run], np.float16)
     if run and run[0].utc_ms is not None:
@@ -291,8 +295,10 @@ def _results(arrays: dict[str, npt.NDArray[Any]]) -> Iterator[Recorded]:
     offsets, times_ms = arrays["offsets"].tolist(), arrays["ts_ms"].tolist()
     latencies = arrays["latency_ms"].tolist() if "latency_ms" in arrays else [nan] * len(times_ms)
     utc_ms = int(arrays["utc_ms"]) if "utc_ms" in arrays else None
+    numbers = arrays["found"].tolist() if "found" in arrays else [_FOUND.index("tracked")] * len(landmarks)
+    found = [_FOUND[number] for number in numbers]
     for i, ts_ms in enumerate(times_ms):
-        poses = tuple(Pose(landmarks[k], world[k]) for k in range(offsets[i], offsets[i + 1]))
+        poses = tuple(Pose(landmarks[k], world[k], None, found[k]) for k in range(offsets[i], offsets[i + 1]))
         yield Recorded(
             PoseResult(ts_ms, ts_ms * 1_000_000, (width, height), poses),
             None if isnan(latencies[i]) else latencies[i],

@@ -17,7 +17,7 @@ from piapp.offline.recording import (
     read_recording,
     write_recording,
 )
-from piapp.types import Pose, PoseResult
+from piapp.types import Found, Pose, PoseResult
 
 
 def _result(ts_ms: int, people: int) -> PoseResult:
@@ -45,6 +45,22 @@ def test_results_come_back_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_allclose(new.world_landmarks, old.world_landmarks, atol=2e-3)
         assert new.landmarks.dtype == np.float32
     assert np.isnan(back[0].poses[0].landmarks[4, 3])
+
+
+def test_how_poses_were_found_comes_back(tmp_path: Path) -> None:
+    """What a search brought back is no movement in a replay either; where nothing is said poses were tracked."""
+    result = _result(0, 4)
+    kinds: tuple[Found, ...] = ("held", "tracked", "reacquired", "detected")
+    poses = tuple(replace(pose, found=found) for pose, found in zip(result.poses, kinds, strict=True))
+    write_recording(tmp_path / "clip.npz", [replace(result, poses=poses)])
+    (back,) = read_recording(tmp_path / "clip.npz")
+    assert tuple(pose.found for pose in back.poses) == kinds
+
+    write_recording(tmp_path / "plain.npz", [result])
+    with np.load(tmp_path / "plain.npz") as arrays:
+        assert "found" not in arrays
+    (back,) = read_recording(tmp_path / "plain.npz")
+    assert {pose.found for pose in back.poses} == {"tracked"}
 
 
 def test_empty_recording(tmp_path: Path) -> None:
