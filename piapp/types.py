@@ -61,7 +61,7 @@ class Frame:
         return self.image.shape[1], self.image.shape[0]
 
 
-Found = Literal["detected", "tracked", "reacquired"]
+Found = Literal["detected", "tracked", "reacquired", "held"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,8 @@ class Pose:
         world_landmarks: (33, 5) float32: x, y, z in metres from the hips' midpoint, visibility, presence.
         mask: (height, width) float32 in 0..1, or None when masks are off.
         found: How the landmarker found the person: "tracked" from the frame before, "detected" in this frame, or
-            "reacquired" by a search around the place where tracking lost them. A single picture's are "detected".
+            "reacquired" by a search around the place where tracking lost them; or the pose is "held", that of a moment
+            ago, because no body can have the present one. A single picture's are "detected".
     """
 
     landmarks: FloatArray

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import mediapipe as mp
-import msgspec
 import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 
@@ -126,11 +125,7 @@ def _video_search(config: LandmarkerConfig, model: Path) -> VideoSearch | None:
     if not config.reacquire:
         return None
 
-    def make_still(min_detection_confidence: float) -> OfflineLandmarker:
-        less = msgspec.structs.replace(config, min_pose_detection_confidence=min_detection_confidence)
-        return OfflineLandmarker(less, model, video=False)
-
-    return VideoSearch(config, make_still)
+    return VideoSearch(config, lambda options: OfflineLandmarker(options, model, video=False))
 
 
 def _create(config: LandmarkerConfig, model: Path, mode: Any, callback: Callable[..., None] | None) -> Any:

@@ -112,6 +112,12 @@ class Region:
         finite = math.isfinite(self.x + self.y + self.width + self.height + self.rotation)
         return finite and min(float(self.width), float(self.height)) > 0
 
+    def changed(self, scale: float, turn: float) -> Region:
+        """The region about the same centre, with this share of its sides, turned further by these radians."""
+        factor = np.float32(scale)
+        rotation = _half_turns(self.rotation + np.float32(turn))
+        return Region(self.x, self.y, self.width * factor, self.height * factor, rotation)
+
     def in_pixels(self, width: int, height: int) -> Square:
         """The region within a picture of this size."""
         w, h = np.float32(width), np.float32(height)

@@ -126,7 +126,7 @@ class Monitor:
 
         What tracking lost stays lost to the judgement of falls, until tracking itself has them again.
         """
-        return track.id in self._trackers and (track.doubtful or pose.found == "reacquired")
+        return track.id in self._trackers and (track.doubtful or pose.found in ("reacquired", "held"))
 
     def _see(self, track: Track, raw: Body, score: float, size: tuple[int, int], ts_ms: int) -> list[PostureEvent]:
         tracker = self._trackers.get(track.id)

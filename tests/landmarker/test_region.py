@@ -90,3 +90,11 @@ def test_tracked_regions_that_ran_together_are_one():
     together = [region(0.5, 0.5), region(0.5 + 0.2 / 3, 0.5)]
     assert associate(together, [], 0.4) == together[1:]
     assert associate(together, [], 0.6) == together
+
+
+def test_a_changed_region_has_the_same_centre():
+    """Closer and turned; the angle stays within half turns."""
+    found = Region(*(np.float32(value) for value in (0.3, 0.6, 0.2, 0.4, 3.0))).changed(0.5, 0.5)
+    assert (found.x, found.y) == (np.float32(0.3), np.float32(0.6))
+    assert (found.width, found.height) == (pytest.approx(0.1), pytest.approx(0.2))
+    assert found.rotation == pytest.approx(3.5 - 2 * math.pi, abs=1e-6)

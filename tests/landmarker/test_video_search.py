@@ -12,6 +12,7 @@ import pytest
 from piapp.camera.source import demo_clip
 from piapp.camera.video import VideoFile
 from piapp.config.load import default_config
+from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.model import find_model
 from piapp.landmarker.offline import OfflineStage
 from piapp.landmarker.video_search import VideoSearch
@@ -57,7 +58,7 @@ class Still:
 
 def search_with(still: SyncLandmarker, **options: object) -> VideoSearch:
     """A search that looks with this."""
-    return VideoSearch(msgspec.structs.replace(CONFIG, **options), lambda _least: still)
+    return VideoSearch(msgspec.structs.replace(CONFIG, **options), lambda _options: still)
 
 
 def detect(pictures: list[np.ndarray], **options: object) -> list[tuple[Pose, ...]]:
@@ -81,7 +82,7 @@ def turned(image: np.ndarray, quarters: int) -> np.ndarray:
 def test_while_nobody_is_lost_poses_pass_as_they_are(standing, pose):
     """The same objects, and no second landmarker is made."""
 
-    def unwanted(_least: float) -> SyncLandmarker:
+    def unwanted(_options: LandmarkerConfig) -> SyncLandmarker:
         raise AssertionError("nobody was lost")
 
     search = VideoSearch(CONFIG, unwanted)
@@ -115,7 +116,7 @@ def test_the_frame_in_which_tracking_fails_is_looked_at_again(standing, pose):
 
 
 def test_a_search_ends_after_a_second(standing, pose):
-    """At most two looks in the frame of the loss, one in each frame of the next second, then none."""
+    """One look in the frame of the loss and in each of the next second, then none."""
     still = Still()
     search = search_with(still)
     search.follow(standing, 1, (pose,))
@@ -124,8 +125,7 @@ def test_a_search_ends_after_a_second(standing, pose):
         assert search.follow(standing, FRAME_MS * number + 1, ()) == ()
         counts.append(len(still.shapes))
         still.shapes.clear()
-    assert counts[0] == 2
-    assert counts[1:16] == [1] * 15
+    assert counts[:16] == [1] * 16
     assert counts[16:] == [0] * 8
     search.close()
     assert still.closed
@@ -145,16 +145,17 @@ def test_a_find_elsewhere_is_not_the_person(standing, pose):
 
 
 def test_impossible_bones_where_somebody_was_lost_say_that_they_are_there(standing, pose):
-    """And nothing about how they move: the pose counts as reacquired, for the landmarker's own as for a search's."""
+    """And nothing about how they move: the last possible pose is held, and what comes later counts as reacquired."""
     bent = pose.world_landmarks.copy()
     bent[:, :3] *= np.float32(0.6)
     crumpled = replace(pose, world_landmarks=bent)
-    search = search_with(Still())
-    search.follow(standing, 1, (pose,))
-    assert search.follow(standing, FRAME_MS + 1, ()) == ()
-    (back,) = search.follow(255 - standing, 2 * FRAME_MS + 1, (crumpled,))  # the picture changed there
-    assert back.found == "reacquired"
-    np.testing.assert_array_equal(back.landmarks, crumpled.landmarks)
+    for lost_ms, held in ((FRAME_MS, True), (8 * FRAME_MS, False)):
+        search = search_with(Still())
+        search.follow(standing, 1, (pose,))
+        assert search.follow(standing, lost_ms, ()) == ()
+        (back,) = search.follow(255 - standing, lost_ms + FRAME_MS, (crumpled,))  # the picture changed there
+        assert back.found == ("held" if held else "reacquired")
+        np.testing.assert_array_equal(back.landmarks, (pose if held else crumpled).landmarks)
 
 
 def test_the_real_landmarker_finds_at_once_who_moved_far(standing):

@@ -31,8 +31,8 @@ def standing() -> np.ndarray:
 
 
 def stage(**options: object) -> OfflineStage:
-    """LiteRT in IMAGE mode."""
-    config = msgspec.structs.replace(default_config().landmarker, runtime="litert", **options)
+    """A landmarker in IMAGE mode, LiteRT's unless the options say otherwise."""
+    config = msgspec.structs.replace(default_config().landmarker, **({"runtime": "litert"} | options))
     return OfflineStage(config, MODEL, video=False)
 
 
@@ -103,23 +103,29 @@ def test_covering_hides_the_person_and_nothing_else(standing):
 
 
 @pytest.mark.media
-@pytest.mark.parametrize("name", ["gm_lying_S1_Fall_15_f177.jpg", "gm_lying_S2_Fall_13_f132.jpg"])
-def test_people_on_the_floor_are_found_and_lie(name):
-    """Real stills, one of which the upright picture does not show."""
-    image = _still(name)
-    with stage() as landmarker:
-        poses = landmarker.detect(image)
-    result = PoseResult(1, 1, (image.shape[1], image.shape[0]), poses)
-    state, _ = Monitor(default_config().posture).update(result)
-    assert [label.posture for label in state.labels] == ["lying"]
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_people_on_the_floor_are_found_and_lie(runtime):
+    """All stills of people on the floor, one of which the upright picture does not show."""
+    paths = sorted(STILLS.glob("gm_lying_*"))
+    if not paths:
+        pytest.skip(f"{STILLS} is missing")
+    postures = {}
+    with stage(runtime=runtime) as landmarker:
+        for path in paths:
+            image = _still(path.name)
+            result = PoseResult(1, 1, (image.shape[1], image.shape[0]), landmarker.detect(image))
+            state, _ = Monitor(default_config().posture).update(result)
+            postures[path.name] = [label.posture for label in state.labels]
+    assert postures == {path.name: ["lying"] for path in paths}
 
 
 @pytest.mark.media
-def test_a_couple_is_two():
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_a_couple_is_two(runtime):
     """They walk arm in arm; with two to look for both are found, one of them as with one."""
     image = _still("two_walking_couple_snow.jpg")
     for num_poses in (1, 2, 4):
-        with stage(num_poses=num_poses) as landmarker:
+        with stage(runtime=runtime, num_poses=num_poses) as landmarker:
             assert len(landmarker.detect(image)) == min(num_poses, 2)
 
 

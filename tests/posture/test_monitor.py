@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from piapp.config.load import default_config
 from piapp.config.sections import ZoneConfig
 from piapp.posture import Monitor
-from piapp.types import Pose, PoseResult, PostureEvent, State
+from piapp.types import Found, Pose, PoseResult, PostureEvent, State
 from tests.support import stick
 from tests.support.stick import BEND, LIE_BACK, RAISE_RIGHT, SIT, SQUAT, STAND, film, plunge
 
@@ -227,7 +227,8 @@ def test_a_picture_without_size(size: tuple[int, int], watch: Watch) -> None:
     watch(results)
 
 
-def test_what_a_search_brings_back_is_there_and_moves_nothing() -> None:
+@pytest.mark.parametrize("found", ["reacquired", "held"])
+def test_what_a_search_brings_back_is_there_and_moves_nothing(found: Found) -> None:
     """Its pose has the person's id; the posture stays as tracking saw it last, and nobody leaves."""
     monitor = Monitor(CONFIG)
     for result in film([(2, STAND)]):
@@ -235,7 +236,7 @@ def test_what_a_search_brings_back_is_there_and_moves_nothing() -> None:
     (person,) = state.persons
     events: list[PostureEvent] = []
     for result in film([(10, SQUAT)], start=SQUAT):
-        poses = tuple(replace(pose, found="reacquired") for pose in result.poses)
+        poses = tuple(replace(pose, found=found) for pose in result.poses)
         state, new = monitor.update(replace(result, ts_ms=result.ts_ms + 2100, poses=poses))
         assert [label.id for label in state.labels] == [person.id]
         events += new

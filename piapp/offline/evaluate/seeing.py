@@ -50,7 +50,7 @@ def seeing(results: Sequence[PoseResult], config: PostureConfig) -> Seeing:
         if result.poses:
             pose, track = result.poses[0], found[0]
             strange.append(bone_deviation(pose.world_landmarks) > IMPLAUSIBLE_DEVIATION)
-            sure.append(track is not None and not track.doubtful and pose.found != "reacquired")
+            sure.append(track is not None and not track.doubtful and pose.found not in ("reacquired", "held"))
     both = sum(one and other for one, other in zip(strange, sure, strict=True))
     return Seeing(len(gaps), gaps.count(1), len(strange), sum(strange), sum(sure), both)
 

@@ -15,12 +15,13 @@ POSTURE = default_config().posture
 
 
 def results(kinds: str) -> list[PoseResult]:
-    """A result a letter, 66 ms apart: nobody (-), somebody (s), crumpled (c), reacquired (r)."""
+    """A result a letter, 66 ms apart: nobody (-), somebody (s), crumpled (c), reacquired (r), held (h)."""
     pose = standing_pose()
     crumpled = pose.world_landmarks.copy()
     crumpled[:, :3] *= np.float32(0.6)
-    found: Found = "reacquired"
-    of = {"-": (), "s": (pose,), "c": (replace(pose, world_landmarks=crumpled),), "r": (replace(pose, found=found),)}
+    kinds_found: dict[str, Found] = {"r": "reacquired", "h": "held"}
+    of = {"-": (), "s": (pose,), "c": (replace(pose, world_landmarks=crumpled),)}
+    of |= {letter: (replace(pose, found=found),) for letter, found in kinds_found.items()}
     return [PoseResult(66 * number, 0, (640, 480), of[kind]) for number, kind in enumerate(kinds, 1)]
 
 
@@ -33,8 +34,8 @@ def test_gaps_lie_between_results_with_somebody():
 
 def test_crumpled_and_reacquired_poses_are_not_taken_for_movement():
     """A crumpled body is taken as it is when it lasts for longer than a second."""
-    found = seeing(results("sscrs"), POSTURE)
-    assert (found.poses, found.implausible, found.sure, found.implausible_sure) == (5, 1, 3, 0)
+    found = seeing(results("sscrhs"), POSTURE)
+    assert (found.poses, found.implausible, found.sure, found.implausible_sure) == (6, 1, 3, 0)
     lasting = seeing(results("s" + "c" * 20), POSTURE)
     assert lasting.implausible == 20
     assert 0 < lasting.implausible_sure < 10

@@ -1,0 +1,187 @@
+"""The people of a video from frame to frame: who each pose is, whom tracking lost, and what is shown of whom.
+
+What both runtimes share when they search. Owns who is there and who is lost; makes no inference. Used by one thread at
+a time; no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, bone_deviation
+from piapp.config.sections import LandmarkerConfig
+from piapp.landmarker.changes import RecentPictures
+from piapp.landmarker.reading import Reading, deviation, placement_of, readings_agree
+from piapp.landmarker.region import Region
+from piapp.landmarker.search import IMPLAUSIBLE_DEVIATION, MIN_CHANGED, NO_BODY_DEVIATION, SAME_PLACE_COST, Person
+from piapp.types import Found, ImageArray, Pose
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A frame and its time."""
+
+    image: ImageArray
+    ts_ms: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(slots=True, eq=False)
+class Find:
+    """Somebody in a frame.
+
+    Attributes:
+        found: As the pose will say.
+        person: Who it is; None until that is known.
+        pose: As a landmarker gave it; None where the reading is all there is.
+        quarters: The turn of the crop in which it was found; None for a whole picture.
+    """
+
+    reading: Reading
+    found: Found
+    person: Person | None = None
+    pose: Pose | None = None
+    quarters: int | None = None
+
+
+class People:
+    """Who is there and who is lost.
+
+    Args:
+        config: The landmarker's options.
+        trust_place: Impossible bones where somebody is or was lost a moment ago say that they are there; else such a
+            find is left out, at once or when it lasts.
+    """
+
+    def __init__(self, config: LandmarkerConfig, *, trust_place: bool) -> None:
+        self._config = config
+        self._trust_place = trust_place
+        self._recent = RecentPictures()
+        self._lost: list[Person] = []
+        self.present: list[Person] = []
+
+    def missing(self, finds: Iterable[Find]) -> list[Person]:
+        """Those of the frame before whom no find of this one is."""
+        seen = {id(find.person) for find in finds}
+        return [person for person in self.present if id(person) not in seen]
+
+    def lose(self, missing: Sequence[Person], ts_ms: int) -> None:
+        """Note whom tracking lost in this frame; forget those whose search is over."""
+        for person in missing:
+            person.fail(ts_ms)
+        self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
+
+    def named(self, finds: Sequence[Find], picture: Picture) -> list[Find]:
+        """The finds, each with who it is: the one tracked, somebody lost, or somebody new.
+
+        Leaves out what is nobody: just after a loss what was there before or no body can be, as furniture is.
+        """
+        expected = any(person.expected(picture.ts_ms) for person in self._lost)
+        named = [find for find in finds if self._name(find, picture, expected=expected)]
+        self.lose([find.person for find in finds if find.person is not None and find not in named], picture.ts_ms)
+        return named
+
+    def wanted(self, finds: Sequence[Find], ts_ms: int) -> Person | None:
+        """Who is to be searched for in this frame: somebody lost, or else somebody whose pose no body can have."""
+        wanted = [find.person for find in finds if find.person is not None and find.person.failed_ms is not None]
+        if len(finds) < self._config.num_poses:
+            wanted = [*self._lost, *wanted]
+        return next((person for person in wanted if person.searchable(ts_ms)), None)
+
+    def confirmed(
+        self, person: Person, first: Reading, second: Reading | None, finds: Iterable[Find], picture: Picture
+    ) -> bool:
+        """Whether somebody was found: twice the same possible body, nobody else's, where something moved."""
+        overlap = self._config.min_tracking_confidence
+        return (
+            second is not None
+            and possible(second, person, picture)
+            and readings_agree(first, second)
+            and not overlaps(second.following, (other for other in finds if other.person is not person), overlap)
+            and self.changed(second, picture)
+        )
+
+    def bring_back(self, find: Find, finds: list[Find], picture: Picture) -> None:
+        """Go on with somebody whom a search found; change `finds` accordingly."""
+        person = find.person
+        if person is None:
+            return
+        person.follow(find.reading.following, placement_of(find.reading, picture.ts_ms, picture.size))
+        finds[:] = [other for other in finds if other.person is not person] + [find]
+        self._lost = [other for other in self._lost if other is not person]
+
+    def end_frame(self, finds: Iterable[Find], picture: Picture) -> None:
+        """Remember this frame and who is in it."""
+        if self._config.reacquire:
+            self._recent.keep(picture.image, picture.ts_ms)
+        self.present = [find.person for find in finds if find.person is not None]
+
+    def _name(self, find: Find, picture: Picture, *, expected: bool) -> bool:
+        """Note who a find is; False when it is nobody."""
+        placement, strange = placement_of(find.reading, picture.ts_ms, picture.size), deviation(find.reading)
+        lost = next((person for person in self._lost if person.fits(placement)), None)
+        if self._config.reacquire and strange > NO_BODY_DEVIATION and not self._stands_in(find.person or lost, picture):
+            return False
+        if find.person is None:
+            if expected and not self._believable(find, picture, placed=lost is not None, strange=strange):
+                return False
+            if expected and strange > IMPLAUSIBLE_DEVIATION:
+                find.found = "reacquired"  # somebody is there again, and nothing says how
+            self._lost = [other for other in self._lost if other is not lost]
+            find.person = lost or Person.new(find.reading.following, placement)
+        find.person.track(find.reading.following, placement, strange)
+        return True
+
+    def _believable(self, find: Find, picture: Picture, *, placed: bool, strange: float) -> bool:
+        placement = placement_of(find.reading, picture.ts_ms, picture.size)
+        body = strange <= IMPLAUSIBLE_DEVIATION or (self._trust_place and placed)
+        back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
+        return body and (back or self.changed(find.reading, picture))
+
+    def _stands_in(self, person: Person | None, picture: Picture) -> bool:
+        """Whether there is a possible pose of a person to show instead of one that is nothing like a body."""
+        return person is not None and (self._trust_place or person.held(picture.ts_ms) is not None)
+
+    def changed(self, reading: Reading, picture: Picture) -> bool:
+        """Whether the picture changed where somebody is read, as it does where a person came and furniture did not."""
+        return self._recent.changed_share(picture.image, reading.points[FRAME, :2]) >= MIN_CHANGED
+
+
+def possible(reading: Reading, person: Person, picture: Picture, limit: float = MAX_BODY_DEVIATION) -> bool:
+    """Whether it shows a body, with bones that deviate no more than the limit, that can be this person's."""
+    return deviation(reading) <= limit and person.fits(placement_of(reading, picture.ts_ms, picture.size))
+
+
+def overlaps(region: Region, finds: Iterable[Find], most: float) -> bool:
+    """Whether a region overlaps that of a find by more than this."""
+    return any(region.overlap(find.reading.following) > most for find in finds)
+
+
+def pose_of(find: Find) -> Pose:
+    """A find's pose, which says how it was found."""
+    reading, pose = find.reading, find.pose
+    if pose is None:
+        world = np.hstack([reading.world, reading.points[:, 3:]])
+        return Pose(reading.points, world, reading.mask, find.found)
+    return pose if pose.found == find.found else replace(pose, found=find.found)
+
+
+def shown(find: Find, pose: Pose, ts_ms: int) -> Pose:
+    """What is given away of a find: its pose, or for a moment the last possible one when no body can have it."""
+    person = find.person
+    if person is None:
+        return pose
+    strange = bone_deviation(pose.world_landmarks)
+    if strange <= MAX_BODY_DEVIATION:
+        person.pose = (ts_ms, pose)
+    if strange <= IMPLAUSIBLE_DEVIATION:
+        return pose
+    held = person.held(ts_ms)
+    return pose if held is None else replace(held, mask=pose.mask, found="held")

@@ -1,0 +1,168 @@
+"""Who a find is, who is lost and searched for, and what is given away of whom; no network, no picture of a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from piapp.config.load import default_config
+from piapp.landmarker.crops import reading_of
+from piapp.landmarker.people import Find, People, Picture, overlaps, pose_of, shown
+from piapp.testing.landmarker import standing_pose
+from piapp.types import Pose
+
+CONFIG = default_config().landmarker
+SIZE = (640, 480)
+FRAME_MS = 66
+BLACK, WHITE = (np.full((SIZE[1], SIZE[0], 3), level, np.uint8) for level in (0, 255))
+
+
+def picture(number: int, image: np.ndarray = BLACK) -> Picture:
+    """A frame of a video."""
+    return Picture(image, FRAME_MS * number + 1)
+
+
+def shaped(scale: float = 1.0, right: float = 0.0) -> Pose:
+    """Somebody who stands; bones of this share of their lengths, so far to the right in shares of the picture."""
+    pose = standing_pose()
+    landmarks, world = pose.landmarks.copy(), pose.world_landmarks.copy()
+    landmarks[:, 0] += np.float32(right)
+    world[:, :3] *= np.float32(scale)
+    return replace(pose, landmarks=landmarks, world_landmarks=world)
+
+
+def find(pose: Pose, person: object = None) -> Find:
+    """A find that shows this pose."""
+    return Find(reading_of(pose, SIZE), pose.found, person, pose)
+
+
+def people_with_somebody(*, trust_place: bool = False, **options: object) -> People:
+    """After a frame with somebody in the middle."""
+    people = People(msgspec.structs.replace(CONFIG, **options), trust_place=trust_place)
+    first = people.named([find(shaped())], picture(0))
+    people.end_frame(first, picture(0))
+    assert len(people.present) == 1
+    return people
+
+
+def lose(people: People, number: int) -> None:
+    """Nobody is found in this frame."""
+    people.lose(people.missing([]), picture(number).ts_ms)
+    people.end_frame([], picture(number))
+
+
+def test_somebody_lost_is_named_again():
+    """A find where they were is the same person; one elsewhere is somebody new when the picture changed there."""
+    for right, same in ((0.02, True), (0.45, False)):
+        people = people_with_somebody()
+        (person,) = people.present
+        lose(people, 1)
+        (named,) = people.named([find(shaped(right=right))], picture(2, WHITE))
+        assert (named.person is person) == same
+
+
+@pytest.mark.parametrize(
+    ("scale", "right", "image", "trust_place", "left_out"),
+    [
+        (1.0, 0.45, BLACK, False, True),
+        (0.6, 0.02, WHITE, False, True),
+        (0.6, 0.02, WHITE, True, False),
+        (0.4, 0.02, WHITE, False, True),
+        (0.4, 0.45, BLACK, True, True),
+    ],
+)
+def test_furniture_just_after_a_loss_is_nobody(scale, right, image, trust_place, left_out):
+    """Elsewhere in a picture that did not change, or with bones no body has; the place may speak for the latter."""
+    people = people_with_somebody(trust_place=trust_place)
+    lose(people, 1)
+    named = people.named([find(shaped(scale, right))], picture(2, image))
+    assert (named == []) == left_out
+    assert all(each.found == "reacquired" for each in named)
+
+
+def test_what_is_nothing_like_a_body_is_nobody():
+    """Neither at first nor of somebody tracked, once the last possible pose is too old; without a search it passes."""
+    for reacquire in (True, False):
+        config = msgspec.structs.replace(CONFIG, reacquire=reacquire)
+        named = People(config, trust_place=False).named([find(shaped(0.4))], picture(0))
+        assert (named == []) == reacquire
+
+    people = people_with_somebody()
+    (person,) = people.present
+    person.pose = (picture(0).ts_ms, shaped())
+    assert people.named([find(shaped(0.4), person)], picture(7))
+    assert people.named([find(shaped(0.4), person)], picture(9)) == []
+    assert people.wanted([], picture(9).ts_ms) is person
+
+
+def test_who_is_searched_for():
+    """Somebody lost, for a second; somebody seen only while no body can have their pose."""
+    people = people_with_somebody()
+    (person,) = people.present
+    assert people.wanted([find(shaped(), person)], 100) is None
+    person.fail(100)
+    assert people.wanted([find(shaped(), person)], 100) is person
+    lose(people, 2)
+    assert people.wanted([], 1100) is person
+    people.lose([], 1200)
+    assert people.wanted([], 1200) is None
+
+
+def test_a_find_has_to_be_confirmed():
+    """By a second reading that agrees, is nobody else and lies where the picture changed."""
+    people = people_with_somebody()
+    (person,) = people.present
+    lose(people, 1)
+    first, here, there = (find(shaped(right=right)).reading for right in (0.0, 0.01, 0.2))
+    now = picture(2, WHITE)
+    assert people.confirmed(person, first, here, [], now)
+    assert not people.confirmed(person, first, None, [], now)
+    assert not people.confirmed(person, first, there, [], now)
+    assert not people.confirmed(person, first, here, [find(shaped())], now)
+    assert not people.confirmed(person, first, here, [], picture(2, BLACK))
+
+
+def test_somebody_brought_back_replaces_what_was_taken_for_them():
+    """And is lost no more."""
+    people = people_with_somebody()
+    (person,) = people.present
+    finds = [find(shaped(0.6), person)]
+    person.fail(60)
+    people.bring_back(find(shaped(right=0.01), person), finds, picture(1))
+    assert len(finds) == 1
+    assert person.failed_ms is None
+    assert people.wanted(finds, picture(1).ts_ms) is None
+
+
+def test_what_is_given_away():
+    """A pose a body can have; for half a second the last such one; after that what there is."""
+    people = people_with_somebody()
+    (person,) = people.present
+    possible, impossible = find(shaped(), person), find(shaped(0.6), person)
+    assert shown(impossible, impossible.pose, 1) is impossible.pose
+    assert shown(possible, possible.pose, 100) is possible.pose
+    held = shown(impossible, impossible.pose, 600)
+    assert held.found == "held"
+    assert held.landmarks is possible.pose.landmarks
+    assert shown(impossible, impossible.pose, 601) is impossible.pose
+
+
+def test_a_pose_says_how_it_was_found():
+    """The landmarker's own object where it says so already; made of the reading where there is none."""
+    there = find(shaped())
+    assert pose_of(there) is there.pose
+    there.found = "reacquired"
+    assert pose_of(there).found == "reacquired"
+    there.pose = None
+    assert pose_of(there).world_landmarks.shape == (33, 5)
+
+
+def test_regions_of_finds_overlap():
+    """More than the share asked for."""
+    region = reading_of(shaped(right=0.05), SIZE).following
+    assert overlaps(region, [find(shaped())], 0.5)
+    assert not overlaps(region, [find(shaped(right=0.5))], 0.5)
+    assert not overlaps(region, [], 0.0)
