@@ -92,6 +92,10 @@ ENTRIES: Mapping[str, Entry] = {
         "setup",
         "Ask for broker, login and name, test them, write the configuration, send a test alert and help to aim.",
     ),
+    "setup-page": Entry(
+        "setup_page",
+        "Open the page on which the node is set up in a browser: print its address, and a code for one browser.",
+    ),
     "backup": Entry(
         "backup",
         "Write configuration, zones, learnt places and kept cases into one file; secrets only when asked, encrypted.",

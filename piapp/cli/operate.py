@@ -26,11 +26,13 @@ def check(
 ) -> None:
     """Check camera, model, broker, clock, temperature, disk, service, egress, OpenCV; exit 1 if one fails."""
     loaded = begin(config, set_, {}, log_level)
+    from piapp.node.app import kept_config  # noqa: PLC0415
     from piapp.operate import check as doctor  # noqa: PLC0415
 
+    in_force = loaded.config if set_ else kept_config(loaded.config)
     typer.echo(f"{'OK':4}  {'config':11}  {loaded.file or 'built-in defaults'}")
     failed = False
-    for finding in doctor.check(loaded.config, parts or (), file=loaded.file, mend=mend):
+    for finding in doctor.check(in_force, parts or (), file=loaded.file, mend=mend):
         typer.echo(finding.line())
         failed = failed or finding.verdict == "FAIL"
     if failed:
@@ -47,10 +49,12 @@ def alert_test(
     """Have a running node send a fall, marked as a test, the way a real one goes: to see that somebody would come."""
     loaded = load(config, set_, {"mqtt.url": broker})
     from piapp.mqtt.topics import Topics  # noqa: PLC0415
+    from piapp.node.app import kept_config  # noqa: PLC0415
     from piapp.operate.alert import ask_for_alert  # noqa: PLC0415
 
     name = node or loaded.config.node.id or default_node_id()
-    ask_for_alert(loaded.config.mqtt, Topics(loaded.config.mqtt.base_topic, name))
+    config_of_node = loaded.config if broker or set_ else kept_config(loaded.config)
+    ask_for_alert(config_of_node.mqtt, Topics(loaded.config.mqtt.base_topic, name))
     typer.echo(f"{name}: sent fall, fallen and recovered, marked as a test")
 
 

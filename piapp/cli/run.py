@@ -101,9 +101,12 @@ def run_node(options: RunOptions) -> None:
     _restore(loaded)
     # Imported here, so that errors in the configuration come at once.
     from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
+    from piapp.node.setup_outlet import is_invited  # noqa: PLC0415
 
-    parts = make_parts(kept_config(loaded.config))
-    upkeep = _upkeep(loaded, log) if loaded.config.preview.enabled else None
+    config = kept_config(loaded.config)
+    parts = make_parts(config)
+    with_page = config.preview.enabled or is_invited(config)
+    upkeep = _upkeep(replace(loaded, config=config), log) if with_page else None
     observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
     running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
     try:

@@ -7,7 +7,7 @@ calls `change` then hands the new values to the parts that work with them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ RESTART_KEYS = (
     "landmarker.num_poses", "landmarker.reacquire", "publish.frames", "publish.world_landmarks",
     "homeassistant.discovery", "cases.enabled", "cases.max_cases", "cases.max_mb", "history.days",
     "preview.max_fps",
+)  # fmt: skip
+
+# Keys that setting up in a browser changes, together and by itself alone: a page that could name another broker, or
+# another password's file, would be sent the password that the node has. In force together, for one needs the other.
+SETUP_KEYS = (
+    "mqtt.username", "mqtt.password_file", "mqtt.url", "preview.token_file", "preview.bind", "preview.enabled",
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)
@@ -73,13 +79,13 @@ class LiveSettings:
         self._kept: dict[str, Any] = {}
         self._trial = trial
         kept = self._read() if trial is None or trial.begin() else {}
-        for key, value in kept.items():
+        for values in _in_groups(kept):
             try:
-                self._apply_kept(key, value)
+                self._apply_kept(values)
             except ConfigError as error:
                 _log.warning("%s; left out", error)
             else:
-                self._kept[key] = value
+                self._kept |= values
         if self._kept:
             _log.info("settings kept in %s: %s", file, self._kept)
 
@@ -105,18 +111,19 @@ class LiveSettings:
         was, now = ({key: _read_key(config, key) for key in values} for config in (before, self.config))
         self.changes.add(by, was, now, write=persist)
 
-    def change_at_restart(self, values: Mapping[str, Any], *, by: str) -> None:
+    def change_at_restart(self, values: Mapping[str, Any], *, by: str, keys: Sequence[str] = RESTART_KEYS) -> None:
         """Keep values for the next start, all or none; what is in force stays as it is.
 
         Args:
             values: Dotted key to value.
             by: Who asked for it.
+            keys: Those that may change.
 
         Raises:
-            ConfigError: A key is none of `RESTART_KEYS`, a value is not allowed, or nothing can be kept.
+            ConfigError: A key is none of `keys`, a value is not allowed, or nothing can be kept.
         """
         for key in values:
-            if key not in RESTART_KEYS:
+            if key not in keys:
                 raise ConfigError(f"{key}: can only change in the configuration file")
         planned = changed(self.config, values, by)
         was = {key: self._kept.get(key, _read_key(self.config, key)) for key in values}
@@ -127,7 +134,7 @@ class LiveSettings:
     @property
     def pending(self) -> dict[str, Any]:
         """Values that the next start will put in force."""
-        kept = {key: self._kept[key] for key in RESTART_KEYS if key in self._kept}
+        kept = {key: self._kept[key] for key in (*RESTART_KEYS, *SETUP_KEYS) if key in self._kept}
         return {key: value for key, value in kept.items() if value != _read_key(self.config, key)}
 
     def passed(self) -> None:
@@ -169,13 +176,13 @@ class LiveSettings:
         """All live keys and their values."""
         return {key: _read_key(self.config, key) for key in _live_keys(self.config)}
 
-    def _apply_kept(self, key: str, value: Any) -> None:
-        if key == ZONES:
-            self._use_zones(with_zones(self.config, value, str(self.file)).zones)
-        elif key in RESTART_KEYS:
-            self.config = changed(self.config, {key: value}, str(self.file))
+    def _apply_kept(self, values: Mapping[str, Any]) -> None:
+        if ZONES in values:
+            self._use_zones(with_zones(self.config, values[ZONES], str(self.file)).zones)
+        elif all(key in RESTART_KEYS or key in SETUP_KEYS for key in values):
+            self.config = changed(self.config, values, str(self.file))
         else:
-            self._apply({key: value}, str(self.file))
+            self._apply(values, str(self.file))
 
     def _use_zones(self, zones: tuple[ZoneConfig, ...]) -> None:
         self.config = msgspec.structs.replace(self.config, zones=zones)
@@ -229,6 +236,13 @@ class LiveSettings:
 def page_keys(config: Config) -> tuple[str, ...]:
     """Every key that the owner's page may change, zones among them."""
     return (ZONES, *_live_keys(config), *RESTART_KEYS)
+
+
+def _in_groups(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was kept, in parts of which each is accepted or left out as a whole."""
+    together = {key: kept[key] for key in SETUP_KEYS if key in kept}
+    alone = [{key: value} for key, value in kept.items() if key not in together]
+    return [together, *alone] if together else alone
 
 
 def _live_keys(config: Config) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +36,15 @@ from piapp.node.info import info
 from piapp.node.outlets import Outlet, OutletGroup
 from piapp.node.page import Page, PageTools
 from piapp.node.page_cases import PageCases
+from piapp.node.page_setup import PageSetup
 from piapp.node.pausable_camera import PausableCamera
 from piapp.node.pauses import Pauses
 from piapp.node.pausing import Pausing
 from piapp.node.reporter import Reporter
-from piapp.node.state_folder import changes_file, pause_file, settings_file, state_folder
+from piapp.node.setup_outlet import invited, page_outlet, served
+from piapp.node.state_folder import changes_file, invitation_file, pause_file, settings_file, state_folder
 from piapp.offline.cases import case_folder
+from piapp.preview.invitation import Invitation
 from piapp.result_source import ResultSource
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health
@@ -169,7 +172,8 @@ class _Made:
         kept_file = settings_file(self._folder, self._node)
         changes = ChangeLog(changes_file(self._folder, self._node))
         self.settings = LiveSettings(config, kept_file, config_file, trial=SettingsTrial(kept_file), changes=changes)
-        self._config = self.settings.config
+        self._invitation = Invitation.open(invitation_file(self._folder, self._node))
+        self._config = invited(self.settings.config) if self._invitation else self.settings.config
         self._boot = boot_id()
         self._monitor = monitor_of(self._config)
         self._writer = PayloadWriter.configured(self._config.publish, self._node, self._boot)
@@ -221,10 +225,14 @@ class _Made:
 
     @cached_property
     def preview(self) -> Preview | None:
+        return served(self._config, self._page, self._invitation, configured=self.settings.config.preview.enabled)
+
+    @cached_property
+    def _page(self) -> Page:
         cases = PageCases(case_folder(self._folder, self._node) if self._config.cases.enabled else None)
         days = self._days.document if self._days else no_days
-        documents = {"cases": cases.listed, "case": cases.film, "days": days, **self._tools.documents}
-        page = Page(
+        own = PageTools({"cases": cases.listed, "case": cases.film, "days": days})
+        return Page(
             self.settings,
             node=self._node,
             control=self.control,
@@ -232,9 +240,19 @@ class _Made:
             people=lambda: self.reporter.people,
             alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
-            tools=replace(self._tools, documents=documents),
+            tools=own.joined(self._setup.tools).joined(self._tools),
         )
-        return outlets.live_page(self._config, page)
+
+    @cached_property
+    def _setup(self) -> PageSetup:
+        return PageSetup(
+            self.settings,
+            folder=self._folder,
+            node=self._node,
+            monitor=self._monitor,
+            invitation=self._invitation,
+            connected=lambda: self.publisher.state.connected,
+        )
 
     @cached_property
     def _home(self) -> HomeAssistant:
@@ -268,7 +286,7 @@ class _Made:
         return OutletGroup(
             outlets.LogOutlet(),
             outlets.MetricsOutlet(metrics) if metrics else None,
-            outlets.PageOutlet(self.preview) if self.preview else None,
+            page_outlet(self.preview, self._invitation, lambda: outlets.live_page(self.settings.config, self._page)),
             outlets.HomeAssistantOutlet(self._home),
             outlets.BrokerOutlet(self.publisher, self._writer, self._frame_sent),
             outlets.PictureOutlet(self._pictures) if self._pictures else None,

@@ -24,6 +24,7 @@ from piapp.types import PoseResult, State
 if TYPE_CHECKING:
     from piapp.node.page import Page
     from piapp.node.picture_feed import PictureFeed
+    from piapp.preview.invitation import Invitation
     from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
 
@@ -326,12 +327,13 @@ def picture_feed(config: Config, publisher: Publisher, writer: PayloadWriter) ->
     return PictureFeed(kind, period_s, topic, publisher.publish, writer.clock.text)
 
 
-def live_page(config: Config, page: Page) -> Preview | None:
+def live_page(config: Config, page: Page, invitation: Invitation | None = None) -> Preview | None:
     """The live page, or None when it is off; its libraries are loaded only when it is wanted.
 
     Args:
         config: Whether, where and with what it is served.
         page: What it shows of the node, and may have it do.
+        invitation: Lets in who sets the node up.
 
     Raises:
         ConfigError: The libraries are not installed.
@@ -340,4 +342,4 @@ def live_page(config: Config, page: Page) -> Preview | None:
         return None
     with extra("preview", "preview.enabled = true", error=ConfigError):
         from piapp.preview.server import Preview  # noqa: PLC0415
-    return Preview(config.preview, page, pictures=config.publish.image == "photo")
+    return Preview(config.preview, page, pictures=config.publish.image == "photo", invitation=invitation)

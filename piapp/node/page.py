@@ -33,17 +33,24 @@ Job = Callable[[bytes, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class PageTools:
-    """What the page can read and have made by tools that know a whole node; `piapp.preview.owner` says how.
+    """What the page can read, have made and have done by tools that know a whole node; `piapp.preview.owner` says how.
 
     Attributes:
         documents: What can be read, by name.
         jobs: What can be made, by name.
         uploads: What can be sent, by name.
+        actions: What can be done, by name.
     """
 
     documents: Mapping[str, Document] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     uploads: Mapping[str, Upload] = field(default_factory=dict)
+    actions: Mapping[str, Job] = field(default_factory=dict)
+
+    def joined(self, other: PageTools) -> PageTools:
+        """Both."""
+        pairs = ((getattr(self, kind), getattr(other, kind)) for kind in ("documents", "jobs", "uploads", "actions"))
+        return PageTools(*({**mine, **others} for mine, others in pairs))
 
 
 class Page:
@@ -57,7 +64,7 @@ class Page:
         people: Gives how many are there.
         alarms: Gives the alarms that are open.
         announce: Puts changed settings in force, and publishes them.
-        tools: What can be read and made besides.
+        tools: What can be read, made and done besides.
 
     Attributes:
         documents: What can be read, by name.
@@ -95,6 +102,7 @@ class Page:
         self.uploads = tools.uploads
         self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
             "settings": form.change,
+            **tools.actions,
             **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},
         }
 

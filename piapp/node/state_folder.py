@@ -54,3 +54,18 @@ def changes_file(folder: Path | None, node: str) -> Path | None:
 def restore_file(folder: Path, node: str) -> Path:
     """What is there while a restore waits for the next start."""
     return folder / f"restore-{node}.order"
+
+
+def invitation_file(folder: Path | None, node: str) -> Path | None:
+    """What is there while somebody is invited to set the node up in a browser; None when nowhere."""
+    return None if folder is None else folder / f"invitation-{node}.json"
+
+
+def setup_file(folder: Path | None, node: str) -> Path | None:
+    """Where a node keeps what setting it up has found; None when nowhere."""
+    return None if folder is None else folder / f"setup-{node}.json"
+
+
+def secret_file(folder: Path | None, node: str, name: str) -> Path | None:
+    """Where a node keeps a secret that was set on its page; None when nowhere."""
+    return None if folder is None else folder / f"{name}-{node}"

@@ -10,6 +10,7 @@ import time
 
 from piapp.config.sections import Config, MqttConfig
 from piapp.errors import BrokerError
+from piapp.mqtt.broker_trial import publish_once
 from piapp.mqtt.clock import TimeLine
 from piapp.mqtt.connection_options import ConnectionOptions
 from piapp.mqtt.message import Message
@@ -17,7 +18,6 @@ from piapp.mqtt.payload import PayloadWriter
 from piapp.mqtt.topics import Topics
 from piapp.node.assembly import node_id
 from piapp.operate.ask import ask
-from piapp.operate.check import publish_once
 from piapp.service.identity import boot_id, event_ids
 from piapp.types import ALARM_EVENTS, PostureEvent
 

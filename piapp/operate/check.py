@@ -26,10 +26,8 @@ from piapp.extras import extra
 from piapp.landmarker.egress import deny_sockets
 from piapp.landmarker.runtime import chosen_precision, chosen_runtime
 from piapp.model_choice import choose_model
+from piapp.mqtt.broker_trial import try_broker
 from piapp.mqtt.clock import clock_is_synchronised
-from piapp.mqtt.connecting import connected
-from piapp.mqtt.connection_options import ConnectionOptions, MqttVersion
-from piapp.mqtt.message import Message
 from piapp.mqtt.topics import Topics
 from piapp.node.assembly import node_id
 from piapp.node.state_folder import STATE_FOLDER
@@ -39,7 +37,6 @@ from piapp.service import hardware
 Verdict = Literal["OK", "NOTE", "FAIL"]
 
 CAMERA_TIMEOUT_S = 20.0
-BROKER_TIMEOUT_S = 10.0
 UNIT_PROPERTIES = (
     "LoadState", "UnitFileState", "ActiveState", "StatusText", "NRestarts", "IPAddressAllow", "IPAddressDeny",
 )  # fmt: skip
@@ -178,39 +175,17 @@ def check_model(config: Config) -> Finding:
 
 def check_broker(config: Config) -> Finding:
     """Connect as the node would and publish below its topics: address, TLS, password and access list in one."""
-    topics = Topics(config.mqtt.base_topic, node_id(config))
-    # Another client id than the service's, which the broker would throw out.
-    options = ConnectionOptions(config.mqtt, f"piapp-check-{topics.node}"[:23], f"{topics.root}/check")
-    version, refused = publish_once(options, [Message(options.will_topic, b"", qos=1)])
-    if refused:
-        text = f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in the broker's access list"
-        return Finding("broker", "FAIL", text)
-    hint = "" if version == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
-    secured = "TLS verified" if options.address.tls else "without TLS"
-    if options.address.tls and not config.mqtt.tls.verify_x509_strict:
+    trial = try_broker(config, node_id(config))
+    if trial.refused:
+        root = Topics(config.mqtt.base_topic, node_id(config)).root
+        refused = f"{config.mqtt.url} refuses {', '.join(trial.refused)}"
+        return Finding("broker", "FAIL", f"{refused}; allow this user {root}/# in the broker's access list")
+    hint = "" if trial.version == "5" else "; MQTT 3.1.1 does not tell whether its access list lets messages through"
+    secured = "TLS verified" if trial.tls else "without TLS"
+    if trial.tls and not config.mqtt.tls.verify_x509_strict:
         secured += ", but not strictly (mqtt.tls.verify_x509_strict = false)"
-    return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {version}, {secured}{hint}")
-
-
-def publish_once(options: ConnectionOptions, messages: Sequence[Message]) -> tuple[MqttVersion, str]:
-    """Connect, publish and leave; the version spoken, and what was refused with the reason, or the empty string.
-
-    Raises:
-        ConnectionFailedError: The broker cannot be reached or refuses the login.
-    """
-    refused: list[str] = []
-    deadline_s = time.monotonic() + BROKER_TIMEOUT_S
-
-    def note(topic: str, reason: str) -> None:
-        refused.append(f"{topic} ({reason})")
-
-    with connected(options, note, lambda: time.monotonic() < deadline_s) as connection:
-        for message in messages:
-            connection.publish(message)
-        while not connection.settled and time.monotonic() < deadline_s:
-            connection.wait(0.2)
-        connection.disconnect()
-    return connection.version, ", ".join(refused)
+    home = "; Home Assistant is there" if trial.home_assistant in ("online", "listening") else ""
+    return Finding("broker", "OK", f"{config.mqtt.url}, MQTT {trial.version}, {secured}{home}{hint}")
 
 
 def check_clock(_config: Config) -> Finding:

@@ -24,6 +24,7 @@ from piapp.operate.backup import backup
 from piapp.operate.board import Board
 from piapp.operate.check import check
 from piapp.operate.page_restore import PageRestore
+from piapp.operate.setup import find_brokers
 from piapp.operate.support import support_bundle
 from piapp.preview.owner import Download
 from piapp.service.installation import newest_version
@@ -65,7 +66,7 @@ class Upkeep(Outlet):
             "log": self._log.document,
             "board": Board(self._loaded).document,
         }
-        jobs = {"check": self._check, "backup": self._backup, "support": self._support}
+        jobs = {"check": self._check, "backup": self._backup, "support": self._support, "setup_find_brokers": _brokers}
         restoring = PageRestore(self._loaded).tools
         return PageTools({**documents, **restoring.documents}, {**jobs, **restoring.jobs}, restoring.uploads)
 
@@ -105,3 +106,8 @@ class Upkeep(Outlet):
         findings = check(config, file=self._loaded.file, running=True)
         made = support_bundle(config, findings, self._log.lines(), self._health, dict(versions()))
         return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)
+
+
+def _brokers(_body: bytes, _sender: str) -> dict[str, Any]:
+    """Brokers that announce themselves in the local network."""
+    return {"brokers": list(dict.fromkeys(broker.url for broker in find_brokers()))}

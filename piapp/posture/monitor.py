@@ -58,6 +58,11 @@ class Monitor:
         """Where people usually lie, as learnt so far."""
         return self._room.lying_places.places
 
+    @property
+    def tilt_deg(self) -> float:
+        """How far the camera looks down, as configured or learnt so far."""
+        return self._tilt.deg
+
     def forget_lying_places(self) -> None:
         """Begin anew to learn where people lie."""
         self._room.lying_places.places = ()

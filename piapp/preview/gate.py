@@ -47,7 +47,7 @@ class Gate:
             self._admit(scope["client"])
         await (answer or self._app)(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response | None:
+    async def _answer(self, request: Request) -> ASGIApp | None:
         """None for who may pass."""
         if not self._access.knows_host(request.headers.get("host", "")):
             return PlainTextResponse("421\n", 421)

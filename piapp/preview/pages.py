@@ -72,9 +72,9 @@ class Pages:
 
     def application(self) -> Starlette:
         """Everything as one ASGI application."""
-        routes = [Route(path, answer, methods=["GET"]) for path, answer in _files().items()]
+        routes = [Route(path, answer, methods=["GET"]) for path, answer in files().items()]
         routes += [
-            Route("/texts", _texts, methods=["GET"]),
+            Route("/texts", send_texts, methods=["GET"]),
             Route("/stream", answering(self._stream), methods=["GET"]),
             Route("/picture", answering(self._picture), methods=["GET"]),
             Route("/consent", answering(self._put_consent), methods=["PUT"]),
@@ -173,18 +173,18 @@ class Stream(Response):
         self._viewer.close()
 
 
-def _files() -> dict[str, Handler]:
+def files() -> dict[str, Handler]:
     """What answers for each of the pages' files, by its path; read once, and nothing else is ever read."""
     folder = resources.files("piapp.preview").joinpath("static")
     parts = {mark: folder.joinpath(name).read_text(encoding="utf-8") for mark, name in _PARTS.items()}
-    files: dict[str, Handler] = {}
+    found: dict[str, Handler] = {}
     for file in folder.iterdir():
         name, suffix = PurePath(file.name).stem, PurePath(file.name).suffix
         if suffix in _MEDIA_TYPES:
-            files[f"/{file.name}"] = _file(file.read_bytes(), _MEDIA_TYPES[suffix])
+            found[f"/{file.name}"] = _file(file.read_bytes(), _MEDIA_TYPES[suffix])
         elif suffix == _PAGE and file.name not in _PARTS.values():
-            files["/" if name == "index" else f"/{name}"] = _page(file.read_text(encoding="utf-8"), parts)
-    return files
+            found["/" if name == "index" else f"/{name}"] = _page(file.read_text(encoding="utf-8"), parts)
+    return found
 
 
 def _file(content: bytes, media_type: str) -> Handler:
@@ -201,7 +201,8 @@ def _page(page: str, parts: dict[str, str]) -> Handler:
     return answer
 
 
-async def _texts(request: Request) -> Response:
+async def send_texts(request: Request) -> Response:
+    """Answer with all texts of the viewer's language."""
     return json_answer(texts(_language(request)))
 
 

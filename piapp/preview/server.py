@@ -29,6 +29,7 @@ from piapp.preview.access import Access
 from piapp.preview.answers import Refusal
 from piapp.preview.connections import BACKLOG, Connection
 from piapp.preview.gate import Gate
+from piapp.preview.invitation import Invitation
 from piapp.preview.owner import Owner
 from piapp.preview.pages import Pages
 from piapp.preview.pictures import PictureKind, PictureRules
@@ -77,11 +78,13 @@ class Preview:
         config: Where, how often, and what opens it.
         owner: The node. Its status has neither rates nor viewers; what changes it is called by `tick`.
         pictures: Whether the camera's picture may be shown at any time, for it is published, too.
+        invitation: Whoever has its code may set the node up; None where nobody is invited.
 
     Attributes:
         viewers: Its viewers.
         listening: Set once started.
         url: Its address, from then on.
+        port: Where it listens; before that as configured.
 
     Raises:
         ConfigError: The token cannot be read.
@@ -93,8 +96,10 @@ class Preview:
         owner: Owner,
         *,
         pictures: bool,
+        invitation: Invitation | None = None,
     ) -> None:
         self._config = config
+        self._invitation = invitation
         self._access = Access(config.bind, _token(config))
         self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
         rules = PictureRules(config.picture, always=pictures, clock=time.monotonic)
@@ -108,6 +113,7 @@ class Preview:
         self.event = self.viewers.event
         self.listening = threading.Event()
         self.url = ""
+        self.port = config.port
 
     def start(self) -> None:
         """Listen, and serve in the background.
@@ -117,9 +123,9 @@ class Preview:
             ConfigError: This user may not listen there.
         """
         self._socket = listen(self._config)
-        port = self._socket.getsockname()[1]
-        self.url = f"http://{_url_host(self._config.bind)}:{port}/"
-        app = Gate(self._pages.application(), self._access, port, self._admit)
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://{_url_host(self._config.bind)}:{self.port}/"
+        app = self._gate()
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -138,7 +144,8 @@ class Preview:
         )
         self._thread.start()
         self.listening.set()
-        log.info("live page: %s%s", self.url, " (token needed)" if self._access.needs_token else "")
+        if self._invitation is None:
+            log.info("live page: %s%s", self.url, " (token needed)" if self._access.needs_token else "")
 
     @property
     def waiting_changes(self) -> int:
@@ -176,6 +183,14 @@ class Preview:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _gate(self) -> Gate:
+        app = self._pages.application()
+        if self._invitation is None:
+            return Gate(app, self._access, self.port, self._admit)
+        from piapp.preview.setup_gate import SetupGate  # noqa: PLC0415 - of use in one hour of a node's life
+
+        return SetupGate(app, self._access, self.port, self._admit, self._invitation)
 
     def _admit(self, client: tuple[str, int]) -> None:
         """Mark the connection of a client whose request was let through; the page's thread."""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from piapp.config.change_log import ChangeLog
-from piapp.config.live import RESTART_KEYS, LiveSettings
+from piapp.config.live import RESTART_KEYS, SETUP_KEYS, LiveSettings
 from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError
 
@@ -83,12 +83,12 @@ def test_damaged_file_is_not_fatal(tmp_path, content):
 def test_file_is_validated(tmp_path, caplog):
     """A value or key that this version does not take is left out and named; the others count."""
     file = tmp_path / "s.json"
-    values = {"power.idle_fps": 4, "posture.dwell_s": -1, "posture.gone": 1, "mqtt.url": "mqtt://evil"}
+    values = {"power.idle_fps": 4, "posture.dwell_s": -1, "posture.gone": 1, "mqtt.base_topic": "evil"}
     file.write_text(json.dumps({"values": values}))
     settings = LiveSettings(default_config(), file)
     assert settings.values() == DEFAULTS | {"power.idle_fps": 4.0}
-    assert settings.config.mqtt.url == "mqtt://localhost"
-    for key in ("posture.dwell_s", "posture.gone", "mqtt.url"):
+    assert settings.config.mqtt.base_topic == "piapp"
+    for key in ("posture.dwell_s", "posture.gone", "mqtt.base_topic"):
         assert key in caplog.text
 
 
@@ -237,3 +237,27 @@ def test_who_changed_what_is_known(tmp_path):
     with pytest.raises(ConfigError):
         settings.change({"posture.dwell_s": -1}, persist=False)
     assert len(settings.changes.newest()) == 4
+
+
+def test_what_setting_up_has_kept_counts_together_or_not_at_all(tmp_path, caplog):
+    """A user name without its password's file would try the broker with half a login."""
+    file, secret = tmp_path / "s.json", tmp_path / "password"
+    values = {"mqtt.url": "mqtt://broker.lan", "mqtt.username": "hall", "mqtt.password_file": str(secret)}
+    file.write_text(json.dumps({"values": values | {"power.idle_fps": 4}}))
+    broken = LiveSettings(default_config(), file).config
+    assert (broken.mqtt.url, broken.mqtt.username, broken.power.idle_fps) == ("mqtt://localhost", "", 4.0)
+    assert str(secret) in caplog.text
+    secret.write_text("right\n")
+    whole = LiveSettings(default_config(), file)
+    assert (whole.config.mqtt.url, whole.config.mqtt.password_file) == ("mqtt://broker.lan", str(secret))
+    assert whole.pending == {}
+
+
+def test_no_page_names_another_broker(tmp_path):
+    """Settings' own keys do not lead to where the password would be sent; setting up does, with all of the login."""
+    settings = LiveSettings(default_config(), tmp_path / "s.json")
+    for key in SETUP_KEYS:
+        with pytest.raises(ConfigError, match=key):
+            settings.change_at_restart({key: "x"}, by="page")
+    settings.change_at_restart({"mqtt.url": "mqtt://broker.lan"}, by="page", keys=SETUP_KEYS)
+    assert settings.pending == {"mqtt.url": "mqtt://broker.lan"}

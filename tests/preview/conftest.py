@@ -22,6 +22,7 @@ import pytest
 from piapp.config.load import default_config, load_config, with_zones
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError
+from piapp.preview.invitation import Invitation
 from piapp.preview.owner import Download, Upload
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
@@ -197,7 +198,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Page]]:
     stop = threading.Event()
     loops: list[threading.Thread] = []
 
-    def start(*, pictures: bool = False, token: str = "", every_frame: bool = False, **keys: Any) -> Page:
+    def start(
+        *,
+        pictures: bool = False,
+        token: str = "",
+        every_frame: bool = False,
+        invitation: Invitation | None = None,
+        **keys: Any,
+    ) -> Page:
         if token:
             (tmp_path / "token").write_text(f"{token}\n")
             (tmp_path / "token").chmod(0o600)
@@ -208,7 +216,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Page]]:
         if every_frame:  # faster than anybody may configure
             config = msgspec.structs.replace(config, max_fps=1e9)
         owner = FakeOwner()
-        preview = Preview(config, owner, pictures=pictures)
+        preview = Preview(config, owner, pictures=pictures, invitation=invitation)
         preview.start()
         pages.append(Page(preview, config, owner))
 

@@ -27,7 +27,8 @@ export async function download(name, document = {}) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-const send = (path, method, document) => ask(path, sent(method, document));
+/** Have the node do something, at any address. @returns {Promise<any>} What it answers. */
+export const send = (path, method, document) => ask(path, sent(method, document));
 const sent = (method, document) => ({
   method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(document),
 });
@@ -44,6 +45,7 @@ async function answerOf(path, options) {
   const answer = await fetch(path, options).catch(() => null);
   if (answer?.status === 401) throw new Error(t("error.signed_out"));
   if (!answer) throw new Error(t("error.unanswered"));
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? t("error.unanswered"));
-  return answer;
+  if (answer.ok) return answer;
+  const { error } = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error(error ?? t("error.unanswered")), { status: answer.status });
 }

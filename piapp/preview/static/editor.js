@@ -53,6 +53,15 @@ export class Editor {
     return this.zones.filter((zone) => !this.draft || zone.name !== this.#original?.name);
   }
 
+  /** Begin a new zone with corners that are proposed. @param {Zone} zone */
+  propose({ name, polygon, ignore }) {
+    this.#open(null);
+    this.draft.polygon = polygon.map(([x, y]) => [x, y]);
+    $("zone-name").value = name;
+    $("zone-ignore").checked = ignore.includes("fall");
+    this.#changed();
+  }
+
   /** @param {Zone[]} zones @param {boolean} kept  Whether they outlast the node's restart. */
   take(zones, kept) {
     $("zones-note").hidden = kept;
