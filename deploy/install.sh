@@ -299,9 +299,11 @@ tell_what_is_next() {
   if [[ $dry ]]; then
     say "nothing was changed"
   elif [[ $fresh && ! $broker && -t 0 && -t 1 ]]; then
-    # A first installation by hand that named no broker: ask for it now.
+    # A first installation by hand that named no broker: in a browser, or with the questions here.
+    say_invitation
     "$prefix/current/bin/piapp" setup
   else
+    say_invitation
     say "installed. Broker, login, name and room: sudo piapp setup. Look on: journalctl -fu piapp"
   fi
 }
@@ -342,6 +344,7 @@ install_units "$target"
 allow_peers "$prefix/$target/bin/python"
 note_version
 switch_to "$target"
+if [[ $fresh && ! $broker ]]; then open_setup_page "$prefix/current/bin/piapp"; fi
 start_service
 remove_older_versions
 add_cameras

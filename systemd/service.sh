@@ -207,6 +207,17 @@ broker_address() { # broker_address TEXT: with a scheme; whoever types a host me
   esac
 }
 
+invitation=
+open_setup_page() { # open_setup_page COMMAND: have the node's next start serve the page to set it up, for an hour and with a code
+  run install -d -m 750 -o piapp -g piapp "$state"
+  if [[ $dry ]]; then
+    run "$1" setup-page
+  else
+    invitation=$("$1" setup-page) || warn "the page to set this node up stays closed (see above)"
+  fi
+}
+say_invitation() { [[ ! $invitation ]] || printf '%s\n' "$invitation" >&2; }
+
 stop_service() {
   local name
   for name in $(further_cameras); do stop_unit "piapp@$name.service"; done
@@ -242,7 +253,7 @@ remove_camera() { # remove_camera NAME PURGE: its service; configuration and sta
 }
 
 install_service() { # install_service COMMAND START SETTING...: all of it, for a piapp that is installed already
-  local command=$1 start=$2 here
+  local command=$1 start=$2 here fresh=
   shift 2
   here=$(dirname "${BASH_SOURCE[0]}")
   create_user
@@ -250,8 +261,10 @@ install_service() { # install_service COMMAND START SETTING...: all of it, for a
     say "configuration: $config/piapp.toml is kept"
   else
     write_config "$@"
+    [[ " $*" == *" mqtt.url="* ]] || fresh=1
   fi
   [[ $dry ]] || "$command" config check "$config/piapp.toml" >&2 || fail "$config/piapp.toml is not accepted (see above)"
+  [[ ! $fresh ]] || open_setup_page "$command"
   install_unit "$here" "$command"
   allow_peers "$(dirname "$command")/python"
   if [[ $start ]]; then
@@ -260,6 +273,7 @@ install_service() { # install_service COMMAND START SETTING...: all of it, for a
     run systemctl daemon-reload
     run systemctl enable --quiet piapp.service
   fi
+  say_invitation
 }
 
 remove_service() { # remove_service PURGE: configuration, state and user too when PURGE is not empty

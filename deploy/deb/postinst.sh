@@ -36,9 +36,10 @@ go_back() {
 }
 
 configure() {
-  local source active=''
+  local source active='' fresh=''
   create_user
   if [[ ! -e $config/piapp.toml ]]; then
+    fresh=1
     source=$(default_source)
     write_config ${source:+"camera.source=\"$source\""}
   fi
@@ -61,7 +62,9 @@ configure() {
   else
     systemctl daemon-reload
     systemctl enable --quiet piapp.service
+    [[ ! $fresh ]] || open_setup_page "$prefix/current/bin/piapp"
     systemctl restart --no-block piapp.service
+    say_invitation
     say "the service was started; \`sudo piapp setup\` asks for broker, login, name and room, \`sudo piapp check\` finds what is wrong"
   fi
   remove_other_versions

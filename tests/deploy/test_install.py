@@ -82,6 +82,13 @@ def test_a_pi_5_gets_everything(pi: Machine) -> None:
     assert "WARNING" not in done.stderr
 
 
+def test_only_an_installation_without_a_broker_is_set_up_in_a_browser(pi: Machine) -> None:
+    """The page is opened before the service starts; a board that was told everything opens nothing to its network."""
+    said = pi.install().stderr
+    assert 0 < said.index("piapp setup-page\n") < said.index("+ systemctl restart ")
+    assert "setup-page" not in pi.install("--broker", "mqtt://broker.lan").stderr
+
+
 @pytest.mark.parametrize("board", ["Raspberry Pi 4 Model B Rev 1.4", "Raspberry Pi Zero 2 W Rev 1.0"])
 def test_a_processor_without_lse_gets_litert(pi: Machine, board: str) -> None:
     """Where MediaPipe would abort, the installer says so, chooses what runs, and leaves MediaPipe's libraries out."""

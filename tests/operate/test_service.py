@@ -32,6 +32,15 @@ def test_installing_takes_the_installers_steps():
     assert "piapp.toml" not in steps("install_service", "/srv/piapp/bin/piapp", "").partition(" restart ")[2]
 
 
+def test_only_an_installation_without_a_broker_is_set_up_in_a_browser():
+    """Its folder is there before, for the service to read what is put there."""
+    said = steps("install_service", "/srv/piapp/bin/piapp", "yes")
+    order = ["install -d -m 750 -o piapp -g piapp /var/lib/piapp", "/srv/piapp/bin/piapp setup-page", " restart "]
+    places = [said.index(step) for step in order]
+    assert places == sorted(places)
+    assert "setup-page" not in steps("install_service", "/srv/piapp/bin/piapp", "yes", 'mqtt.url="mqtt://broker.lan"')
+
+
 def test_the_unit_runs_this_command(tmp_path):
     """The unit is the installer's own, with another command."""
     script = f'units={tmp_path}; install_backoff() {{ :; }}; install_unit "$@"'

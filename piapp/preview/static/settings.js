@@ -239,12 +239,15 @@ function changeRow({ t: when, by, before, after }) {
   const [way, address] = by.split(" ");
   const who = t(way === "page" ? "settings.by_page" : "settings.by_mqtt", { time: clock(when), address });
   const keys = Object.keys(after).join(", ");
-  const undo = button(t("button.undo"), () => undoChange(before), {
+  const row = make("li", {}, make("div", { class: "what" }, ...lines, make("p", { class: "quiet" }, who)));
+  if (Object.keys(after).some(isFixed)) return row; // the set-up page has its own way back
+  row.append(button(t("button.undo"), () => undoChange(before), {
     class: "small", "aria-label": t("settings.undo_change", { keys }),
-  });
-  return make("li", {}, make("div", { class: "what" }, ...lines, make("p", { class: "quiet" }, who)), undo);
+  }));
+  return row;
 }
 
+const isFixed = (name) => settings.keys.find(({ key }) => key === name)?.takes === "file";
 const changed = (key, value) => (key === ZONES ? counted("settings.zones", value.length) : shownValue(value));
 
 async function undoChange(before) {

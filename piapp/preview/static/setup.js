@@ -386,11 +386,20 @@ $("make-link").addEventListener("click", () =>
 $("finish").addEventListener("click", () =>
   attempt($("finish"), $("done-said"), async () => {
     take(await act("setup_done"));
-    if (setup.pending.length) await act("restart");
+    if (setup.pending.length) await restart();
     $("finish").hidden = $("ways").hidden = true;
     return t(setup.pending.length ? "setup.finished_restart" : "setup.finished");
   }),
 );
+
+/** Have the node restart; it may be gone before its answer has arrived. */
+async function restart() {
+  try {
+    await act("restart");
+  } catch (error) {
+    if (error.status) throw error;
+  }
+}
 
 // ---- what the node sends ----
 
