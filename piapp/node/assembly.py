@@ -257,8 +257,7 @@ class _Made:
     @cached_property
     def _home(self) -> HomeAssistant:
         device = self._device(self._config, live_keys=self.settings.values())
-        home, repeat = self._config.homeassistant, lambda: self.reporter.repeat_recovered()  # noqa: PLW0108 - made later
-        return HomeAssistant(home, device, self.publisher, on_start=repeat)
+        return HomeAssistant(self._config.homeassistant, device, self.publisher, on_start=self._repeat_recovered)
 
     @cached_property
     def _device(self) -> DescribeDevice:
@@ -336,6 +335,9 @@ class _Made:
 
     def _announce(self) -> None:
         self.announcer.announce()
+
+    def _repeat_recovered(self) -> None:
+        self.reporter.repeat_recovered()
 
     def _frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
         if sent_ns is not None:

@@ -147,7 +147,7 @@ automation:
         acknowledge: [button.e2e_acknowledge]
         phone: PHONE
         answer_within: 0.5
-        offline_for: 5
+        offline_for: 20
         call_help: [{action: input_boolean.turn_on, target: {entity_id: input_boolean.real_help}}]
   - alias: by event
     triggers: [{trigger: state, entity_id: event.hall_presence}]
@@ -682,6 +682,26 @@ def test_real_node_is_killed_and_comes_back(home, tmp_path):
     assert home.assistant.state("input_boolean.real_help") == "off"
 
 
+def test_broker_restarts_in_mid_alarm(home, tmp_path):
+    """Home Assistant is away for ten seconds, somebody gets up: the question is withdrawn, nobody is called."""
+    home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.real_help")
+    home.phone.pushed.clear()
+    scene = Scene(tmp_path, BEGIN_S)
+    node = room(home, tmp_path, scene)
+    try:
+        home.assistant.wait_for(ALARM, "Fallen", START_S)
+        home.wait_asking()
+        home.broker.kill()
+        home.broker.start()
+        home.assistant.wait_for(ALARM, "unavailable")
+        scene.wait_for(END_S)
+        home.assistant.wait_for(ALARM, "Clear")
+        wait_until(lambda: home.phone.pushed[-1]["message"] == "clear_notification", "the question to be withdrawn")
+    finally:
+        node.kill()
+    assert home.assistant.state("input_boolean.real_help") == "off"
+
+
 def check_alarm(watch: Watch, since_s: float, state: dict, online_s: float, what: str) -> tuple[bool, bool]:
     """What must be true of Home Assistant's entities, whenever what was killed.
 
@@ -764,6 +784,32 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
         shown, ends = shown + was_shown, ends + was_over
         sys.stderr.write(f"{victims} killed at {kill_s:.2f} s: shown as Fallen {was_shown}, then as Clear {was_over}\n")
     assert ends, "no moment was in an alarm"
+
+
+def test_home_assistant_misses_the_end(home, tmp_path):
+    """It is restarted, and somebody is up before it is back: "Clear" and "Up again" are shown, the latter once."""
+    assistant, since_s, scene = home.assistant, time.time(), Scene(tmp_path, BEGIN_S)
+    node = room(home, tmp_path, scene)
+    try:
+        assistant.wait_for(ALARM, "Fallen", START_S)
+        assistant.stop()
+        wait_until(lambda: home.newest_state(NODE)["last_recovered"], "somebody to be up again")
+        assistant.go_on()
+        wait_until(lambda: home.told_of_the_end(since_s), "the end of the alarm to be shown")
+        shown = assistant.entity(UP_AGAIN)
+        assert datetime.fromisoformat(shown["state"]).timestamp() > since_s
+        repeats = sum(b'"recovered"' in one.payload for one in home.mqtt.of("event"))
+        assistant.stop()
+        assistant.go_on()
+        wait_until(
+            lambda: sum(b'"recovered"' in one.payload for one in home.mqtt.of("event")) > repeats,
+            "the end to be sent once more",
+        )
+        assistant.call("button.press", entity_id=f"button.{NODE}_test")
+        wait_until(lambda: assistant.entity(FALL)["attributes"].get("test"), "what was sent after it to be shown")
+        assert assistant.state(UP_AGAIN) == shown["state"]
+    finally:
+        node.kill()
 
 
 def test_real_node_obeys_its_entities(home, tmp_path):

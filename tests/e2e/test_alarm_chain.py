@@ -22,7 +22,7 @@ MOMENTS = int(os.environ.get("PIAPP_ALARM_MOMENTS", "3"))
 SEED = int(os.environ.get("PIAPP_ALARM_SEED", "1"))
 
 # Seconds from the clip's start, about the fall.
-BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 15.0, FALL_S - 0.4, UP_S + 0.4, 26.0
+BEGIN_S, FIRST_KILL_S, LAST_KILL_S, END_S = 15.0, FALL_S - 0.4, UP_S + 0.4, 24.5
 FALLEN_AFTER_S = 2.0
 LATE_S = 2.0
 
