@@ -71,7 +71,7 @@ test-brokers: setup-test  ## the node with RabbitMQ and NATS too, which apt brin
 	apt-get install -y -qq --no-install-recommends rabbitmq-server nats-server
 	$(BIN)/pytest -rs tests/e2e/test_brokers.py
 
-test-alarm: setup-test  ## kill node and broker at 40 moments of a fall (10 min; after `make test-homeassistant` before its eyes too)
+test-alarm: setup-test  ## kill node and broker at 40 moments of a fall (10 min; after `make test-homeassistant` 20 more before its eyes)
 	PIAPP_ALARM_MOMENTS=40 $(BIN)/pytest -rs -s tests/e2e/test_alarm_chain.py tests/deploy/test_homeassistant_real.py -k no_alarm
 
 test-homeassistant: setup-test  ## a real Home Assistant 2026.2.3: entities, commands, blueprints, logbook (root, 4 min, at first 12; 2.5 GB)
