@@ -85,14 +85,12 @@ def check(recorder: Recorder, kill_s: float, online: float) -> None:
         assert {event["person"] for event in (*falls, *fallen, *recovered)} == {falls[0]["person"]}
         end = {"id": recovered[0]["id"], "t": recovered[0]["t"], "seen_up": True}
         assert recorder.of("state")[-1]["last_recovered"] == end, told
-    ended = [seconds(event["t"]) for event in recovered]
-    before = alarm = False
+    before = False
     for state in recorder.of("state"):
-        assert state["alarm"] or not alarm or state["last_recovered"]["id"] == recovered[0]["id"], told
-        alarm = state["alarm"]
-        if before and not state["fallen"]:
-            assert any(abs(seconds(state["t"]) - at) < 1.0 for at in ended), f"{told}: ended in {state}"
-        before = state["fallen"]
+        down = state["fallen"] or state["alarm"]
+        if before and not down:
+            assert (state["last_recovered"] or {}).get("id") == recovered[0]["id"], f"{told}: ended in {state}"
+        before = down
     assert not before, told
 
 
