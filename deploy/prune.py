@@ -26,6 +26,7 @@ UNNEEDED = {
         "matplotlib/tests/*",
         "matplotlib/mpl-data/sample_data/*",
         "mpl_toolkits/*/tests/*",
+        "mediapipe/tasks/python/test/*",
     ),
     "what builds programs on NumPy": (
         "numpy/distutils/*",
