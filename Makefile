@@ -58,8 +58,8 @@ test-deb: setup-test  ## install, upgrade, fail, go back, downgrade and purge th
 	PIAPP_TEST_DEB=1 PIAPP_TEST_SUITE=$(or $(SUITE),trixie) $(BIN)/pytest -rs tests/e2e/debian
 
 test-page-browsers: setup-test  ## every view of the page in Chromium and Firefox: axe-core, keyboard alone, two cameras (root, 15 min)
-	apt-get install -y -qq --no-install-recommends chromium firefox-esr
-	PIAPP_TEST_BROWSERS=1 $(BIN)/pytest -rs tests/e2e/test_page_browsers.py
+	apt-get install -y -qq --no-install-recommends chromium firefox-esr valgrind
+	PIAPP_TEST_BROWSERS=1 $(BIN)/pytest -rs tests/e2e/test_page_browsers.py tests/e2e/test_page_cost.py
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
 	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera

@@ -1,0 +1,50 @@
+"""A node on fakes that works through so many frames and ends: run under a program that counts instructions.
+
+Arguments: how many frames, and "page" for a live page that nobody opens or "none".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+from piapp.config.load import load_config
+from piapp.landmarker.model import find_model
+from piapp.node.app import Node
+from piapp.node.assembly import NodeParts
+from piapp.operate.upkeep import Upkeep
+from piapp.service.log_memory import LogMemory
+from piapp.testing.camera import FakeCamera
+from piapp.testing.landmarker import FakeLandmarker
+
+
+def main(count: int, *, page: bool) -> None:
+    """Run the node until its camera has no more frames."""
+    overrides = {
+        "mqtt.url": "mqtt://127.0.0.1:1",  # nobody is there, so that no network thread takes part
+        "node.id": "counted",
+        "spool.dir": "off",
+        "landmarker.workers": "1",
+        "power.idle_after_s": "3600",
+        "preview.enabled": "true" if page else "false",
+        "preview.port": "0",
+    }
+    loaded = load_config(Path(os.devnull), overrides=list(overrides.items()), environ={})
+    camera = FakeCamera(paced=False, lockstep=True, count=count, frame_timeout_s=3600.0)
+    model = find_model(loaded.config.landmarker.model, masks=False)
+    upkeep = Upkeep(loaded, LogMemory()) if page else None
+    node = Node(
+        loaded.config,
+        NodeParts(camera.open, FakeLandmarker, model),
+        observers=(upkeep,) if upkeep else (),
+        tools=upkeep.tools if upkeep else None,
+    )
+    node.run(threading.Event())
+    assert camera.delivered == count
+    os._exit(0)  # what is torn down does not count
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), page=sys.argv[2] == "page")
