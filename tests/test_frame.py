@@ -76,6 +76,7 @@ TESTED_BY = {
     "preview/owner": "preview/test_server",  # what a node must have; the tests' own node has it
     "preview/pages": "preview/test_server",
     "preview/setup_gate": "preview/test_doorstep",
+    "preview/viewer": "preview/test_connections",
     "preview/viewers": "preview/test_connections",
     "progress": "offline/test_detect",
     "testing/landmarker": "landmarker/test_live_contract",  # one suite on the fake and the real one

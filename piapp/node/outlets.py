@@ -341,5 +341,7 @@ def live_page(config: Config, page: Page, invitation: Invitation | None = None) 
     if not config.preview.enabled:
         return None
     with extra("preview", "preview.enabled = true", error=ConfigError):
-        from piapp.preview.server import Preview  # noqa: PLC0415
+        from piapp.preview.server import Preview, require_libraries  # noqa: PLC0415
+
+        require_libraries()
     return Preview(config.preview, page, pictures=config.publish.image == "photo", invitation=invitation)

@@ -203,7 +203,9 @@ def check_page(config: Config, unit: Unit) -> Finding:
     """Can the live page be served at its address, and who may open it?"""
     page = config.preview
     with extra("preview", "preview.enabled = true"):
-        from piapp.preview.server import listen  # noqa: PLC0415
+        from piapp.preview.server import listen, require_libraries  # noqa: PLC0415
+
+        require_libraries()
     if unit.state != "active":
         listen(page).close()
     where = f"http://{page.bind}:{page.port}/"

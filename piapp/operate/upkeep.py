@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,13 +22,14 @@ from piapp.node.page import PageTools
 from piapp.node.state_folder import state_folder
 from piapp.operate.backup import backup
 from piapp.operate.board import Board
-from piapp.operate.check import check
 from piapp.operate.page_restore import PageRestore
-from piapp.operate.setup import find_brokers
 from piapp.operate.support import support_bundle
 from piapp.preview.owner import Download
 from piapp.service.installation import newest_version
 from piapp.service.log_memory import LogMemory
+
+if TYPE_CHECKING:
+    from piapp.operate.check import Finding
 
 ZIP = "application/zip"
 
@@ -83,8 +84,14 @@ class Upkeep(Outlet):
             "health": self._health,
         }
 
+    def _findings(self) -> list[Finding]:
+        # It knows all parts of a node; loaded when somebody asks.
+        from piapp.operate.check import check  # noqa: PLC0415
+
+        return list(check(self._loaded.config, file=self._loaded.file, running=True))
+
     def _check(self, _body: bytes, _sender: str) -> dict[str, Any]:
-        findings = check(self._loaded.config, file=self._loaded.file, running=True)
+        findings = self._findings()
         return {"findings": [msgspec.to_builtins(finding) for finding in findings]}
 
     def _backup(self, body: bytes, _sender: str) -> Download:
@@ -103,11 +110,13 @@ class Upkeep(Outlet):
 
     def _support(self, _body: bytes, _sender: str) -> Download:
         config = self._loaded.config
-        findings = check(config, file=self._loaded.file, running=True)
+        findings = self._findings()
         made = support_bundle(config, findings, self._log.lines(), self._health, dict(versions()))
         return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)
 
 
 def _brokers(_body: bytes, _sender: str) -> dict[str, Any]:
     """Brokers that announce themselves in the local network."""
+    from piapp.operate.setup import find_brokers  # noqa: PLC0415 - likewise
+
     return {"brokers": list(dict.fromkeys(broker.url for broker in find_brokers()))}

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from piapp.errors import PiappError
+from piapp.errors import PiappError, PreviewError
 from piapp.preview.answers import (
     RateLimit,
     Refusal,
@@ -100,6 +100,8 @@ async def done(future: Future[T] | None, wait_s: float) -> T:
         return await asyncio.wait_for(asyncio.wrap_future(future), wait_s)
     except TimeoutError:
         raise Refusal(503, "the node is starting, or busy; nothing was changed, try again") from None
+    except PreviewError as error:
+        raise Refusal(503, str(error)) from error
     except LookupError as error:
         raise Refusal(404, str(error)) from error
     except (PiappError, ValueError, RecursionError) as error:

@@ -33,7 +33,8 @@ from piapp.preview.answers import (
 from piapp.preview.languages import COOKIE, chosen, rendered, texts
 from piapp.preview.owner import Owner
 from piapp.preview.pictures import PictureKind, PictureRules
-from piapp.preview.viewers import MAX_VIEWERS, Viewer, Viewers
+from piapp.preview.viewer import Viewer
+from piapp.preview.viewers import MAX_VIEWERS, Viewers
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The live page's server: uvicorn in a thread named "preview", with an event loop of its own.
+"""The live page: a port, and a thread named "preview" that waits for the first visitor and then serves.
 
 Owns the thread, the socket and its buffers. The main loop gives it frames and events, and carries out changes that the
 page asks for.
@@ -6,10 +6,11 @@ page asks for.
 
 from __future__ import annotations
 
-import asyncio
 import errno
+import importlib.util
 import logging
 import queue
+import selectors
 import socket
 import threading
 import time
@@ -18,25 +19,25 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
-
-import uvicorn
+from typing import TYPE_CHECKING, Any
 
 from piapp.config.addresses import read_token
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError, PiappError, PreviewError
 from piapp.preview.access import Access
-from piapp.preview.answers import Refusal
-from piapp.preview.connections import BACKLOG, Connection
-from piapp.preview.gate import Gate
 from piapp.preview.invitation import Invitation
 from piapp.preview.owner import Owner
-from piapp.preview.pages import Pages
 from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.preview.viewers import Viewers
 from piapp.types import ImageArray
 
+if TYPE_CHECKING:
+    from piapp.preview.serving import Serving
+
 log = logging.getLogger(__name__)
+
+# What `piapp.preview.serving` needs; it is loaded with the first visitor, which would be late to miss something.
+LIBRARIES = ("starlette", "uvicorn", "h11")
 
 # What may wait for a slow viewer in the kernel, which doubles it: with more, a viewer would see what was seconds ago.
 SEND_BUFFER = 32 * 1024
@@ -49,18 +50,6 @@ MAX_PICTURE_PX = 960
 
 # Changes that wait for the main loop; more are refused.
 MAX_CHANGES = 8
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = (
-    ("Content-Security-Policy", POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +94,11 @@ class Preview:
         rules = PictureRules(config.picture, always=pictures, clock=time.monotonic)
         ever = pictures or config.picture != "off"
         self.viewers = Viewers(config.max_fps, owner.status, _encoders() if ever else {}, rules)
-        self._pages = Pages(self.viewers, owner, self._ask, rules, self._expect_upload)
-        self._server: _Server | None = None
-        self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
+        self._owner, self._rules = owner, rules
+        self._serving: Serving | None = None
+        self._ended = threading.Event()
+        self._waker: socket.socket | None = None
+        self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self.offer = self.viewers.offer
         self.event = self.viewers.event
@@ -125,23 +116,8 @@ class Preview:
         self._socket = listen(self._config)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://{_url_host(self._config.bind)}:{self.port}/"
-        app = self._gate()
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=Connection,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,  # it would print a token in an address
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,  # nothing is to be kept by the date
-                headers=list(HEADERS),
-                backlog=BACKLOG,
-            )
-        )
+        self._waker, waking = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, args=(waking,), name="preview", daemon=True)
         self._thread.start()
         self.listening.set()
         if self._invitation is None:
@@ -171,41 +147,21 @@ class Preview:
 
     def end(self) -> None:
         """Begin to stop; returns at once."""
-        if self._server is not None:
-            self._server.should_exit = True
-            self.viewers.call(self._end)
+        self._ended.set()
+        if self._waker is not None:
+            self._waker.close()  # which can be read from its other end
+        if self._serving is not None:
+            self._serving.end()
         while (change := self._next_change()) is not None:
-            change.outcome.set_exception(Refusal(503, "the node is stopping"))
+            change.outcome.set_exception(PreviewError("the node is stopping"))
 
     def stop(self, timeout_s: float) -> bool:
         """Send everybody away and end the thread; False when it still runs after the time."""
         self.end()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-    def _gate(self) -> Gate:
-        app = self._pages.application()
-        if self._invitation is None:
-            return Gate(app, self._access, self.port, self._admit)
-        from piapp.preview.setup_gate import SetupGate  # noqa: PLC0415 - of use in one hour of a node's life
-
-        return SetupGate(app, self._access, self.port, self._admit, self._invitation)
-
-    def _admit(self, client: tuple[str, int]) -> None:
-        """Mark the connection of a client whose request was let through; the page's thread."""
-        for connection in self._connections(client):
-            connection.admitted = True
-
-    def _expect_upload(self, client: tuple[str, int]) -> None:
-        """Give a client's request the time that a file needs; the page's thread."""
-        for connection in self._connections(client):
-            connection.expect_upload()
-
-    def _connections(self, client: tuple[str, int]) -> list[Connection]:
-        assert self._server is not None
-        known = self._server.server_state.connections
-        return [one for one in known if isinstance(one, Connection) and one.client == client]
 
     def _next_change(self) -> Change | None:
         """The oldest change that somebody still waits for."""
@@ -216,30 +172,41 @@ class Preview:
                     return change
         return None
 
-    def _end(self) -> None:
-        assert self._server is not None
-        self.viewers.close()
-        self._server.ending.set()
-
-    def _run(self) -> None:
+    def _run(self, waking: socket.socket) -> None:
         try:
-            asyncio.run(self._serve())
+            with waking:
+                visited = self._visited(waking)
+            if visited:
+                self._serve()
         except BaseException as error:  # noqa: BLE001 - surfaced on the main thread
             self._failure = error
-
-    async def _serve(self) -> None:
-        assert self._server is not None
-        self.viewers.open(asyncio.get_running_loop())
-        try:
-            await self._server.serve(sockets=[self._socket])
         finally:
-            self.viewers.close()
             self._socket.close()
+
+    def _visited(self, waking: socket.socket) -> bool:
+        """Wait until somebody connects; False when the page ends before."""
+        with selectors.DefaultSelector() as waiting:
+            for one in (self._socket, waking):
+                waiting.register(one, selectors.EVENT_READ)
+            waiting.select()
+        return not self._ended.is_set()
+
+    def _serve(self) -> None:
+        # Uvicorn and what it brings would take 4 MB in nodes whose page nobody ever opens.
+        from piapp.preview.serving import Serving  # noqa: PLC0415
+
+        self._serving = Serving(
+            self.viewers, self._owner, self._ask, self._rules,
+            access=self._access, port=self.port, invitation=self._invitation,
+        )  # fmt: skip
+        if self._ended.is_set():  # meanwhile
+            return
+        self._serving.run(self._socket)
 
     def _ask(self, action: Callable[[], Any]) -> Future[Any] | None:
         """Have something done by the main loop; None when too much waits already, or nobody is there to do it."""
         change = Change(action, Future())
-        if self._server is None or self._server.should_exit:
+        if self._ended.is_set():
             return None
         try:
             self._changes.put_nowait(change)
@@ -248,18 +215,11 @@ class Preview:
         return change.outcome
 
 
-class _Server(uvicorn.Server):
-    """Sleeps until it is to end, where uvicorn's own checks ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ending = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        """Wait for the end."""
-        await self.on_tick(0)  # takes up the headers
-        if not self.should_exit:
-            await self.ending.wait()
+def require_libraries() -> None:
+    """Raise ImportError where a package is missing that serving needs."""
+    for name in LIBRARIES:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _encoders() -> dict[PictureKind, Callable[[ImageArray], bytes]]:

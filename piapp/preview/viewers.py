@@ -6,19 +6,25 @@ is no viewer, and a message is made once however many there are.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from piapp.preview.messages import frame_message, server_sent, status_message
 from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.types import ImageArray, PoseResult, State
+
+if TYPE_CHECKING:  # asyncio is loaded with the first visitor
+    import asyncio
+
+    from piapp.preview.viewer import Viewer
+
+    _Asking = asyncio.Future[tuple[int, bytes] | None]
 
 MAX_VIEWERS = 32
 EVENTS_KEPT = 20
@@ -30,44 +36,6 @@ MAX_MEASURED = 1000
 
 # For who asks for a picture without saying which one they have.
 PICTURE_FRESH_S = 1.0
-
-_Asking = asyncio.Future[tuple[int, bytes] | None]
-
-
-class Viewer:
-    """What waits to be written to one viewer: at most one frame, one status and the last events; event loop only.
-
-    Attributes:
-        closed: Nothing comes any more.
-    """
-
-    def __init__(self) -> None:
-        self._events: deque[bytes] = deque(maxlen=EVENTS_KEPT)  # full: the oldest is dropped
-        self._status = self._frame = b""  # replaced by newer ones
-        self._news = asyncio.Event()
-        self.closed = False
-
-    def show(self, *, event: bytes = b"", status: bytes = b"", frame: bytes = b"") -> None:
-        """Put messages where they wait."""
-        if event:
-            self._events.append(event)
-        self._status = status or self._status
-        self._frame = frame or self._frame
-        self._news.set()
-
-    def close(self) -> None:
-        """End `news`."""
-        self.closed = True
-        self._news.set()
-
-    async def news(self) -> bytes:
-        """Wait for messages and take all that wait."""
-        await self._news.wait()
-        self._news.clear()
-        news = b"".join((self._status, *self._events, self._frame))
-        self._events.clear()
-        self._status = self._frame = b""
-        return news
 
 
 class Viewers:
@@ -172,15 +140,17 @@ class Viewers:
         """Let one more in; None when there are too many. Status and the last events wait for them already."""
         if self._closed or len(self._viewers) >= MAX_VIEWERS:
             return None
-        viewer = Viewer()
+        from piapp.preview.viewer import Viewer  # noqa: PLC0415 - brings asyncio
+
+        viewer = Viewer(EVENTS_KEPT)
         self._viewers.add(viewer)
         self._watch()
         viewer.show(status=status_message(self.status()))
         with self._lock:
             for message in self._events:
                 viewer.show(event=message)
-        if self._beat is None:
-            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._show_status)
+        if self._beat is None and self._loop is not None:
+            self._beat = self._loop.call_later(STATUS_PERIOD_S, self._show_status)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
@@ -204,11 +174,14 @@ class Viewers:
         made_s, ts_ms, file = self._pictures.get(kind, (-PICTURE_FRESH_S, 0, b""))
         if time.monotonic() - made_s < PICTURE_FRESH_S and ts_ms > after_ms:
             return ts_ms, file
-        asking = asyncio.get_running_loop().create_future()
+        from asyncio import wait_for  # noqa: PLC0415 - loaded with the first visitor
+
+        assert self._loop is not None, "who asks runs on it"
+        asking = self._loop.create_future()
         self._asking[asking] = kind
         self._watch()
         try:
-            return await asyncio.wait_for(asking, timeout_s)
+            return await wait_for(asking, timeout_s)
         except TimeoutError:
             return None
         finally:
@@ -261,9 +234,9 @@ class Viewers:
 
     def _show_status(self) -> None:
         self._beat = None
-        if self._viewers:
+        if self._viewers and self._loop is not None:
             self._show_all(status=status_message(self.status()))
-            self._beat = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._show_status)
+            self._beat = self._loop.call_later(STATUS_PERIOD_S, self._show_status)
 
 
 def _rates(measured: list[tuple[float, float]]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def upkeep(tmp_path, monkeypatch):
         asked.append((config.node.id, running))
         return iter([Finding("clock", "NOTE", "nobody vouches for it")])
 
-    monkeypatch.setattr(module, "check", check)
+    monkeypatch.setattr("piapp.operate.check.check", check)
     overrides = [("node.id", "hall"), ("spool.dir", str(tmp_path))]
     made = Upkeep(load_config(Path(os.devnull), overrides=overrides, environ={}), LogMemory())
     made.asked = asked

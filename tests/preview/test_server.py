@@ -24,7 +24,7 @@ from piapp.errors import ConfigError, PreviewError
 from piapp.node import outlets
 from piapp.preview.answers import BURST, RateLimit
 from piapp.preview.api import READ_BURST
-from piapp.preview.server import HEADERS, POLICY
+from piapp.preview.serving import HEADERS, POLICY
 from piapp.preview.viewers import EVENTS_KEPT, MAX_VIEWERS
 from tests.mosquitto import DEADLINE_S, wait_until
 from tests.preview.conftest import TOKEN, result, state
@@ -581,6 +581,7 @@ def test_a_failure_of_the_thread_is_surfaced(serve, monkeypatch):
 
     monkeypatch.setattr("uvicorn.Server.serve", fail)
     page = serve()
+    visitor = socket.create_connection(("127.0.0.1", page.port))
     page.expected = (ZeroDivisionError,)
 
     def failed() -> bool:
@@ -591,6 +592,7 @@ def test_a_failure_of_the_thread_is_surfaced(serve, monkeypatch):
         return False
 
     wait_until(failed, "the failure")
+    visitor.close()
 
 
 def test_without_the_libraries(monkeypatch):
