@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help version release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help version release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-image test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -60,6 +60,9 @@ test-deb: setup-test  ## install, upgrade, fail, go back, downgrade and purge th
 test-page-browsers: setup-test  ## every view of the page in Chromium and Firefox: axe-core, keyboard alone, two cameras (root, 15 min)
 	apt-get install -y -qq --no-install-recommends chromium firefox-esr valgrind
 	PIAPP_TEST_BROWSERS=1 $(BIN)/pytest -rs tests/e2e/test_page_browsers.py tests/e2e/test_page_cost.py
+
+test-image: setup-test  ## make the card image on Debian, boot its root and harm it (root, 6 min; ARCH=arm64 emulated, 20 min)
+	PIAPP_TEST_IMAGE=1 PIAPP_TEST_ARCH=$(or $(ARCH),amd64) $(BIN)/pytest -rs tests/e2e/image
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)
 	PIAPP_TEST_CAMERA=1 $(BIN)/pytest tests/e2e/camera

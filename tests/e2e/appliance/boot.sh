@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots a Debian root with its own systemd, and keeps it up through reboots until it powers off.
 # usage: boot.sh ROOT WORK [nspawn options]
-# ROOT is left as it is: changes go to memory. Needs to be root, and systemd-nspawn.
+# ROOT is left as it is: changes go to memory. BOOT_AS_IT_IS=1 boots ROOT itself. Needs to be root, and systemd-nspawn.
 # All mounts are in a private namespace and end with this script; its cgroup is removed.
 # WORK gets `pid`, the process id of systemd-nspawn, whose only child is the guest's process 1, and `console`.
 set -euo pipefail
@@ -11,10 +11,13 @@ fi
 root=$1 work=$2
 shift 2
 
-mkdir -p "$work/memory"
-mount -t tmpfs -o mode=755 guest "$work/memory"
-mkdir "$work"/memory/{upper,work,root}
-mount -t overlay -o "lowerdir=$root,upperdir=$work/memory/upper,workdir=$work/memory/work" guest "$work/memory/root"
+if [[ ! ${BOOT_AS_IT_IS:-} ]]; then
+  mkdir -p "$work/memory"
+  mount -t tmpfs -o mode=755 guest "$work/memory"
+  mkdir "$work"/memory/{upper,work,root}
+  mount -t overlay -o "lowerdir=$root,upperdir=$work/memory/upper,workdir=$work/memory/work" guest "$work/memory/root"
+  root=$work/memory/root
+fi
 
 # The guest's systemd needs a cgroup2 of its own, which this machine may have mounted elsewhere, mixed with others.
 umount -R /sys/fs/cgroup
@@ -37,7 +40,7 @@ status=133 # what nspawn answers when the guest asks for a reboot
 while ((status == 133)); do
   # CAP_BPF and the bpf call: without them DeviceAllow and IPAddressDeny are silently ignored.
   systemd-nspawn --quiet --register=no --keep-unit --console=read-only --private-network --resolv-conf=off --timezone=off \
-    --link-journal=no --capability=CAP_BPF --system-call-filter=bpf "$@" -D "$work/memory/root" --boot systemd.show_status=no \
+    --link-journal=no --capability=CAP_BPF --system-call-filter=bpf "$@" -D "$root" --boot systemd.show_status=no \
     </dev/null >>"$work/console" 2>&1 &
   guest=$!
   echo "$guest" >"$work/pid"

@@ -115,20 +115,36 @@ class Guest:
     Args:
         work: For its console and what belongs to it.
         binds: Folders of this machine that it sees, read-only, and where.
+        disk: A root that is booted as it is, with folders that it may write and where; None for a fresh Debian whose
+            changes are forgotten, with the offline bundle in /root/bundle.
 
     Raises:
         CannotBootError: It does not come up.
     """
 
-    def __init__(self, work: Path, *, binds: Mapping[Path, str] | None = None) -> None:
+    def __init__(
+        self,
+        work: Path,
+        *,
+        binds: Mapping[Path, str] | None = None,
+        disk: tuple[Path, Mapping[Path, str]] | None = None,
+    ) -> None:
         self._work = work
         self.leader = 0
-        boot = HERE / "boot.sh"
-        self.bundle = bundle()  # once: the working tree may change meanwhile
-        shown = {self.bundle: "/root/bundle", HERE / "inside": "/root/inside", **(binds or {})}
-        options = [f"--bind-ro={source}:{target}" for source, target in shown.items()]
+        if disk:
+            root, kept = disk
+            options, environment = (
+                [f"--bind={source}:{target}" for source, target in kept.items()],
+                {"BOOT_AS_IT_IS": "1"},
+            )
+        else:
+            self.bundle = bundle()  # once: the working tree may change meanwhile
+            root, options, environment = base_root(), [f"--bind-ro={self.bundle}:/root/bundle"], {}
+            options.append(f"--bind-ro={HERE / 'inside'}:/root/inside")
+        options += [f"--bind-ro={source}:{target}" for source, target in (binds or {}).items()]
+        command = [HERE / "boot.sh", root, work, *options]
         with (work / "boot.log").open("wb") as log:
-            self._boot = subprocess.Popen([boot, base_root(), work, *options], stdout=log, stderr=log)
+            self._boot = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
         self.wait_for_boot()
 
     @property
