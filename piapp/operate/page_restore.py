@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from piapp.config.load import LoadedConfig
+from piapp.config.load import LoadedConfig, changed
 from piapp.errors import PiappError
 from piapp.node.alarm_file import has_open_alarm
 from piapp.node.app import kept_config
@@ -24,8 +24,8 @@ from piapp.offline.cases import case_folder
 from piapp.operate.archive import Archive, BackupError
 from piapp.operate.backup import backup
 from piapp.operate.restore import read
-from piapp.operate.restore_plan import RestorePlan, plan
-from piapp.operate.waiting_restore import Order, RestoreFiles, keep_before, sha256_of
+from piapp.operate.restore_plan import PASSWORD_FILE, RestorePlan, broker_of, plan
+from piapp.operate.waiting_restore import Order, RestoreFiles, keep_before, keep_password, sha256_of
 from piapp.preview.owner import Upload
 
 # Alarms take 10 MB at most, unless `cases.max_mb` says otherwise.
@@ -42,9 +42,11 @@ class Confirmation(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         sha256: Of the backup that they have seen.
+        password: Decrypts its secrets, for the broker's login; empty leaves that as it is.
     """
 
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    password: Annotated[str, Meta(max_length=256)] = ""
 
 
 class PageRestore:
@@ -91,16 +93,24 @@ class PageRestore:
         Raises:
             ValueError: The body has another form.
             BackupError: Another backup was sent meanwhile, an alarm is open, or what is there cannot be kept.
+            PasswordError: The password is another one.
         """
-        wanted = msgspec.json.decode(body, type=Confirmation).sha256
+        said = msgspec.json.decode(body, type=Confirmation)
+        wanted = said.sha256
         files = self._files
         if not files.archive.exists() or sha256_of(files.archive) != wanted:
             raise BackupError("somebody has sent another backup meanwhile; send yours again")
         self._refuse_alarm()
+        login = self._login(said.password) if said.password else None
         try:
             backup(self._loaded, self._node, files.state, files.before)
             keep_before(files)
-            files.give(Order(wanted, sender))
+            broker = {}
+            if login is not None:
+                values, secret = login
+                # Also where there is none: another broker is not to be sent the password that the node has.
+                broker = {**values, PASSWORD_FILE: keep_password(files, wanted, secret) if secret else ""}
+            files.give(Order(wanted, sender, broker=broker))
         except OSError as error:
             raise BackupError(f"cannot be kept: {error.filename}: {error.strerror}; nothing was restored") from error
         _log.warning("%s has a backup restored by the next start", sender)
@@ -119,6 +129,13 @@ class PageRestore:
         files.give(Order("", sender, undo=True))
         _log.warning("%s has the last restore taken back by the next start", sender)
         return {"restart": True}
+
+    def _login(self, password: str) -> tuple[dict[str, str], bytes]:
+        """The broker's login in the backup that was sent, when this version accepts it."""
+        with Archive(self._files.archive, max_bytes=MAX_CONTENT_BYTES) as opened:
+            values, secret = broker_of(read(opened, password))
+        changed(self._loaded.config, values, "backup")
+        return values, secret
 
     @property
     def _files(self) -> RestoreFiles:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from piapp.config.live import ZONES, page_keys
-from piapp.config.load import changed, default_config, flatten, with_zones
+from piapp.config.load import PASSWORD_CREDENTIAL, changed, default_config, flatten, with_zones
 from piapp.config.sections import Config
 from piapp.config.toml_file import parse_toml
 from piapp.errors import ConfigError
@@ -21,6 +21,12 @@ from piapp.operate.archive import Archive, BackupError
 from piapp.operate.restore import Found
 
 ORIGIN = "backup"
+
+# With its own password, and with nothing else: a broker from anywhere would be sent the password that the node has.
+URL, USERNAME, PASSWORD_FILE = "mqtt.url", "mqtt.username", "mqtt.password_file"
+
+# Certificates lie beside the configuration, where no page can write.
+TLS = "mqtt.tls"
 
 
 class KeyChange(Struct, frozen=True):
@@ -46,6 +52,7 @@ class RestorePlan(Struct, frozen=True):
         created: When it was made, UTC.
         version: That made it.
         secrets: Whether it has secrets.
+        broker: Address of the broker whose login can be restored with them; None where it cannot.
         changes: Settings that become others.
         stays: Keys that differ and that only the configuration file can change.
         learnt: Whether what the node has learnt of its room is replaced.
@@ -58,6 +65,7 @@ class RestorePlan(Struct, frozen=True):
     created: str
     version: str
     secrets: bool
+    broker: str | None
     changes: list[KeyChange]
     stays: list[str]
     learnt: bool
@@ -88,6 +96,7 @@ def plan(opened: Archive, found: Found, config: Config, *, sha256: str, known_ca
         created=opened.manifest.created,
         version=opened.manifest.piapp,
         secrets=opened.manifest.secrets,
+        broker=file.get(URL) if opened.manifest.secrets and not any(key.startswith(TLS) for key in file) else None,
         changes=[KeyChange(key, before[key], after[key]) for key in page if before[key] != after[key]],
         stays=[key for key, value in file.items() if key in before and key not in page and before[key] != value],
         learnt=found.learnt is not None,
@@ -125,6 +134,20 @@ def settings_of(found: Found, base: Config, kept: Mapping[str, Any]) -> dict[str
     page, given, wanted = page_keys(base), flatten(base), flatten(restored(found, base))
     others = {key: value for key, value in kept.items() if key not in page}
     return others | {key: wanted[key] for key in page if wanted[key] != given[key]}
+
+
+def broker_of(found: Found) -> tuple[dict[str, str], bytes]:
+    """Broker and user name of a backup whose secrets were read, and the password that goes with them.
+
+    Raises:
+        BackupError: It has no such login.
+    """
+    file = _flat(found)
+    if not isinstance(file.get(URL), str) or any(key.startswith(TLS) for key in file):
+        raise BackupError("the login in this backup cannot be restored here, only by `piapp restore --secrets`")
+    named = str(file.get(PASSWORD_FILE, PASSWORD_CREDENTIAL)).rpartition("/")[2]
+    values = {URL: file[URL], USERNAME: str(file.get(USERNAME, ""))}
+    return values, found.files.get(named, b"") if named in found.secret else b""
 
 
 def _kept(found: Found) -> Mapping[str, Any]:

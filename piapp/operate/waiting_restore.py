@@ -26,7 +26,7 @@ from piapp.node.state_folder import changes_file, restore_file, settings_file
 from piapp.offline.cases import case_folder
 from piapp.operate.archive import Archive
 from piapp.operate.restore import read, write_cases
-from piapp.operate.restore_plan import settings_of
+from piapp.operate.restore_plan import PASSWORD_FILE, settings_of
 from piapp.posture.snapshot import MonitorSnapshot
 from piapp.whole_file import write_whole
 
@@ -44,11 +44,13 @@ class Order(Struct, frozen=True):
         sha256: Of the backup that was confirmed.
         by: Who confirmed it.
         undo: Whether to take the last restore back instead.
+        broker: Values of the broker's keys, where its login is restored too.
     """
 
     sha256: str
     by: str
     undo: bool = False
+    broker: dict[str, str] = {}
 
 
 class Done(Struct, frozen=True):
@@ -59,12 +61,14 @@ class Done(Struct, frozen=True):
         node: Whose it was.
         by: Who had it restored.
         cases: Ids of the kept alarms that it added.
+        password: The file with the broker's password from the backup; empty for none.
     """
 
     t: str
     node: str
     by: str
     cases: list[str]
+    password: str = ""
 
 
 class RestoreFiles:
@@ -133,6 +137,7 @@ def carry_out(config: Config, node: str, state: Path) -> None:
     except (PiappError, OSError) as error:
         _log.error("the restore that %s asked for failed: %s", order.by, error)
     finally:
+        _forget_password(files, order.broker.get(PASSWORD_FILE, ""))
         files.give(None)
         files.archive.unlink(missing_ok=True)
 
@@ -157,8 +162,8 @@ def _restore(files: RestoreFiles, order: Order, config: Config) -> None:
         if sha256_of(files.archive) != order.sha256:
             _log.error("the backup that %s confirmed is another one now; nothing was restored", order.by)
             return
-        now = settings_of(found, config, kept_settings(files.settings))
-        done = Done(opened.manifest.created, opened.manifest.node, order.by, [])
+        now = settings_of(found, config, kept_settings(files.settings)) | order.broker
+        done = Done(opened.manifest.created, opened.manifest.node, order.by, [], order.broker.get(PASSWORD_FILE, ""))
         files.note(done)  # first, so that what is cut off can be taken back as well
         if found.learnt is not None:
             keep_learnt(files.state, files.node, found.learnt, owner=_owner(files.state))
@@ -183,7 +188,9 @@ def _take_back(files: RestoreFiles, order: Order, config: Config) -> None:
             if case.id in done.cases:
                 folder.delete(case)
     files.note(None)
-    files.before.unlink(missing_ok=True)
+    for file in (files.before, files.settings_before):
+        file.unlink(missing_ok=True)
+    _forget_password(files, done.password)
     _log.info("took back the restore of the backup of %s, as %s asked", done.node, order.by)
 
 
@@ -193,6 +200,22 @@ def _write_settings(files: RestoreFiles, config: Config, values: Mapping[str, An
     write_whole(files.settings, content, mode=_MODE, owner=_owner(files.state))
     after = flatten(LiveSettings(config, files.settings).config)
     ChangeLog(changes_file(files.state, files.node)).add(by, before, after, write=True)
+
+
+def keep_password(files: RestoreFiles, sha256: str, password: bytes) -> str:
+    """Keep a password of the backup's, readable by the node alone, and say where; raises OSError.
+
+    In a file of this backup's: what is in force now stays in its own, for the way back.
+    """
+    file = files.state / f"restore-{files.node}-{sha256[:12]}.password"
+    write_whole(file, password, mode=_MODE)
+    return str(file)
+
+
+def _forget_password(files: RestoreFiles, file: str) -> None:
+    """Delete the file of a password from a backup that is not in force."""
+    if file and kept_settings(files.settings).get(PASSWORD_FILE) != file:
+        Path(file).unlink(missing_ok=True)
 
 
 def keep_before(files: RestoreFiles) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +133,67 @@ def test_known_cases_stay_as_they_are(node):
     node.page.undo(b"{}", "page")
     node.start()
     assert [kept.id for kept in node.board.cases.all()] == [case.id]
+
+
+PASSWORD = "correct horse"
+LOGIN = '[node]\nid = "hall"\n[mqtt]\nurl = "mqtt://there.lan"\nusername = "hall"\npassword_file = "{file}"\n'
+
+
+def sealed(node, folder, secret="open sesame\n"):
+    """Send the backup of a node with a login, made with a password."""
+    other = Board(folder / "other")
+    file = other.config_file.parent / "mqtt_password"
+    other.config_file.parent.mkdir(parents=True)
+    other.state.mkdir()
+    file.write_text(secret)
+    other.config_file.write_text(LOGIN.format(file=file if secret else ""))
+    backup(other.load(), NODE, other.state, node.backup, password=PASSWORD)
+    return node.send()
+
+
+def confirm(node, made, password):
+    """Confirm with a password."""
+    node.page.confirm(json.dumps({"sha256": made.sha256, "password": password}).encode(), "page")
+
+
+def test_a_password_restores_the_brokers_login(node, tmp_path):
+    """Address, user and password together, the password in a file that the node alone may read."""
+    made = sealed(node, tmp_path)
+    assert (made.secrets, made.broker) == (True, "mqtt://there.lan")
+    confirm(node, made, PASSWORD)
+    mqtt = node.start().mqtt
+    assert (mqtt.url, mqtt.username) == ("mqtt://there.lan", "hall")
+    assert Path(mqtt.password_file).read_text() == "open sesame\n"
+    assert Path(mqtt.password_file).stat().st_mode & 0o777 == 0o600
+    confirm(node, node.send(), PASSWORD)  # the same once more
+    assert node.start().mqtt == mqtt
+    node.page.undo(b"{}", "page")
+    assert node.start().mqtt == mqtt
+    assert Path(mqtt.password_file).read_text() == "open sesame\n"
+
+
+def test_taking_it_back_takes_the_password_away(node, tmp_path):
+    """As it was before, and no copy of a secret stays."""
+    confirm(node, sealed(node, tmp_path), PASSWORD)
+    mqtt = node.start().mqtt
+    node.page.undo(b"{}", "page")
+    assert node.start().mqtt.url != "mqtt://there.lan"
+    assert not Path(mqtt.password_file).exists()
+
+
+def test_without_the_password_the_login_stays(node, tmp_path):
+    """And with a wrong one nothing is restored."""
+    made = sealed(node, tmp_path)
+    with pytest.raises(PiappError, match="the password is wrong"):
+        confirm(node, made, "battery staple")
+    assert node.files.order() is None
+    confirm(node, made, "")
+    assert node.start().mqtt.url != "mqtt://there.lan"
+
+
+def test_a_broker_from_a_backup_is_not_sent_the_nodes_own_password(node, tmp_path):
+    """A backup that names a broker and no password leaves the node without one there."""
+    made = sealed(node, tmp_path, secret="")
+    confirm(node, made, PASSWORD)
+    mqtt = node.start().mqtt
+    assert (mqtt.url, mqtt.password_file) == ("mqtt://there.lan", "")

@@ -2,7 +2,7 @@
  * Restoring a backup: it is sent, the node says what it would change, and its next start does it when somebody agrees.
  *
  * @typedef {{key: string, before: any, after: any}} KeyChange
- * @typedef {{sha256: string, node: string, created: string, version: string, secrets: boolean, changes: KeyChange[],
+ * @typedef {{sha256: string, node: string, created: string, version: string, secrets: boolean, broker: ?string, changes: KeyChange[],
  *   stays: string[], learnt: boolean, cases: number, known: number}} Plan
  */
 
@@ -43,6 +43,8 @@ function showPlan() {
   write($("restore-plan-title"), t("restore.of", { node, when: clock(created), version }));
   const rows = changes.map(({ key, before, after }) => make("li", {}, make("b", {}, key), ` ${change(key, before, after)}`));
   $("restore-changes").replaceChildren(...rows, ...remarks().map((text) => make("li", {}, text)));
+  for (const id of ["restore-login", "restore-login-help"]) $(id).hidden = !plan.broker;
+  write($("restore-login-help"), plan.broker ? t("restore.login", { broker: plan.broker }) : "");
   $("restore-plan").hidden = false;
   $("restore-plan-title").focus();
 }
@@ -55,14 +57,14 @@ function change(key, before, after) {
 
 /** @returns {string[]} What else becomes of the node, and what does not. */
 function remarks() {
-  const { changes, learnt, cases, known, stays, secrets } = plan;
+  const { changes, learnt, cases, known, stays, secrets, broker } = plan;
   return [
     changes.length ? "" : t("restore.no_changes"),
     learnt ? t("restore.learnt") : "",
     cases ? counted("restore.cases", cases) : "",
     known ? counted("restore.known", known) : "",
     stays.length ? t("restore.stays", { keys: stays.join(", ") }) : "",
-    secrets ? t("restore.secrets") : "",
+    secrets && !broker ? t("restore.secrets") : "",
   ].filter(Boolean);
 }
 
@@ -76,9 +78,13 @@ function close() {
   plan = null;
   $("restore-plan").hidden = true;
   $("restore").reset();
+  $("restore-password").value = "";
 }
 
-$("restore-now").addEventListener("click", () => agree($("restore-now"), "restore", { sha256: plan.sha256 }));
+$("restore-now").addEventListener("click", () => {
+  const password = plan.broker ? $("restore-password").value : "";
+  agree($("restore-now"), "restore", { sha256: plan.sha256, password });
+});
 $("restore-undo").addEventListener("click", () => agree($("restore-undo"), "restore_undo"));
 
 /** Have it done by the next start, and start. */
