@@ -19,7 +19,12 @@ from tests.e2e.node import NODE, NodeProcess, piapp
 from tests.mosquitto import DEADLINE_S, Mosquitto, Subscriber, free_port, wait_until
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; `apt install chromium`")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; `apt install chromium`"),
+    pytest.mark.timeout(
+        400
+    ),  # a browser, a broker and two starts of a node, on a board that does something else besides
+]
 
 ROOM = (sys.executable, str(Path(__file__).with_name("room.py")), "@0")
 USER, PASSWORD = "hall", "correct horse"
@@ -289,3 +294,58 @@ def test_each_step_is_accessible_and_fits(install: Install, page: Page) -> None:
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= size["width"], step
     assert found == []
+
+
+# Walks through with frames made up, each of a person in a posture for two seconds; long waits never end, short ones at
+# once. Gives what was recognised, in order, and the results.
+WALK = """async (seen) => {
+    const { Walk } = await import("/walk.js");
+    const wait = window.setTimeout;
+    window.setTimeout = (work, ms) => (ms > 10_000 ? 0 : wait(work, 0));
+    const recognised = [];
+    let ended = false;
+    const walk = new Walk({ changed() {}, recognised: (step) => recognised.push(step), ended: () => (ended = true) });
+    walk.start();
+    let ts_ms = 0;
+    for (const what of seen) {
+        if (what === "skip") walk.skip();
+        else if (what === "fall") walk.hear({ event_type: "fall" });
+        else for (let k = 0; k < 20; k += 1) {
+            walk.see({ ts_ms: (ts_ms += 100), size: [4, 3], persons: [{ id: 1, posture: what, landmarks: [] }] });
+        }
+        await new Promise((resolve) => wait(resolve, 20));
+    }
+    window.setTimeout = wait;
+    return { recognised, ended, falls: Object.keys(walk.results).filter((step) => walk.results[step].false_fall) };
+}"""
+# The zone around somebody who lies slanting in the picture: how much of the picture it covers, and which of some places
+# it holds: their hips, and the floor beside them.
+BED = """async () => {
+    const { bedAround, hips } = await import("/proposals.js");
+    const landmarks = Array.from({ length: 33 }, (_, k) => [0.3 + 0.012 * k, 0.5 + 0.006 * k, 0.9]);
+    const polygon = bedAround({ landmarks }, [640, 480]);
+    const path = new Path2D();
+    polygon.forEach(([x, y], k) => (k ? path.lineTo(1000 * x, 1000 * y) : path.moveTo(1000 * x, 1000 * y)));
+    const pen = document.createElement("canvas").getContext("2d");
+    const holds = ([x, y]) => pen.isPointInPath(path, 1000 * x, 1000 * y);
+    const [x, y] = hips({ landmarks });
+    return { corners: polygon.length, hips: holds([x, y]), floor: holds([x, y + 0.3]), far: holds([0.05, 0.05]) };
+}"""
+
+
+def test_the_walk_through_judges_what_the_node_says(install: Install, page: Page) -> None:
+    """Each posture must last, the floor comes after getting up, a fall is none, and steps can be skipped."""
+    page.goto(install.address)
+    page.fill("#code", install.code)
+    page.press("#code", "Enter")
+    page.wait_for_url("**/setup#camera")
+
+    def walked(*seen: str) -> Any:
+        return page.evaluate(WALK, list(seen))
+
+    whole = walked("standing", "bending", "sitting", "lying", "lying", "standing", "lying")
+    assert whole == {"recognised": ["stand", "sit", "bed", "floor"], "ended": True, "falls": []}
+    assert walked("standing", "sitting", "lying", "lying")["recognised"] == ["stand", "sit", "bed"]
+    assert walked("standing", "skip", "fall", "lying")["falls"] == ["bed"]
+    assert walked("sitting", "lying")["recognised"] == []
+    assert page.evaluate(BED) == {"corners": 4, "hips": True, "floor": False, "far": False}
