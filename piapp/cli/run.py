@@ -106,7 +106,7 @@ def run_node(options: RunOptions) -> None:
     config = kept_config(loaded.config)
     parts = make_parts(config)
     with_page = config.preview.enabled or is_invited(config)
-    upkeep = _upkeep(replace(loaded, config=config), log) if with_page else None
+    upkeep = _upkeep(loaded, log) if with_page else None
     observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
     running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
     try:

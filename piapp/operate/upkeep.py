@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from piapp import __version__
 from piapp.config.load import LoadedConfig
+from piapp.node.app import kept_config
 from piapp.node.assembly import node_id
 from piapp.node.info import versions
 from piapp.node.outlets import Outlet
