@@ -89,7 +89,7 @@ class Upkeep(Outlet):
         # It knows all parts of a node; loaded when somebody asks.
         from piapp.operate.check import check  # noqa: PLC0415
 
-        return list(check(self._loaded.config, file=self._loaded.file, running=True))
+        return list(check(kept_config(self._loaded.config), file=self._loaded.file, running=True))
 
     def _check(self, _body: bytes, _sender: str) -> dict[str, Any]:
         findings = self._findings()
@@ -110,7 +110,7 @@ class Upkeep(Outlet):
             return Download(f"piapp-{node}.zip", ZIP, file.read_bytes())
 
     def _support(self, _body: bytes, _sender: str) -> Download:
-        config = self._loaded.config
+        config = kept_config(self._loaded.config)
         findings = self._findings()
         made = support_bundle(config, findings, self._log.lines(), self._health, dict(versions()))
         return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)
