@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, bone_deviation
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, TORSO, bone_deviation
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.changes import RecentPictures
 from piapp.landmarker.reading import Reading, deviation, placement_of, readings_agree
 from piapp.landmarker.region import Region
 from piapp.landmarker.search import IMPLAUSIBLE_DEVIATION, MIN_CHANGED, NO_BODY_DEVIATION, SAME_PLACE_COST, Person
-from piapp.types import Found, ImageArray, Pose
+from piapp.types import FloatArray, Found, ImageArray, Pose
+
+_TRUNK = list(TORSO)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,15 +175,24 @@ def pose_of(find: Find) -> Pose:
     return pose if pose.found == find.found else replace(pose, found=find.found)
 
 
-def shown(find: Find, pose: Pose, ts_ms: int) -> Pose:
+def shown(find: Find, pose: Pose, picture: Picture) -> Pose:
     """What is given away of a find: its pose, or for a moment the last possible one when no body can have it."""
     person = find.person
     if person is None:
         return pose
     strange = bone_deviation(pose.world_landmarks)
     if strange <= MAX_BODY_DEVIATION:
-        person.pose = (ts_ms, pose)
-    if strange <= IMPLAUSIBLE_DEVIATION:
+        person.pose = (picture.ts_ms, pose)
+    held = person.held(picture.ts_ms)
+    if strange <= IMPLAUSIBLE_DEVIATION or held is None:
         return pose
-    held = person.held(ts_ms)
-    return pose if held is None else replace(held, mask=pose.mask, found="held")
+    placed = person.fits(placement_of(find.reading, picture.ts_ms, picture.size))
+    landmarks = _moved(held.landmarks, pose.landmarks) if placed else held.landmarks
+    return replace(held, landmarks=landmarks, mask=pose.mask, found="held")
+
+
+def _moved(landmarks: FloatArray, there: FloatArray) -> FloatArray:
+    """Landmarks with their trunk where that of others is."""
+    moved = landmarks.copy()
+    moved[:, :2] += there[_TRUNK, :2].mean(axis=0) - landmarks[_TRUNK, :2].mean(axis=0)
+    return moved

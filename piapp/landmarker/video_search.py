@@ -66,7 +66,7 @@ class VideoSearch:
             self._search(finds, picture)
         people.end_frame(finds, picture)
         self._turns = {id(find.person): find.quarters for find in finds if find.quarters is not None}
-        return tuple(shown(find, pose_of(find), ts_ms) for find in finds)
+        return tuple(shown(find, pose_of(find), picture) for find in finds)
 
     def close(self) -> None:
         """Release the model."""

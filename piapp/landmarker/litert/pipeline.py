@@ -77,7 +77,7 @@ class PosePipeline:
             poses = tuple(pose_of(find) for find in finds)
             if not (self._tracking and self._config.reacquire):
                 return poses
-            return tuple(shown(find, pose, ts_ms) for find, pose in zip(finds, poses, strict=True))
+            return tuple(shown(find, pose, picture) for find, pose in zip(finds, poses, strict=True))
 
     def _follow(self, picture: Picture) -> list[Find]:
         """The people of the next frame of a video."""
