@@ -58,13 +58,10 @@ class People:
 
     Args:
         config: The landmarker's options.
-        trust_place: Impossible bones where somebody is or was lost a moment ago say that they are there; else such a
-            find is left out, at once or when it lasts.
     """
 
-    def __init__(self, config: LandmarkerConfig, *, trust_place: bool) -> None:
+    def __init__(self, config: LandmarkerConfig) -> None:
         self._config = config
-        self._trust_place = trust_place
         self._recent = RecentPictures()
         self._lost: list[Person] = []
         self.present: list[Person] = []
@@ -83,7 +80,8 @@ class People:
     def named(self, finds: Sequence[Find], picture: Picture) -> list[Find]:
         """The finds, each with who it is: the one tracked, somebody lost, or somebody new.
 
-        Leaves out what is nobody: just after a loss what was there before or no body can be, as furniture is.
+        Leaves out what is nobody: what is nothing like a body where nobody is known to be; just after a loss what was
+        there before, or has bones that no body has where the person lost cannot be, as furniture.
         """
         expected = any(person.expected(picture.ts_ms) for person in self._lost)
         named = [find for find in finds if self._name(find, picture, expected=expected)]
@@ -129,7 +127,7 @@ class People:
         """Note who a find is; False when it is nobody."""
         placement, strange = placement_of(find.reading, picture.ts_ms, picture.size), deviation(find.reading)
         lost = next((person for person in self._lost if person.fits(placement)), None)
-        if self._config.reacquire and strange > NO_BODY_DEVIATION and not self._stands_in(find.person or lost, picture):
+        if self._config.reacquire and strange > NO_BODY_DEVIATION and find.person is None and lost is None:
             return False
         if find.person is None:
             if expected and not self._believable(find, picture, placed=lost is not None, strange=strange):
@@ -143,13 +141,9 @@ class People:
 
     def _believable(self, find: Find, picture: Picture, *, placed: bool, strange: float) -> bool:
         placement = placement_of(find.reading, picture.ts_ms, picture.size)
-        body = strange <= IMPLAUSIBLE_DEVIATION or (self._trust_place and placed)
+        body = strange <= IMPLAUSIBLE_DEVIATION or placed
         back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
         return body and (back or self.changed(find.reading, picture))
-
-    def _stands_in(self, person: Person | None, picture: Picture) -> bool:
-        """Whether there is a possible pose of a person to show instead of one that is nothing like a body."""
-        return person is not None and (self._trust_place or person.held(picture.ts_ms) is not None)
 
     def changed(self, reading: Reading, picture: Picture) -> bool:
         """Whether the picture changed where somebody is read, as it does where a person came and furniture did not."""

@@ -27,14 +27,16 @@ DETECTION_SHARE = 0.8
 # possible body in a possible place: more frames seen and no more impossible bones than with 1, of which 0.6 without
 # these checks brought a fifth more (measured).
 HELD_PRESENCE_SHARE = 0.2
-# Where a pose that no body can have is read again until one is possible: in its own region, closer, which cuts off the
-# furniture beside a person, and turned a little; as shares of its side and radians. In the order in which each adds
-# most to those before it: of 249 such poses in corner falls the closer one mended 80, turning 22 more (measured).
-REREADINGS = ((1.0, 0.0), (0.7, 0.0), (1.0, 0.35))
+# Where a pose that no body can have is read again until one is possible: in its own region, and where the picture
+# changed closer, which cuts off the furniture beside a person, and turned a little; as shares of its side and radians.
+# In the order in which each adds most to those before it: of 249 such poses in corner falls the closer one mended 80,
+# turning 22 more (measured).
+OWN_REGION = (1.0, 0.0)
+REREADINGS = (OWN_REGION, (0.7, 0.0), (1.0, 0.35))
 # From here on a tracked pose is no body, and is replaced when a search finds a better one.
 IMPLAUSIBLE_DEVIATION = 0.28
 # From here on it is nobody: of 60 poses in corner falls judged by eye, all 50 on a person had less than 0.42, and 4 of
-# 10 on furniture or on legs alone more than 0.65. Somebody known is held for a moment first.
+# 10 on furniture or on legs alone more than 0.65. Where somebody is known to be it may still be them.
 NO_BODY_DEVIATION = 0.6
 # How long the last possible pose stands for somebody whose pose no body can have: brings impossible poses in corner
 # falls from 7.7 to 3.4 %, and 1 s or 2 s no further than to 2.7 and 2.4 % (measured).

@@ -42,7 +42,7 @@ class VideoSearch:
         self._config = config
         self._make_still = make_still
         self._still: SyncLandmarker | None = None
-        self._people = People(config, trust_place=True)
+        self._people = People(config)
         self._turns: dict[int, int] = {}  # by person who is followed in crops: their turn
         self._looked = False  # in the present frame; once is enough
 

@@ -2,8 +2,8 @@
 
 Owns tracking from frame to frame. Where nobody is lost it gives what MediaPipe gives, to the bit. Where somebody is, it
 does three things that MediaPipe does not: it detects in the same frame in which tracking failed, it searches around the
-last place for a second (`search`), and it replaces poses that no body can have by better ones. Used by one thread at a
-time; no clock, no threads.
+last place for a second (`search`), and it replaces poses that no body can have by better ones (`people`). Used by one
+thread at a time; no clock, no threads.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from piapp.landmarker.search import (
     DETECTION_SHARE,
     HELD_PRESENCE_SHARE,
     IMPLAUSIBLE_DEVIATION,
+    OWN_REGION,
     READ_PLACES,
     REREADINGS,
     Person,
@@ -55,7 +56,7 @@ class PosePipeline:
         self._config, self._turn = config, turn
         self._reader = Reader(config, person_detector, landmark_model, turn)
         self._tracking = tracking
-        self._people = People(config, trust_place=False)
+        self._people = People(config)
         self._detected_ms = 0
         self._smoothing = PersonSmoothing() if tracking and config.num_poses == 1 else None
 
@@ -152,7 +153,9 @@ class PosePipeline:
             return
         for scale, turn in REREADINGS:
             reading = self._read(picture.image, around.changed(scale, turn))
-            if reading is not None and possible(reading, person, picture) and self._people.changed(reading, picture):
+            if reading is None or not possible(reading, person, picture):
+                continue
+            if (scale, turn) == OWN_REGION or self._people.changed(reading, picture):
                 find.reading = reading
                 person.follow(reading.following, placement_of(reading, picture.ts_ms, picture.size))
                 return
