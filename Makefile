@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help version release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-image test-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
+.PHONY: help version release deb apt test-deb package test-packages docs docs-tables docs-examples pictures demo test quick check test-fresh test-brokers test-alarm test-homeassistant test-nodered test-appliance test-image test-arm64 measure-arm64 test-camera test-page-browsers test-fleet test-streams soak bench fall-model fall-figures lock setup-run setup-test accuracy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | column -ts $$'\t'
@@ -69,6 +69,9 @@ test-camera: setup-test  ## the camera adapter on the real libcamera and its vir
 
 test-arm64: setup-test  ## the processors of Pi 3, 4 and 5, emulated, with the wheels that they get (5 min)
 	PIAPP_TEST_ARM64=1 $(BIN)/pytest tests/e2e/arm64
+
+measure-arm64: setup-test  ## start and memory of a node on the processors of Pi 3, 4 and 5, emulated (10 min)
+	$(BIN)/python -m tests.e2e.arm64.measure
 
 test-brokers: setup-test  ## the node with RabbitMQ and NATS too, which apt brings (root; Debian 12's versions)
 	apt-get install -y -qq --no-install-recommends rabbitmq-server nats-server

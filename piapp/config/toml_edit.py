@@ -52,7 +52,9 @@ def _with_string(text: str, table: str, key: str, value: str) -> str:
     end = next((at for at in range(head + 1, len(lines)) if lines[at].lstrip().startswith("[")), len(lines))
     found = next((at for at in range(head + 1, end) if re.match(rf"\s*{key}\s*=", lines[at])), None)
     if found is None:
-        lines.insert(head + 1, line)
+        while not lines[end - 1].strip():
+            end -= 1
+        lines.insert(end, line)
     else:
         lines[found] = line
     return "\n".join([*lines, ""])

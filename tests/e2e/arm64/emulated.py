@@ -39,6 +39,13 @@ class Emulated:
 
     def run(self, processor: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run Python with arguments, on a processor by qemu's name, such as "cortex-a72"."""
+        command, environment = self.command(processor)
+        return subprocess.run(
+            [*command, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=900
+        )
+
+    def command(self, processor: str) -> tuple[list[str], dict[str, str]]:
+        """How Python is run on a processor: the command and its environment."""
         environment = {
             "PATH": os.environ["PATH"],
             "QEMU_CPU": processor,
@@ -47,8 +54,7 @@ class Emulated:
             "PIAPP_CONFIG": os.devnull,
             "HOME": str(CACHE),
         }
-        command = [self._qemu, self._root / PYTHON, "-P", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
+        return [str(self._qemu), str(self._root / PYTHON), "-P"], environment
 
 
 def _unpacked_bundle() -> Path:
