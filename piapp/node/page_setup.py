@@ -121,7 +121,7 @@ class PageSetup:
         self._monitor = monitor
         self._invitation = invitation
         self._connected = connected
-        self._found = self._read()
+        self._found = _read(setup_file(folder, node))
 
     @property
     def tools(self) -> PageTools:
@@ -140,7 +140,7 @@ class PageSetup:
 
     def document(self, _query: object) -> dict[str, Any]:
         """Everything that the page shows, without secrets."""
-        config, invitation = self._settings.config, self._invitation
+        config = self._settings.config
         planned = self._planned()
         return {
             "node": self._node,
@@ -163,7 +163,7 @@ class PageSetup:
             "walk": msgspec.to_builtins(self._found.walk),
             "page": bool(planned("preview.enabled")),
             "done": self._found.done,
-            "left_s": round(invitation.left_s) if invitation else None,
+            "left_s": round(self._invitation.left_s) if self._invitation and self._invited else None,
             "kept": self._settings.file is not None,
             "pending": [key for key in self._settings.pending if key not in ("preview.token_file", _PASSWORD_FILE)],
         }
@@ -209,7 +209,13 @@ class PageSetup:
         return {"walk": msgspec.to_builtins(self._found.walk)}
 
     def keep_page(self, _body: bytes, sender: str) -> dict[str, Any]:
-        """Keep the page open to the network after the set-up, for whoever has a link; makes a new link."""
+        """Keep the page open to the network after the set-up, for whoever has a link; makes a new link.
+
+        Raises:
+            ConfigError: Nobody is invited: a page that is this machine's alone does not open itself to the network.
+        """
+        if not self._invited:
+            raise ConfigError("the page can be opened to the network only while the node is set up: piapp setup-page")
         token = secrets.token_hex(TOKEN_BYTES)
         file = self._secret("preview_token")
         _write_secret(file, token)
@@ -225,6 +231,10 @@ class PageSetup:
         if self._invitation is not None:
             self._invitation.finish()
         return self.document({})
+
+    @property
+    def _invited(self) -> bool:
+        return self._invitation is not None and not self._invitation.over
 
     def _planned(self) -> Callable[[str], Any]:
         """What each key will be after the next start."""
@@ -279,13 +289,14 @@ class PageSetup:
         except OSError as error:
             raise ConfigError(f"cannot be kept: {file} cannot be written: {error.strerror}") from error
 
-    def _read(self) -> Found:
-        file = setup_file(self._folder, self._node)
-        try:
-            return msgspec.json.decode(file.read_bytes(), type=Found) if file and file.exists() else Found()
-        except (OSError, ValueError) as error:
-            log.warning("%s: cannot be read (%s); what the set-up found is forgotten", file, error)
-            return Found()
+
+def _read(file: Path | None) -> Found:
+    """What an earlier start has found; nothing where it cannot be read, which is worth no failed start."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Found) if file and file.exists() else Found()
+    except (OSError, ValueError) as error:
+        log.warning("%s: cannot be read (%s); what the set-up found is forgotten", file, error)
+        return Found()
 
 
 def _login(body: bytes) -> BrokerLogin:

@@ -178,8 +178,35 @@ def test_the_walk_through_is_remembered(node, tmp_path):
             node.do("setup_walk", walk=walk)
 
 
-def test_a_page_for_later(node, tmp_path):
+@pytest.fixture
+def invitation(tmp_path):
+    """One that is open."""
+    file = tmp_path / "invitation-hall.json"
+    Invitation.issue(file)
+    return Invitation.open(file)
+
+
+def test_no_page_opens_itself_to_the_network(node):
+    """Who sees the page on this machine alone cannot make it everybody's; it takes an invitation."""
+    with pytest.raises(ConfigError, match="setup-page"):
+        node.do("setup_page")
+    assert not node.config().preview.enabled
+
+
+def test_when_the_hour_is_over_the_page_is_like_any_other(tmp_path, invitation):
+    """It counts no minutes, and opens nothing."""
+    node = Node(tmp_path, invitation)
+    assert node.setup.document({})["left_s"] > 3500
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Invitation, "left_s", 0.0)
+        assert node.setup.document({})["left_s"] is None
+        with pytest.raises(ConfigError, match="setup-page"):
+            node.do("setup_page")
+
+
+def test_a_page_for_later(tmp_path, invitation):
     """A new secret link each time; the next start serves the network, for whoever has it."""
+    node = Node(tmp_path, invitation)
     links = node.do("setup_page")["links"]
     page = node.config().preview
     token = (tmp_path / "preview_token-hall").read_text().strip()
@@ -190,15 +217,12 @@ def test_a_page_for_later(node, tmp_path):
     assert token not in json.dumps(node.setup.document({}))
 
 
-def test_done_ends_the_invitation(tmp_path):
-    """For good; the page knows it."""
-    file = tmp_path / "invitation-hall.json"
-    Invitation.issue(file)
-    node = Node(tmp_path, Invitation.open(file))
-    assert node.setup.document({})["left_s"] > 3000
-    assert node.do("setup_done")["done"]
-    assert not file.exists()
-    assert Node(tmp_path).setup.document({}) | {"left_s": None, "done": True} == Node(tmp_path).setup.document({})
+def test_done_ends_the_invitation(tmp_path, invitation):
+    """For good, and it is remembered."""
+    assert Node(tmp_path, invitation).do("setup_done")["done"]
+    assert Invitation.open(tmp_path / "invitation-hall.json") is None
+    document = Node(tmp_path).setup.document({})
+    assert (document["left_s"], document["done"]) == (None, True)
 
 
 def test_what_the_page_shows(node):
@@ -210,9 +234,9 @@ def test_what_the_page_shows(node):
     assert document["pending"] == ["mqtt.username", "mqtt.url"]
 
 
-def test_a_node_that_keeps_nothing():
+def test_a_node_that_keeps_nothing(invitation):
     """Without a folder for its state nothing is kept, and the page says so."""
-    node = Node(None)
+    node = Node(None, invitation)
     assert not node.setup.document({})["kept"]
     for name in ("setup_broker", "setup_page"):
         with pytest.raises(ConfigError, match=r"spool\.dir"):
