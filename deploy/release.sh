@@ -11,6 +11,7 @@ usage: deploy/release.sh [options]
   --suite NAME    of the Debian packages: bookworm or trixie; repeatable (default: both)
   --arch NAME     of the Debian packages: amd64 or arm64; repeatable (default: both)
   --keep DIR      keep downloads there and take them from there
+  --fast          compress the Debian packages little, to try whether all of it works
 PIAPP_PROJECT_URL names the repository's page, for links and pictures in the package's description.
 TEXT
 }
@@ -20,7 +21,7 @@ fail() {
   exit 1
 }
 
-output=$here/dist/release debs=1 keep=$here/.cache/deb
+output=$here/dist/release debs=1 keep=$here/.cache/deb fast=()
 suites=() architectures=()
 while (($#)); do
   case $1 in
@@ -29,6 +30,7 @@ while (($#)); do
     --suite) suites+=("${2:?--suite needs a name}"); shift ;;
     --arch) architectures+=("${2:?--arch needs a name}"); shift ;;
     --keep) keep=${2:?--keep needs a folder}; shift ;;
+    --fast) fast=(--fast) ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; fail "unknown option $1" ;;
   esac
@@ -50,7 +52,7 @@ build() { # build FOLDER
   local suite arch
   for suite in "${suites[@]}"; do
     for arch in "${architectures[@]}"; do
-      "$here/deploy/deb/build.sh" --suite "$suite" --arch "$arch" --keep "$keep" --output "$1"
+      "$here/deploy/deb/build.sh" --suite "$suite" --arch "$arch" --keep "$keep" --output "$1" "${fast[@]}"
     done
   done
 }
