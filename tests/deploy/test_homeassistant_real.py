@@ -46,7 +46,7 @@ from tests.support.scene import FALL_S, UP_S, Scene
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("piapp", "hall")
-ANSWER_S, OFFLINE_S = 12.0, 3.0
+ANSWER_S, OFFLINE_S, ASKED_S = 12.0, 3.0, 1.0
 FALL_AUTOMATION = "automation.fall"
 
 # Moments at which a node is killed in mid-alarm; 40 are what a release is held to, each takes some 30 s.
@@ -300,8 +300,9 @@ class Home:
         wait_until(lambda: self.current() == 0, "the fall alert to end")
 
     def wait_asking(self) -> dict:
-        """Wait for the next question on the phone; clears what was there."""
+        """Wait for the next question on the phone, and until Home Assistant waits for what follows, as it soon does."""
         wait_until(lambda: any("actions" in one.get("data", {}) for one in self.phone.pushed), "the phone to be asked")
+        pause_s(ASKED_S)
         return next(one for one in self.phone.pushed if "actions" in one.get("data", {}))
 
     def answer(self, question: dict, number: int) -> None:
@@ -349,6 +350,7 @@ def node(home, tmp_path) -> Iterator[FakeNode]:
     with FakeNode(home.url, "device", tmp_path) as one:
         one.shows("standing", alarm=False)
         home.assistant.wait_for("sensor.hall_alarm", "Clear", START_S)
+        wait_until(lambda: home.assistant.state("button.hall_acknowledge") not in GONE, "the node's buttons")
         for action in ("turn_off", "turn_on"):  # ends what an earlier test has begun
             home.assistant.call(f"automation.{action}", entity_id=FALL_AUTOMATION)
         home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.help")
@@ -786,6 +788,11 @@ def test_no_alarm_ends_by_itself(home, tmp_path):
     assert ends, "no moment was in an alarm"
 
 
+def recovered_events(home: Home) -> int:
+    """How many came, whichever node's and however often."""
+    return sum(b'"recovered"' in message.payload for message in home.mqtt.of("event"))
+
+
 def test_home_assistant_misses_the_end(home, tmp_path):
     """It is restarted, and somebody is up before it is back: "Clear" and "Up again" are shown, the latter once."""
     assistant, since_s, scene = home.assistant, time.time(), Scene(tmp_path, BEGIN_S)
@@ -798,15 +805,13 @@ def test_home_assistant_misses_the_end(home, tmp_path):
         wait_until(lambda: home.told_of_the_end(since_s), "the end of the alarm to be shown")
         shown = assistant.entity(UP_AGAIN)
         assert datetime.fromisoformat(shown["state"]).timestamp() > since_s
-        repeats = sum(b'"recovered"' in one.payload for one in home.mqtt.of("event"))
         assistant.stop()
+        repeats, end = recovered_events(home), json.loads(home.mqtt.of("event")[-1].payload)
         assistant.go_on()
-        wait_until(
-            lambda: sum(b'"recovered"' in one.payload for one in home.mqtt.of("event")) > repeats,
-            "the end to be sent once more",
-        )
-        assistant.call("button.press", entity_id=f"button.{NODE}_test")
-        wait_until(lambda: assistant.entity(FALL)["attributes"].get("test"), "what was sent after it to be shown")
+        wait_until(lambda: recovered_events(home) > repeats, "the end to be sent once more")
+        marker = end | {"event_type": "fall", "id": "marker", "historical": False, "test": True}
+        home.mqtt.publish(f"piapp/{NODE}/event", json.dumps(marker).encode())
+        wait_until(lambda: assistant.entity(FALL)["attributes"].get("id") == "marker", "what was sent after it")
         assert assistant.state(UP_AGAIN) == shown["state"]
     finally:
         node.kill()
@@ -882,7 +887,7 @@ def test_home_assistant_forgets_and_complained_of_nothing(home, tmp_path):
     ours = [line for line in complaints if any(word in line.lower() for word in ("piapp", "hall", "den", "mqtt"))]
     # At a change of form Home Assistant warns of each entity that it is announced from two topics for a second, and of
     # so many warnings. Tests kill the broker.
-    of_forms = ("conflicting MQTT discovery", "mqtt.discovery is logging too frequently")
+    of_forms = ("conflicting MQTT discovery", *(f"mqtt.{part} is logging too freq" for part in ("discovery", "entity")))
     expected = (*of_forms, "The connection was lost", "failed to receive on socket")
     assert [line for line in ours if not any(text in line for text in expected)] == []
     assert forget(node.config, TOPICS.node)
