@@ -77,16 +77,14 @@ class People:
             person.fail(ts_ms)
         self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
 
-    def named(self, finds: Sequence[Find], picture: Picture) -> list[Find]:
+    def named(self, finds: Iterable[Find], picture: Picture) -> list[Find]:
         """The finds, each with who it is: the one tracked, somebody lost, or somebody new.
 
         Leaves out what is nobody: what is nothing like a body where nobody is known to be; just after a loss what was
         there before, or has bones that no body has where the person lost cannot be, as furniture.
         """
         expected = any(person.expected(picture.ts_ms) for person in self._lost)
-        named = [find for find in finds if self._name(find, picture, expected=expected)]
-        self.lose([find.person for find in finds if find.person is not None and find not in named], picture.ts_ms)
-        return named
+        return [find for find in finds if self._name(find, picture, expected=expected)]
 
     def wanted(self, finds: Sequence[Find], ts_ms: int) -> Person | None:
         """Who is to be searched for in this frame: somebody lost, or else somebody whose pose no body can have."""

@@ -130,7 +130,7 @@ def test_somebody_brought_back_replaces_what_was_taken_for_them():
 
 
 def test_what_is_given_away():
-    """A pose a body can have; for half a second the last such one, where the trunk is now; after that what there is."""
+    """A pose a body can have; for a moment the last such one, where the trunk is now; after that what there is."""
     people = people_with_somebody()
     (person,) = people.present
     possible, impossible, far = (find(shaped(*shape), person) for shape in ((), (0.6, 0.05), (0.6, 5.0)))
@@ -140,11 +140,11 @@ def test_what_is_given_away():
 
     assert given(impossible, 1) is impossible.pose
     assert given(possible, 100) is possible.pose
-    held = given(impossible, 600)
+    held = given(impossible, 850)
     assert held.found == "held"
     np.testing.assert_allclose(held.landmarks, shaped(right=0.05).landmarks, atol=1e-6)
-    np.testing.assert_array_equal(given(far, 600).landmarks, shaped().landmarks)
-    assert given(impossible, 601) is impossible.pose
+    np.testing.assert_array_equal(given(far, 850).landmarks, shaped().landmarks)
+    assert given(impossible, 851) is impossible.pose
 
 
 def test_a_pose_says_how_it_was_found():

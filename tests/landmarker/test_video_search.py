@@ -149,7 +149,7 @@ def test_impossible_bones_where_somebody_was_lost_say_that_they_are_there(standi
     bent = pose.world_landmarks.copy()
     bent[:, :3] *= np.float32(0.6)
     crumpled = replace(pose, world_landmarks=bent)
-    for lost_ms, held in ((FRAME_MS, True), (8 * FRAME_MS, False)):
+    for lost_ms, held in ((FRAME_MS, True), (12 * FRAME_MS, False)):
         search = search_with(Still())
         search.follow(standing, 1, (pose,))
         assert search.follow(standing, lost_ms, ()) == ()
