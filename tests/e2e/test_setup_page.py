@@ -33,6 +33,9 @@ DESKTOP = {"width": 1280, "height": 800}
 LOOKS: list[tuple[Any, Any]] = [(DESKTOP, "light"), (PHONE, "dark"), (DESKTOP, "dark"), (PHONE, "light")]
 STEPS = ("camera", "name", "broker", "walk", "zones", "done")
 
+# A page loads a dozen scripts, one after the other, and a browser shares two cores with all the rest.
+PAGE_MS = 90_000
+
 # More stops than any step has.
 MOST_TABS = 60
 
@@ -89,7 +92,7 @@ def install(tmp_path: Path) -> Iterator[Install]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for all tests."""
-    expect.set_options(timeout=DEADLINE_S * 1000)
+    expect.set_options(timeout=PAGE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -101,7 +104,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A new visitor's page, which never complains but of what the test forgives by its status."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(DEADLINE_S * 1000)
+    page.set_default_timeout(PAGE_MS)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: errors.append(request.url) if "//127.0.0.1:" not in request.url else None)
