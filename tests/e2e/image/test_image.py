@@ -145,14 +145,15 @@ def test_ssh_takes_keys_alone(booted: Booted) -> None:
 
 
 def test_the_set_up_page_is_on(booted: Booted) -> None:
-    """For who knows the token, which the screen shows; others are turned away."""
+    """Address, code and token stand on the screen; without the token the live page turns everybody away."""
     guest = booted.guest
     token = guest.output("cat", "/etc/piapp/preview_token")
+    screen = guest.output("cat", "/run/issue.d/piapp.issue")
     assert len(token) == 32
-    assert token in guest.output("cat", "/run/issue.d/piapp.issue")
-    wait_until(
-        lambda: booted.page(f"http://127.0.0.1:8088/?token={token}") == "200", "the page to answer", BOOT_DEADLINE_S
-    )
+    assert token in screen
+    assert guest.output("cat", "/state/invited").split()[0] in screen
+    for path in (f"?token={token}", "setup"):
+        wait_until(lambda path=path: booted.page(f"http://127.0.0.1:8088/{path}") == "200", path, BOOT_DEADLINE_S)
     assert booted.page("http://127.0.0.1:8088/") in {"401", "403"}
 
 
