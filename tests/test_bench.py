@@ -190,6 +190,14 @@ def test_a_frame_waits_for_the_next_landmarker_that_is_idle(frames):
     assert capture.stop(30.0)
 
 
+@pytest.mark.parametrize(("rss_mb", "met"), [(99.0, True), (101.0, False)])
+def test_the_bar_of_a_node_s_memory(rss_mb, met):
+    """Of LiteRT with one worker, whether or not MediaPipe can run here."""
+    ours = Variant("litert-1", "ours", "pipeline", "litert", 1)
+    variants = summed_up([Measured(ours, [1.0], [window(10, rss_mb=rss_mb)])])
+    assert [(bar.name, bar.met) for bar in bars(variants, None, None, [])] == [("litert-1: RSS, MB", met)]
+
+
 @pytest.mark.parametrize(("p50_ms", "met"), [(1.4, True), (1.6, False)])
 def test_bars_at_a_camera_s_rate(p50_ms, met):
     """They are narrower than those at full rate; the camera's rate is not compared with the bare loop's."""
