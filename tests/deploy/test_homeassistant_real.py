@@ -350,7 +350,9 @@ def node(home, tmp_path) -> Iterator[FakeNode]:
     with FakeNode(home.url, "device", tmp_path) as one:
         one.shows("standing", alarm=False)
         home.assistant.wait_for("sensor.hall_alarm", "Clear", START_S)
-        wait_until(lambda: home.assistant.state("button.hall_acknowledge") not in GONE, "the node's buttons")
+        wait_until(
+            lambda: home.assistant.state("button.hall_acknowledge") not in ("missing", "unavailable"), "the buttons"
+        )
         for action in ("turn_off", "turn_on"):  # ends what an earlier test has begun
             home.assistant.call(f"automation.{action}", entity_id=FALL_AUTOMATION)
         home.assistant.call("input_boolean.turn_off", entity_id="input_boolean.help")
