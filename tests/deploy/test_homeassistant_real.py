@@ -860,6 +860,7 @@ def test_logbook_of_a_busy_room(home, tmp_path):
     seconds = float(os.environ.get("PIAPP_DEMO_S", "60"))
     port = int(home.url.rpartition(":")[2])
     folder = ["--set", f"spool.dir={tmp_path}"]
+    wait_until(lambda: home.assistant.state(ALARM) in GONE, "the node before to be gone")
     node = NodeProcess(tmp_path, port, ["--source", "demo:?loop=0", "--set", 'node.name="Den"', *folder])
     try:
         home.assistant.wait_for(f"sensor.{NODE}_alarm", "Clear", START_S)
