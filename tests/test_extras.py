@@ -29,9 +29,8 @@ PROJECT = Path(__file__).parents[1]
 )
 def test_each_command_names_its_extra(tmp_path, package, command, name):
     """One line with the way out, and no word of an internal error."""
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").write_text(
-        f"raise ModuleNotFoundError(\"No module named '{package}'\", name='{package}')\n"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\n\nsys.modules[{package!r}] = None  # as if it were missing\n"
     )
     done = piapp(*command, PYTHONPATH=f"{tmp_path}:{PROJECT}")
     assert f"install piapp-node[{name}]" in done.stderr

@@ -15,6 +15,7 @@ from piapp.config.live import LiveSettings
 from piapp.config.sections import Config
 from piapp.config.settings_trial import SettingsTrial
 from piapp.fall_model import monitor_of
+from piapp.invitation import Invitation
 from piapp.landmarker.live import LandmarkerFactory
 from piapp.landmarker.model import ModelFile
 from piapp.mqtt.commands import Commands
@@ -44,7 +45,6 @@ from piapp.node.reporter import Reporter
 from piapp.node.setup_outlet import invited, page_outlet, served
 from piapp.node.state_folder import changes_file, invitation_file, pause_file, settings_file, state_folder
 from piapp.offline.cases import case_folder
-from piapp.preview.invitation import Invitation
 from piapp.result_source import ResultSource
 from piapp.service.camera_loss import CameraLoss
 from piapp.service.health import Health

@@ -22,9 +22,9 @@ from piapp.mqtt.publisher import Publisher
 from piapp.types import PoseResult, State
 
 if TYPE_CHECKING:
+    from piapp.invitation import Invitation
     from piapp.node.page import Page
     from piapp.node.picture_feed import PictureFeed
-    from piapp.preview.invitation import Invitation
     from piapp.preview.server import Preview
     from piapp.service.metrics import MetricsEndpoint
 

@@ -22,13 +22,13 @@ from piapp.config.live import SETUP_KEYS, LiveSettings
 from piapp.config.load import changed
 from piapp.config.sections import Config
 from piapp.errors import ConfigError
+from piapp.invitation import Invitation
 from piapp.mqtt.broker_trial import try_broker
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.node.page import PageTools
 from piapp.node.setup_outlet import EVERY_ADDRESS
 from piapp.node.state_folder import secret_file, setup_file
 from piapp.posture.monitor import Monitor
-from piapp.preview.invitation import Invitation
 from piapp.service.addresses import own_addresses
 from piapp.whole_file import write_whole
 

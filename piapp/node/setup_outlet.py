@@ -10,10 +10,10 @@ import msgspec
 
 from piapp.config.sections import Config
 from piapp.errors import ConfigError, PiappError
+from piapp.invitation import Invitation
 from piapp.node.outlets import PageOutlet, live_page
 from piapp.node.page import Page
 from piapp.node.state_folder import invitation_file, state_folder
-from piapp.preview.invitation import Invitation
 from piapp.service.addresses import own_addresses
 from piapp.service.identity import default_node_id
 

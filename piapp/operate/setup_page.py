@@ -10,10 +10,10 @@ from pathlib import Path
 
 from piapp.config.sections import Config
 from piapp.errors import PiappError
+from piapp.invitation import Invitation
 from piapp.node.assembly import node_id
 from piapp.node.setup_outlet import setup_links
 from piapp.node.state_folder import invitation_file, state_folder
-from piapp.preview.invitation import Invitation
 
 
 class SetupPageError(PiappError, OSError):

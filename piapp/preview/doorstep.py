@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from piapp.invitation import Invitation
 from piapp.preview.answers import Handler, Refusal, answering, body_of, check_sender, json_answer
-from piapp.preview.invitation import Invitation
 from piapp.preview.pages import files, send_texts
 from piapp.token_bucket import TokenBucket
 

@@ -47,7 +47,12 @@ _PAGE = ".html"
 _PICTURE_TYPES: Mapping[PictureKind, str] = {"photo": "image/jpeg", "edges": "image/png"}
 
 # What several pages share, by the mark that stands for it.
-_PARTS = {"part.head": "_head.html", "part.header": "_header.html", "part.footer": "_footer.html"}
+_PARTS = {
+    "part.head": "_head.html",
+    "part.header": "_header.html",
+    "part.footer": "_footer.html",
+    "part.live": "_live.html",
+}
 
 
 class Pages:

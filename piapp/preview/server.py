@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 from piapp.config.addresses import read_token
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError, PiappError, PreviewError
+from piapp.invitation import Invitation
 from piapp.preview.access import Access
-from piapp.preview.invitation import Invitation
 from piapp.preview.owner import Owner
 from piapp.preview.pictures import PictureKind, PictureRules
 from piapp.preview.viewers import Viewers

@@ -10,11 +10,11 @@ import socket
 
 import uvicorn
 
+from piapp.invitation import Invitation
 from piapp.preview import api
 from piapp.preview.access import Access
 from piapp.preview.connections import BACKLOG, Connection
 from piapp.preview.gate import Gate
-from piapp.preview.invitation import Invitation
 from piapp.preview.owner import Owner
 from piapp.preview.pages import Pages
 from piapp.preview.pictures import PictureRules

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from piapp.invitation import Invitation
 from piapp.preview.access import Access
 from piapp.preview.doorstep import Doorstep, is_local
 from piapp.preview.gate import Gate
-from piapp.preview.invitation import Invitation
 
 # Not as the other pages' begin: it says nothing to them.
 SETUP_COOKIE = "setup_piapp_"

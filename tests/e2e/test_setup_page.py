@@ -250,6 +250,7 @@ def test_a_code_that_is_wrong_is_refused_in_words(install: Install, page: Page) 
     """The form says so, and the right one opens; when all is done nobody is invited any more, and the node goes on."""
     page.goto(install.address)
     page.fill("#code", "ABCD-EFGH")
+    expect(page.locator("#open")).to_be_enabled()
     page.press("#code", "Enter")
     expect(page.locator("#code-error")).to_contain_text("This is not the code")
     page.fill("#code", install.code.lower())

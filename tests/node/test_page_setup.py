@@ -12,12 +12,12 @@ from piapp.config.change_log import ChangeLog
 from piapp.config.live import LiveSettings
 from piapp.config.load import default_config
 from piapp.errors import ConfigError
+from piapp.invitation import Invitation
 from piapp.mqtt.broker_trial import BrokerTrial
 from piapp.mqtt.failures import ConnectionFailedError
 from piapp.node import page_setup
 from piapp.node.page_setup import PageSetup
 from piapp.posture.lying_places import LyingPlace
-from piapp.preview.invitation import Invitation
 
 SENDER = "page 192.168.1.20"
 BROKER, USER, PASSWORD = "mqtt://broker.lan", "hall", "correct horse"

@@ -10,10 +10,10 @@ import pytest
 
 from piapp.config.load import default_config, load_config
 from piapp.errors import ConfigError
+from piapp.invitation import INVITATION_S, Invitation
 from piapp.node import setup_outlet
 from piapp.node.outlets import PageOutlet
 from piapp.node.setup_outlet import SetupPageOutlet, invited, is_invited, page_outlet, served
-from piapp.preview.invitation import INVITATION_S, Invitation
 from piapp.preview.server import Preview
 from tests.mosquitto import DEADLINE_S, free_port, wait_until
 from tests.preview.conftest import FakeOwner
@@ -35,7 +35,7 @@ def listens(port):
     """Whether somebody takes connections there."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S).close()
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
@@ -61,6 +63,7 @@ def test_frames_of_a_node_are_shown(mosquitto, payload, text):
         before = len(node.messages)
         node.deliver("piapp/aimed/frame", payload, retain=False)
         node.wait_for("frame", before + 1)
+        time.sleep(0.2)  # it asks for frames in a thread of its own
         return bool(shown)
 
     aims(options(mosquitto.port), shown.append, done)

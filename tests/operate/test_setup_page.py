@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from piapp.config.load import load_config
+from piapp.invitation import Invitation
 from piapp.operate.setup_page import SetupPageError, close_setup_page, open_setup_page
-from piapp.preview.invitation import Invitation
 from tests.e2e.node import piapp
 
 

@@ -22,7 +22,7 @@ import pytest
 from piapp.config.load import default_config, load_config, with_zones
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError
-from piapp.preview.invitation import Invitation
+from piapp.invitation import Invitation
 from piapp.preview.owner import Download, Upload
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from piapp.invitation import INVITATION_S, Invitation
 from piapp.preview.doorstep import TRY_BURST, Tries, is_local
-from piapp.preview.invitation import INVITATION_S, Invitation
 from tests.mosquitto import DEADLINE_S
 from tests.preview.conftest import TOKEN
 

@@ -8,6 +8,7 @@ const REFUSED = { 403: "code.wrong", 429: "code.too_many" };
 // A link brings the code behind "#", which stays in the browser.
 if (location.hash) $("code").value = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
+$("open").disabled = false; // before, a click would only have loaded the page again
 ($("code").value ? $("open") : $("code")).focus();
 
 $("code-form").addEventListener("submit", async (event) => {

@@ -81,7 +81,8 @@ function close() {
   $("restore-password").value = "";
 }
 
-$("restore-now").addEventListener("click", () => {
+$("restore-plan").addEventListener("submit", (event) => {
+  event.preventDefault();
   const password = plan.broker ? $("restore-password").value : "";
   agree($("restore-now"), "restore", { sha256: plan.sha256, password });
 });

@@ -13,6 +13,7 @@
 
 import { aimHint, lean, levelHint } from "./aim.js";
 import { act, read } from "./api.js";
+import { attempt } from "./attempt.js";
 import { Editor } from "./editor.js";
 import { hidePictures, offerPictures, shownPicture, watchPictures } from "./pictures.js";
 import { bedAround, placeAround, seatAround } from "./proposals.js";
@@ -101,24 +102,13 @@ const DONE = {
 };
 const isDone = (name) => Boolean(setup) && DONE[name]();
 
-/** Do what a form or button asks for, with what comes of it in a line below; a control cannot be pressed twice. */
-async function attempt(control, status, work) {
-  control.disabled = true;
-  write(status, t("upkeep.working"));
-  try {
-    write(status, (await work()) ?? "");
-  } catch (error) {
-    write(status, t("error.refused", { error: error.message }));
-  } finally {
-    control.disabled = false;
-    listSteps();
-  }
-}
+/** Do what a form or button asks for, and list anew which steps are done. */
+const attemptStep = (control, status, work) => attempt(control, status, work).then(listSteps);
 
 function onSubmit(form, status, work) {
   $(form).addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt($(form).querySelector("[type=submit]"), $(status), work);
+    attemptStep($(form).querySelector("[type=submit]"), $(status), work);
   });
 }
 
@@ -216,7 +206,7 @@ async function keepBroker(typed) {
 }
 
 $("keep-anyway").addEventListener("click", () =>
-  attempt($("keep-anyway"), $("broker-said"), async () => {
+  attemptStep($("keep-anyway"), $("broker-said"), async () => {
     const words = await keepBroker(login());
     $("keep-anyway").hidden = true;
     $("keep-broker").focus();
@@ -225,7 +215,7 @@ $("keep-anyway").addEventListener("click", () =>
 );
 
 $("undo-broker").addEventListener("click", () =>
-  attempt($("undo-broker"), $("broker-said"), async () => {
+  attemptStep($("undo-broker"), $("broker-said"), async () => {
     take(await act("setup_broker_undo"));
     fillBroker();
     write($("broker-detail"), "");
@@ -234,7 +224,7 @@ $("undo-broker").addEventListener("click", () =>
 );
 
 $("find").addEventListener("click", () =>
-  attempt($("find"), $("find-said"), async () => {
+  attemptStep($("find"), $("find-said"), async () => {
     const { brokers } = await act("setup_find_brokers");
     $("found").replaceChildren(...brokers.map((url) => button(url, () => choose(url))));
     return brokers.length ? counted("setup.found", brokers.length) : t("setup.found_none");
@@ -375,7 +365,7 @@ function brokerState() {
 }
 
 $("make-link").addEventListener("click", () =>
-  attempt($("make-link"), $("link-said"), async () => {
+  attemptStep($("make-link"), $("link-said"), async () => {
     const { links } = await act("setup_page");
     $("links").replaceChildren(...links.map((link) => make("li", {}, make("a", { href: link }, link))));
     setup.page = true;
@@ -384,7 +374,7 @@ $("make-link").addEventListener("click", () =>
 );
 
 $("finish").addEventListener("click", () =>
-  attempt($("finish"), $("done-said"), async () => {
+  attemptStep($("finish"), $("done-said"), async () => {
     take(await act("setup_done"));
     if (setup.pending.length) await restart();
     $("finish").hidden = $("ways").hidden = true;

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from piapp.preview.invitation import FAREWELL_S, INVITATION_S, Invitation
+from piapp.invitation import FAREWELL_S, INVITATION_S, Invitation
 
 
 class Clock:
@@ -95,6 +95,27 @@ def test_an_hour_of_running(file, clock):
     assert Invitation.open(file, clock) is None
 
 
+@pytest.mark.parametrize("end", [Invitation.keep, Invitation.finish])
+def test_what_was_taken_back_stays_so(file, clock, end):
+    """A node that ends its run writes nothing in place of a file that was taken away."""
+    invitation = opened_with_code(file, clock)
+    file.unlink()
+    end(invitation)
+    assert Invitation.open(file, clock) is None
+
+
+@pytest.mark.parametrize("end", [Invitation.keep, Invitation.finish])
+def test_a_newer_invitation_is_left_alone(file, clock, end):
+    """The node that still runs with the older one keeps nothing of it, and the newer code lets somebody in."""
+    older = opened_with_code(file, clock)
+    code = Invitation.issue(file)
+    clock.now_s += 10
+    end(older)
+    newer = opened(file, clock)
+    assert newer.code == code
+    assert newer.redeem(code)
+
+
 def test_a_power_cut_gives_back_minutes(file, clock):
     """What is left is kept now and then, not at each tick: each write wears the card."""
     Invitation.issue(file)
@@ -144,7 +165,7 @@ def test_a_disk_that_takes_nothing(file, clock, caplog, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("piapp.preview.invitation.write_whole", full)
+    monkeypatch.setattr("piapp.invitation.write_whole", full)
     assert invitation.redeem(invitation.code)
     assert "No space left" in caplog.text
     assert json.loads(file.read_text())["code"]

@@ -64,6 +64,7 @@ class Invitation:
     def __init__(self, file: Path, kept: Kept, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self._kept = kept
+        self._in_file = kept
         self._clock = clock
         self._until_s = clock() + kept.left_s
         self._written_s = clock()
@@ -155,18 +156,29 @@ class Invitation:
 
     def _write(self) -> None:
         self._written_s = self._clock()
-        if self._finished or self.over:
+        if self._finished or self.over or not self._is_in_file():
             self._remove()
             return
         try:
             write_whole(self._file, msgspec.json.encode(self._kept), mode=0o600)
         except OSError as error:
             _log.warning("%s cannot be written (%s); a restart opens the set-up page as it was", self._file, error)
+        else:
+            self._in_file = self._kept
 
     def _remove(self) -> None:
+        """Take the file away, unless another invitation is in it."""
         self._finished = True
-        with suppress(OSError):
-            self._file.unlink(missing_ok=True)
+        if self._is_in_file():
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
+
+    def _is_in_file(self) -> bool:
+        """Whether the file still holds this invitation, which nobody has taken back or replaced meanwhile."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Kept) == self._in_file
+        except (OSError, ValueError):
+            return False
 
 
 def shown_code(code: str) -> str:
