@@ -52,6 +52,7 @@ _PARTS = {
     "part.header": "_header.html",
     "part.footer": "_footer.html",
     "part.live": "_live.html",
+    "part.zone_fields": "_zone_fields.html",
 }
 
 

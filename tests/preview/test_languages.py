@@ -21,7 +21,7 @@ COUNTED = re.compile(r'counted\("([a-z_.]+)"')
 GROUPED = re.compile(r"`([a-z_]+\.(?:[a-z_]+[._])?)\$\{")
 # Strings of the same form that are no texts: files, and keys of the configuration.
 OTHER = ("posture.f", "posture.r", "posture.i", "power.", "node.", "camera.", "landmarker.", "schedule.", "mqtt.")
-NO_TEXTS = {"language", "part.head", "part.header", "part.footer", "part.live"}
+NO_TEXTS = {"language", "part.head", "part.header", "part.footer", "part.live", "part.zone_fields"}
 
 
 def used(pattern):

@@ -19,12 +19,11 @@ import { aimHint } from "./aim.js";
 import { showAlarms } from "./alarms.js";
 import { Editor } from "./editor.js";
 import { isListed, listEvent } from "./events.js";
-import { hidePictures, offerPictures, shownPicture, watchPictures } from "./pictures.js";
+import { hidePictures, offerPictures, shownFrame, shownPicture, watchPictures } from "./pictures.js";
 import { Scene, colourOf } from "./scene.js";
+import { follow } from "./stream.js";
 import { $, clock, concerns, counted, describe, happened, make, say, t, who, write } from "./words.js";
 
-const LIVE_WITHIN_MS = 5000; // the node speaks each second, and a dead connection is not always reported
-const RETRY_MS = [500, 8000]; // first and longest wait between attempts
 const HISTORY_MS = 700; // events that come so soon after the first connection are old ones: not read out
 const FRAMES_KEPT = 45; // three seconds, to find the skeleton that belongs to a picture
 
@@ -38,13 +37,10 @@ watchPictures(() => scene.redraw());
 /** @type {?Status} */ let status = null;
 /** @type {Map<number, string>} */ const fallen = new Map(); // who is on the floor, and since when if that is known
 
-/** What there is to draw. The picture comes later than its skeleton, so that is looked for among the last ones. */
 function things() {
-  const last = frames.at(-1);
-  const picture = shownPicture();
-  const frame = frames.find((one) => one.ts_ms === picture?.ts) ?? last;
   const { others: zones, draft } = editor;
-  return { size: last?.size, persons: frame?.persons ?? [], zones, picture: picture?.bitmap, draft };
+  const persons = shownFrame(frames)?.persons ?? [];
+  return { size: frames.at(-1)?.size, persons, zones, picture: shownPicture()?.bitmap, draft };
 }
 
 function changed() {
@@ -54,74 +50,23 @@ function changed() {
 
 // ---- connection ----
 
-/** @type {?EventSource} */ let stream = null;
-let watchdog = 0;
-let retry = 0;
-let wait_ms = RETRY_MS[0];
 let opened_ms = 0; // when the first connection stood
-
-function connect() {
-  stream = new EventSource("/stream");
-  stream.addEventListener("open", greet);
-  stream.addEventListener("error", lose);
-  listen("frame", takeFrame);
-  listen("status", takeStatus);
-  listen("event", takeEvent);
-  expectNews();
-}
-
-function listen(name, take) {
-  stream.addEventListener(name, (message) => {
-    expectNews();
-    take(JSON.parse(message.data));
-  });
-}
 
 function greet() {
   opened_ms ||= performance.now();
-  wait_ms = RETRY_MS[0];
   fallen.clear(); // the node tells anew
 }
 
-function expectNews() {
-  clearTimeout(watchdog);
-  watchdog = setTimeout(lose, LIVE_WITHIN_MS);
-}
-
-/** Stop listening. What was seen last is taken away, for nobody should take it for what is. */
-function hangUp() {
-  stream?.close();
-  clearTimeout(watchdog);
-  clearTimeout(retry);
+/** What was seen last is taken away, for nobody should take it for what is. */
+function showClosed(state) {
   frames = [];
   status = null;
   hidePictures();
   showFigures({ people: null, fps: null, latency_ms: null, temperature_c: null });
   listPeople([], t("live.no_connection"));
   changed();
+  showConnection(state);
 }
-
-function lose() {
-  hangUp();
-  showConnection("lost");
-  retry = setTimeout(tryAgain, wait_ms);
-  wait_ms = Math.min(2 * wait_ms, RETRY_MS[1]);
-}
-
-/** Ask for something small first: an EventSource does not say why it failed. */
-async function tryAgain() {
-  const answer = await fetch("/zones", { signal: AbortSignal.timeout(LIVE_WITHIN_MS) }).catch(() => null);
-  if (document.hidden) return;
-  if (answer?.ok) connect();
-  else if (answer?.status === 401) showConnection("out");
-  else lose();
-}
-
-document.addEventListener("visibilitychange", () => {
-  hangUp();
-  showConnection("connecting");
-  if (!document.hidden) connect();
-});
 
 function showConnection(state) {
   $("connection").dataset.state = state;
@@ -238,4 +183,4 @@ function showNotice() {
   write($("notice"), words[$("connection").dataset.state]);
 }
 
-if (!document.hidden) connect();
+follow({ open: greet, frame: takeFrame, status: takeStatus, event: takeEvent, closed: showClosed });

@@ -23,6 +23,9 @@ export function watchPictures(changed) {
 /** The picture that is there, with the time of its frame. */
 export const shownPicture = () => picture;
 
+/** @returns {?import("./scene.js").Frame} The frame that belongs to the picture, which comes later than it; else the newest. */
+export const shownFrame = (frames) => frames.find((frame) => frame.ts_ms === picture?.ts) ?? frames.at(-1);
+
 /** @param {{pictures: string[], consent: {asked: boolean, left_s: number}}} news */
 export function offerPictures({ pictures, consent }) {
   for (const kind of KINDS) offer(kind, pictures.includes(kind));

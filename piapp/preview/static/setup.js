@@ -15,7 +15,7 @@ import { aimHint, lean, levelHint } from "./aim.js";
 import { act, read } from "./api.js";
 import { attempt } from "./attempt.js";
 import { Editor } from "./editor.js";
-import { hidePictures, offerPictures, shownPicture, watchPictures } from "./pictures.js";
+import { hidePictures, offerPictures, shownFrame, shownPicture, watchPictures } from "./pictures.js";
 import { bedAround, placeAround, seatAround } from "./proposals.js";
 import { offerRestart } from "./restart.js";
 import { Scene } from "./scene.js";
@@ -43,12 +43,9 @@ editor.drawOn(scene);
 watchPictures(() => scene.redraw());
 
 function things() {
-  const last = frames.at(-1);
-  const picture = shownPicture();
-  const frame = frames.find((one) => one.ts_ms === picture?.ts) ?? last;
-  return {
-    size: last?.size, persons: frame?.persons ?? [], zones: editor.others, picture: picture?.bitmap, draft: editor.draft,
-  };
+  const { others: zones, draft } = editor;
+  const persons = shownFrame(frames)?.persons ?? [];
+  return { size: frames.at(-1)?.size, persons, zones, picture: shownPicture()?.bitmap, draft };
 }
 
 // ---- steps ----
@@ -413,7 +410,8 @@ function showNotice() {
 }
 
 follow({
-  state: showState,
+  open() {},
+  closed: showState,
   frame(frame) {
     frames = [...frames.slice(1 - FRAMES_KEPT), frame];
     $("stage").style.aspectRatio = frame.size.join("/");
@@ -427,6 +425,7 @@ follow({
     scene.redraw();
   },
   status(status) {
+    showState("live");
     document.title = `${t("setup.title")}: ${status.name || status.node} – piapp`;
     write($("about"), t("live.about", { ...status, viewers: counted("live.viewers", status.viewers) }));
     offerPictures(status);

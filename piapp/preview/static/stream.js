@@ -3,46 +3,55 @@
  * for the node works only for viewers that are there.
  */
 
-const LIVE_WITHIN_MS = 5000; // the node sends its status each second, and a dead connection is not always reported
-const RETRY_MS = 2000;
+const LIVE_WITHIN_MS = 5000; // the node speaks each second, and a dead connection is not always reported
+const RETRY_MS = [500, 8000]; // first and longest wait between attempts
 
 /**
  * Follow the node for as long as the page is open.
- * @param {{frame: (frame: any) => void, status: (status: any) => void, event: (event: any) => void,
- *          state: (state: "connecting"|"live"|"lost"|"out") => void}} listener
+ * @param {{open: () => void, frame: (frame: any) => void, status: (status: any) => void, event: (event: any) => void,
+ *          closed: (state: "connecting"|"lost"|"out") => void}} listener  `open` each time the node is reached, `closed`
+ *          each time the stream ends, or cannot be had without a login.
  */
 export function follow(listener) {
-  let source = null;
-  let timer = 0;
+  /** @type {?EventSource} */ let source = null;
+  let watchdog = 0;
+  let retry = 0;
+  let wait_ms = RETRY_MS[0];
 
   function connect() {
-    listener.state("connecting");
     source = new EventSource("/stream");
+    source.addEventListener("open", greet);
     source.addEventListener("error", lose);
     for (const kind of ["frame", "status", "event"]) source.addEventListener(kind, (message) => take(kind, message));
-    expect();
+    expectNews();
+  }
+
+  function greet() {
+    wait_ms = RETRY_MS[0];
+    listener.open();
   }
 
   function take(kind, message) {
-    expect();
+    expectNews();
     listener[kind](JSON.parse(message.data));
-    if (kind === "status") listener.state("live");
   }
 
-  function expect() {
-    clearTimeout(timer);
-    timer = setTimeout(lose, LIVE_WITHIN_MS);
+  function expectNews() {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(lose, LIVE_WITHIN_MS);
   }
 
   function hangUp() {
     source?.close();
-    clearTimeout(timer);
+    clearTimeout(watchdog);
+    clearTimeout(retry);
   }
 
   function lose() {
     hangUp();
-    listener.state("lost");
-    timer = setTimeout(tryAgain, RETRY_MS);
+    listener.closed("lost");
+    retry = setTimeout(tryAgain, wait_ms);
+    wait_ms = Math.min(2 * wait_ms, RETRY_MS[1]);
   }
 
   /** Ask for something small first: an EventSource does not say why it failed. */
@@ -50,10 +59,14 @@ export function follow(listener) {
     const answer = await fetch("/zones", { signal: AbortSignal.timeout(LIVE_WITHIN_MS) }).catch(() => null);
     if (document.hidden) return;
     if (answer?.ok) connect();
-    else if (answer?.status === 401) listener.state("out");
+    else if (answer?.status === 401) listener.closed("out");
     else lose();
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? hangUp() : connect()));
+  document.addEventListener("visibilitychange", () => {
+    hangUp();
+    listener.closed("connecting");
+    if (!document.hidden) connect();
+  });
   if (!document.hidden) connect();
 }
