@@ -152,12 +152,23 @@ allow_peers_of() { # allow_peers_of PYTHON CONFIGURATION UNIT: the drop-in for i
   fi
 }
 
-healthy() { # healthy UNIT: within health_s it is ready, which it says after the first frame went through the model
-  local until=$((SECONDS + health_s))
+declare -A run_before # by unit, the run that was there when it was last started afresh
+restart_afresh() { # restart_afresh UNIT...: without waiting for them; `healthy` judges the runs that begin now
+  local unit
+  for unit in "$@"; do run_before[$unit]=$(systemctl show -P InvocationID "$unit" 2>/dev/null || true); done
+  run systemctl restart --no-block "$@"
+}
+
+healthy() { # healthy UNIT: within health_s its new run is ready, which it says after the first frame went through the model
+  local until=$((SECONDS + health_s)) state
   while ((SECONDS < until)); do
-    [[ $(systemctl show -P ActiveState "$1") == active ]] && return
-    # Exit codes 78 and 2 are final: systemd does not try again.
-    [[ $(systemctl show -P ActiveState "$1") == failed ]] && return 1
+    # Until systemd comes to the restart, state and result are those of the run before.
+    if [[ $(systemctl show -P InvocationID "$1") != "${run_before[$1]}" ]]; then
+      state=$(systemctl show -P ActiveState "$1")
+      [[ $state == active ]] && return
+      # Exit codes 78 and 2 are final: systemd does not try again.
+      [[ $state == failed ]] && return 1
+    fi
     sleep 1
   done
   return 1
@@ -166,7 +177,7 @@ healthy() { # healthy UNIT: within health_s it is ready, which it says after the
 start_unit() { # start_unit UNIT: enable it, start it afresh and wait for its first result; fails when none comes
   run systemctl daemon-reload
   run systemctl enable --quiet "$1"
-  run systemctl restart --no-block "$1"
+  restart_afresh "$1"
   [[ $dry ]] && return
   say "waiting up to $health_s s for the first result of $1"
   if healthy "$1"; then
@@ -191,7 +202,7 @@ restart_units() { # start all cameras afresh, after another version has taken th
   local names
   mapfile -t names < <(enabled_units)
   run systemctl daemon-reload
-  run systemctl restart --no-block "${names[@]}"
+  restart_afresh "${names[@]}"
 }
 
 restart_service() { # restart_service PYTHON: with the configuration as it is now
