@@ -10,6 +10,7 @@ usage: deploy/bundle.sh [options]
   --suite NAME   bookworm or trixie (default: trixie)
   --arch NAME    arm64 or amd64 (default: arm64)
   --mirror URL   where system packages come from (default: where this machine's come from)
+  --also NAME    a further Debian package to bring, with what it needs; repeatable
   --keep DIR     keep downloads there and take them from there, as long as the lock is the same
   --output FILE  default: dist/piapp-VERSION-SUITE-ARCH.tar
 Needs pip of the project's environment (.venv) and apt. python3-picamera2 is not in it: Raspberry Pi OS brings it along.
@@ -21,12 +22,13 @@ fail() {
   exit 1
 }
 
-suite=trixie arch=arm64 mirror='' output='' keep=''
+suite=trixie arch=arm64 mirror='' output='' keep='' also=()
 while (($#)); do
   case $1 in
     --suite) suite=${2:?--suite needs a name}; shift ;;
     --arch) arch=${2:?--arch needs a name}; shift ;;
     --mirror) mirror=${2:?--mirror needs a URL}; shift ;;
+    --also) also+=("${2:?--also needs a name}"); shift ;;
     --keep) keep=${2:?--keep needs a folder}; shift ;;
     --output) output=${2:?--output needs a file}; shift ;;
     -h | --help) usage; exit 0 ;;
@@ -85,7 +87,7 @@ download_packages() {
     -o APT::Sandbox::User=root -o Acquire::Languages=none -o Debug::NoLocking=1)
   "${get[@]}" update
   "${get[@]}" install --download-only python3-pip-whl python3-systemd libseccomp2 ca-certificates passwd \
-    libegl1 libgles2 mosquitto
+    libegl1 libgles2 mosquitto "${also[@]}"
   mv "$apt"/cache/archives/*.deb "$root/debs/"
   index_packages
 }
@@ -102,7 +104,7 @@ copy_project
 select_wheels
 fetch "wheels-$suite-$arch-$(sha256sum "$scratch/lock.txt" | cut -c1-16)" "$root/wheels" download
 "${pip[@]}" wheel --wheel-dir "$root/wheels" --no-deps --no-build-isolation "$here"
-fetch "debs-$suite-$arch-$(sha256sum "$here/deploy/bundle.sh" | cut -c1-16)" "$root/debs" download_packages
+fetch "debs-$suite-$arch-$({ cat "$here/deploy/bundle.sh"; echo "${also[@]}"; } | sha256sum | cut -c1-16)" "$root/debs" download_packages
 (cd "$root" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >"$scratch/sums" && mv "$scratch/sums" SHA256SUMS)
 mkdir -p "$(dirname "$output")"
 tar -C "$scratch" --owner=0 --group=0 --sort=name -cf "$output" "$name"

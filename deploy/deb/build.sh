@@ -21,7 +21,7 @@ fail() {
   exit 1
 }
 
-suite=trixie arch=arm64 output=$here/dist keep='' compression=(-Zxz -z6)
+suite=trixie arch=arm64 output=$here/dist keep='' compression=(-Zxz -z2)
 while (($#)); do
   case $1 in
     --suite) suite=${2:?--suite needs a name}; shift ;;
@@ -158,7 +158,7 @@ maintainer_scripts() { # the steps of systemd/service.sh go into each script: it
   done
 }
 
-# Without MediaPipe a node is to take at most 350 MB of its card; the bytecode that the device compiles is 20 of them.
+# Without MediaPipe a node is to take at most 350 MB of its card; the bytecode that the device compiles is 17 of them.
 # Holes in libraries are counted as on the device, where postinst gives them back.
 check_size() {
   local size_mb

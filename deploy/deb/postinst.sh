@@ -39,13 +39,9 @@ go_back() {
   fail "the upgrade failed, and the version before does not start any more; see: systemctl status piapp"
 }
 
-save_space() { # bytecode of what is imported; no blocks of the card for zeros, of which the edited libraries of wheels have 30 MB
-  local library
+save_space() { # bytecode of what is imported alone; and the zeros in libraries take no blocks, where the file system knows holes
   (cd "$prefix/$version"/lib/python*/site-packages && "$prefix/$version/bin/python" -P -m compileall -q "${compiled[@]}") || true
-  for library in "$prefix/$version"/lib/python*/site-packages/*.libs/*.so*; do
-    # Not every file system knows holes.
-    [[ -L $library ]] || fallocate --dig-holes "$library" 2>/dev/null || return 0
-  done
+  find "$prefix/$version" -name '*.so*' -type f -exec fallocate --dig-holes {} \; 2>/dev/null || true
 }
 
 configure() {

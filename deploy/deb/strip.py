@@ -2,9 +2,9 @@
 
 usage: strip.py FOLDER
 
-The usual strippers move what is left together, and break libraries that were edited after they were linked, as the
-makers of wheels edit theirs. Here everything stays where it is, so that any processor's libraries load as before: symbol
-tables and debugging information become zeros, which take no room in a package, and none on a disk that knows holes.
+The usual strippers close the gaps, which breaks libraries that were edited after they were linked, as the makers of
+wheels edit theirs. Here everything stays where it is, so that any processor's libraries load as before: symbol tables
+and debugging information become zeros, which take no room in a package, and none on a file system that knows holes.
 """
 
 import struct

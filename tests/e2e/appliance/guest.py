@@ -87,6 +87,7 @@ def bundle() -> Path:
         architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
         tar = CACHE / "bundle.tar"
         options = ["--suite", SUITE, "--arch", architecture.stdout.strip(), "--output", tar, "--keep", CACHE / "keep"]
+        options += ["--also", "liblapack3"]  # for the Debian package; the guest has no other archive
         subprocess.run([PROJECT / "deploy" / "bundle.sh", *options], check=True)
         unpacked = CACHE / "unpacked"
         shutil.rmtree(unpacked, ignore_errors=True)

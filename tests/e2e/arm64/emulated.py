@@ -62,7 +62,7 @@ def _unpacked_bundle() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tar = CACHE / "bundle.tar"
-    options = ["--suite", SUITE, "--arch", "arm64", "--output", tar, "--keep", CACHE / "keep"]
+    options = ["--suite", SUITE, "--arch", "arm64", "--output", tar, "--keep", CACHE / "keep", "--also", "liblapack3"]
     subprocess.run([PROJECT / "deploy" / "bundle.sh", *options], check=True)
     with tarfile.open(tar) as archive:
         archive.extractall(folder, filter="tar")

@@ -30,6 +30,24 @@ RELEASE = {"bookworm": "12", "trixie": "13"}[SUITE]
 KEY = "piapp-test@example.org"
 SECRET = "open sesame"
 LATER, BROKEN = "98.0.0", "99.0.0"
+
+# Loads every library of the environment, and solves equations so many that OpenCV leaves them to LAPACK.
+LOADS = """
+import ctypes, json
+from pathlib import Path
+import av, cv2, numpy as np
+import ai_edge_litert.interpreter
+unloaded, count = [], 0
+for path in Path(np.__file__).parents[1].rglob("*.so*"):
+    try:
+        ctypes.CDLL(str(path))
+        count += 1
+    except OSError as error:
+        unloaded.append(str(error))
+matrix = np.random.default_rng(1).random((300, 300))
+solved = cv2.solve(matrix, cv2.gemm(matrix, np.ones((300, 1)), 1, None, 0), flags=cv2.DECOMP_LU)[1]
+print(json.dumps([count, unloaded, solved.mean()]))
+"""
 CONFIG = """
 [camera]
 source = "demo:?loop=0"
@@ -188,6 +206,7 @@ def test_it_installs_and_reaches_a_broker_with_login(guest: Guest, before: objec
     disk_mb = int(guest.output("du", "-sk", "/opt/piapp").split()[0]) * 1024 / 1e6
     sys.stdout.write(f"at most {memory.peak_mb:.0f} MB of memory; {disk_mb:.0f} MB on disk, with bytecode\n")
     assert 30 < memory.peak_mb < 300
+    assert 100 < disk_mb < 350
     assert version_of(guest) == repository.version, done.stdout
     assert guest.property("UnitFileState") == "enabled"
     login = ("PIAPP_MQTT__USERNAME=hall", "PIAPP_MQTT__PASSWORD_FILE=/etc/piapp/mqtt_password")
@@ -196,6 +215,14 @@ def test_it_installs_and_reaches_a_broker_with_login(guest: Guest, before: objec
     assert heard["topic"] == "piapp/hall/event"
     assert json.loads(heard["payload"])["event_type"]
     assert "landmarker" in guest.output("piapp", "check", "egress")
+
+
+def test_every_library_loads_whole(guest: Guest) -> None:
+    """Stripped, and OpenCV with Debian's LAPACK: each function that a library asks for is found, and computes."""
+    done = guest.run("env", "LD_BIND_NOW=1", "/opt/piapp/current/bin/python", "-P", "-c", LOADS)
+    count, unloaded, mean = json.loads(done.stdout)
+    assert (count > 100, unloaded) == (True, [])
+    assert mean == pytest.approx(1.0)
 
 
 def test_mediapipe_comes_and_goes(guest: Guest) -> None:
