@@ -80,9 +80,10 @@ test-brokers: setup-test  ## the node with RabbitMQ and NATS too, which apt brin
 test-alarm: setup-test  ## kill node and broker at 40 moments of a fall (10 min; after `make test-homeassistant` 20 more before its eyes)
 	PIAPP_ALARM_MOMENTS=40 $(BIN)/pytest -rs -s tests/e2e/test_alarm_chain.py tests/deploy/test_homeassistant_real.py -k no_alarm
 
-test-homeassistant: setup-test  ## a real Home Assistant 2026.2.3: entities, commands, blueprints, logbook (root, 4 min, at first 12; 2.5 GB)
+test-homeassistant: setup-test  ## a real Home Assistant 2026.2.3: first run in two browsers, entities, blueprints (root, 8 min, at first 16; 2.5 GB)
+	apt-get install -y -qq --no-install-recommends chromium firefox-esr
 	tests/deploy/homeassistant/setup.sh $(CURDIR)/.cache/homeassistant-root
-	$(BIN)/pytest -rs tests/deploy/test_homeassistant_real.py
+	$(BIN)/pytest -rs tests/deploy/test_homeassistant_real.py tests/e2e/test_first_run_homeassistant.py
 
 test-nodered: setup-test  ## import the Node-RED flow into a real Node-RED, which npm brings, and run it
 	npm install --prefix .cache/nodered --silent --no-audit --no-fund node-red@4

@@ -41,7 +41,7 @@ from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseResult, PostureEvent, State
 from tests.e2e.node import NODE, NodeProcess
 from tests.mosquitto import DEADLINE_S, Mosquitto, Subscriber, wait_until
-from tests.support.home_assistant import START_S, Assistant, Change, Phone, Watch, pause_s
+from tests.support.home_assistant import START_S, Assistant, Change, Phone, Watch, installed_root, pause_s
 from tests.support.scene import FALL_S, UP_S, Scene
 
 ROOT = Path(__file__).parents[2]
@@ -323,9 +323,7 @@ class Home:
 @pytest.fixture(scope="module")
 def home(start_mosquitto, tmp_path_factory) -> Iterator[Home]:
     """A broker, a running Home Assistant that knows a phone and the node, and a subscriber to everything."""
-    root = Path(os.environ.get("PIAPP_HOMEASSISTANT_ROOT", ROOT / ".cache" / "homeassistant-root"))
-    if not list(root.glob(".complete-*")):
-        pytest.skip("Home Assistant is not installed; `make test-homeassistant` runs these tests")
+    root = installed_root()
     broker, phone = start_mosquitto(), Phone()
     assistant = Assistant(root, tmp_path_factory.mktemp("hass"), broker.port, phone)
     mqtt = Subscriber(broker.port, "#")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import cv2
 import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from piapp.camera.source import demo_clip
 from piapp.camera.video import VideoFile
 from tests.e2e.node import NodeProcess
 from tests.mosquitto import Mosquitto, Subscriber
+from tests.support.browsers import PAGE_MS, launch_chromium
 
 CLIP_FRAMES = 60
 # Where somebody stands in the bundled clip.
@@ -80,3 +82,19 @@ def run_node(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     yield start
     for node in nodes:
         node.kill()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
+    expect.set_options(timeout=PAGE_MS)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium for all tests of a module."""
+    browser = launch_chromium(playwright)
+    yield browser
+    browser.close()

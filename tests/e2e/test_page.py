@@ -5,26 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.node import NODE, NodeProcess
 from tests.mosquitto import DEADLINE_S, Gate, Mosquitto, Subscriber, free_port, wait_until
+from tests.support.browsers import DESKTOP, PAGE_MS, PHONE, SMALLEST, needs_chromium, serious, sticks_out
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; `apt install chromium`")
+pytestmark = needs_chromium
 
 TOKEN = "a-token-of-the-test"
-PHONE = {"width": 390, "height": 844}
-SMALLEST = {"width": 320, "height": 568}
-DESKTOP = {"width": 1280, "height": 800}
 
 FALL_RED = [255, 82, 71]  # for nothing else than who has fallen
 
@@ -124,16 +119,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, mosquitto: Mosquitto) -> Iter
     site.node.kill()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    expect.set_options(timeout=DEADLINE_S * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def complaints() -> list[str]:
     """What browsers said against the pages of the test; a test that provokes a complaint takes it out."""
@@ -148,7 +133,7 @@ def visit(site: Site, browser: Browser, complaints: list[str]) -> Iterator[Calla
     def open_page(viewport: Any = DESKTOP, address: str = site.address, path: str = "/", **how: Any) -> Page:
         contexts.append(browser.new_context(viewport=viewport, reduced_motion="reduce", **how))
         page = contexts[-1].new_page()
-        page.set_default_timeout(DEADLINE_S * 1000)
+        page.set_default_timeout(PAGE_MS)
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("request", lambda request: _judge_host(request.url, address, complaints))
@@ -203,17 +188,6 @@ def published_setting(subscriber: Subscriber, key: str) -> Any:
     """A live key's value in the newest `settings` message."""
     messages = subscriber.of("settings")
     return json.loads(messages[-1].payload)["values"][key] if messages else None
-
-
-def serious(page: Page) -> list[str]:
-    """What axe-core finds that would keep somebody out."""
-    violations = Axe().run(page).response["violations"]
-    return [
-        f"{found['id']}: {node['html']} {node.get('failureSummary')}"
-        for found in violations
-        if found["impact"] in {"serious", "critical"}
-        for node in found["nodes"]
-    ]
 
 
 def test_shows_the_person_of_the_clip(visit: Callable[..., Page]) -> None:
@@ -279,7 +253,7 @@ def test_is_accessible(visit: Callable[..., Page], scheme: str, viewport: dict[s
     page.click("#save")
     expect(page.locator("#editor-error")).to_have_text("Give the zone a name.")
     assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not sticks_out(page)
 
 
 def test_draws_a_zone_with_the_keyboard_alone(visit: Callable[..., Page], site: Site) -> None:
@@ -479,7 +453,7 @@ def test_settings_are_accessible(visit: Callable[..., Page]) -> None:
     page.fill("#search", "camera.")
     expect(page.locator("#sections [data-key='camera.fps']")).to_be_visible()
     assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not sticks_out(page)
 
 
 def test_changes_a_setting_with_the_keyboard_alone(visit: Callable[..., Page]) -> None:
@@ -545,7 +519,7 @@ def test_looks_back_at_an_alarm(visit: Callable[..., Page], site: Site) -> None:
     case.get_by_role("button", name="It was no fall").click()
     expect(case.get_by_role("status")).to_have_text("You said: it was no fall.")
     assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not sticks_out(page)
     listed = json.loads(site.get("/api/cases")[1])["cases"]
     assert "no fall" in [one["verdict"] for one in listed]
 
@@ -564,7 +538,7 @@ def test_upkeep(visit: Callable[..., Page]) -> None:
         page.click("#support")
     assert re.fullmatch(r"piapp-support-[a-z0-9-]+\.zip", download.value.suggested_filename)
     assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not sticks_out(page)
 
 
 def test_speaks_the_language_of_its_viewer(visit: Callable[..., Page]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -14,18 +15,24 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
+import pytest
+
 from tests.mosquitto import DEADLINE_S, free_port, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 VERSION = "2026.2.3"
 FOLDER = Path(__file__).parents[1] / "deploy" / "homeassistant"
 BLUEPRINTS = Path(__file__).parents[2] / "deploy" / "homeassistant"
 STREAM_S = 120.0  # longer than the pauses between the stream's signs of life
 START_S = 300.0  # the first start prepares what the integrations need
+ROOT = Path(os.environ.get("PIAPP_HOMEASSISTANT_ROOT", Path(__file__).parents[2] / ".cache" / "homeassistant-root"))
 NOW = "2026-01-01T00:00:00+00:00"
 
 # Imports a blueprint as the user interface does; runs on Home Assistant's own Python, which has a WebSocket client.
@@ -42,6 +49,13 @@ async def main(server, token, url):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+def installed_root() -> Path:
+    """Where `setup.sh` has installed it; without it the test is skipped."""
+    if not list(ROOT.glob(".complete-*")):
+        pytest.skip("Home Assistant is not installed; `make test-homeassistant` runs these tests")
+    return ROOT
 
 
 class Phone:
@@ -101,9 +115,17 @@ class Assistant:
         folder: For its configuration; empty.
         broker_port: Where MQTT is.
         phone: The phone that it knows.
+        login: User name and password for the broker.
     """
 
-    def __init__(self, root: Path, folder: Path, broker_port: int, phone: Phone) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        broker_port: int,
+        phone: Phone | None = None,
+        login: tuple[str, str] | None = None,
+    ) -> None:
         self._root, self._folder = root, folder
         self._process: subprocess.Popen | None = None
         self._token = ""
@@ -111,8 +133,9 @@ class Assistant:
         self.port = free_port()
         shutil.copytree(BLUEPRINTS, folder / "blueprints" / "automation" / "piapp")
         (folder / ".storage").mkdir()
-        mqtt = entry("mqtt", {"broker": "127.0.0.1", "port": broker_port}, minor_version=2)
-        self._store("core.config_entries", 5, {"entries": [mqtt, phone.entry()]})
+        options = dict(zip(("username", "password"), login, strict=True)) if login else {}
+        mqtt = entry("mqtt", {"broker": "127.0.0.1", "port": broker_port} | options, minor_version=2)
+        self._store("core.config_entries", 5, {"entries": [mqtt, *([phone.entry()] if phone else [])]})
 
     @property
     def log(self) -> str:
@@ -157,6 +180,24 @@ class Assistant:
     def get(self, path: str) -> Any:
         """Ask its REST interface."""
         return json.loads(self._ask(f"api/{path}", headers=self._authorised()))
+
+    def rendered(self, template: str) -> str:
+        """Have it fill in a template."""
+        headers = self._authorised() | {"Content-Type": "application/json"}
+        return self._ask("api/template", json.dumps({"template": template}).encode(), headers).decode()
+
+    def end_onboarding(self) -> None:
+        """Answer no more questions of its first start, which its user interface asks before anything else."""
+        self.stop()
+        self._store("onboarding", 1, {"done": ["user", "core_config", "analytics", "integration"]}, version=4)
+        self.go_on()
+
+    def sign_in(self, context: BrowserContext) -> None:
+        """Have a browser open its user interface as the first user."""
+        url = f"http://127.0.0.1:{self.port}"
+        login = {"hassUrl": url, "clientId": f"{url}/", "expires": 2**42, "expires_in": 1800, "token_type": "Bearer"}
+        tokens = login | {"access_token": self._token, "refresh_token": self._refresh_token}
+        context.add_init_script(f"localStorage.hassTokens = {json.dumps(json.dumps(tokens))}")
 
     def call(self, action: str, **data: object) -> None:
         """Have it carry out an action, as its user interface would."""
@@ -250,8 +291,8 @@ class Assistant:
     def _registry_file(self, kind: str) -> Path:
         return self._folder / ".storage" / f"core.{kind}_registry"
 
-    def _store(self, key: str, minor_version: int, data: dict) -> None:
-        tree = {"version": 1, "minor_version": minor_version, "key": key, "data": data}
+    def _store(self, key: str, minor_version: int, data: dict, version: int = 1) -> None:
+        tree = {"version": version, "minor_version": minor_version, "key": key, "data": data}
         (self._folder / ".storage" / key).write_text(json.dumps(tree))
 
 
