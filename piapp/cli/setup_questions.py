@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from piapp.camera.source import parse_source
 from piapp.errors import UsageError
 from piapp.mqtt.topics import NODE_PATTERN
 from piapp.operate.setup import Answers, FoundBroker, broker_url, find_brokers
@@ -16,6 +17,7 @@ from piapp.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_CAMERA = "Camera, such as v4l2:/dev/video0 or rtsp://HOST/PATH"
 _AGAIN = "l: another login, b: another broker, s: save it all the same"
 
 
@@ -42,7 +44,10 @@ class Questions:
         node = given.node or _text("Id of this node in topics", present.node or default_node_id(), _checked_node)
         name = given.name or _text("Name that people see", present.name or node, _checked)
         area = given.area or _text("Room", present.area, _checked)
-        return replace(given, broker=broker, username=username, password=password, node=node, name=name, area=area)
+        # Where none was found when piapp was installed, the node would wait for a Raspberry Pi's camera.
+        source = given.source or present.source or _text(_CAMERA, "picamera2:", _checked_source)
+        login = replace(given, broker=broker, username=username, password=password)
+        return replace(login, node=node, name=name, area=area, source=source)
 
     def ask_again(self, answers: Answers, reason: str) -> Answers | None:
         """After the broker has not accepted: other answers, or None to save these all the same."""
@@ -102,3 +107,8 @@ def _checked_node(text: str) -> str:
     if not NODE_PATTERN.fullmatch(text):
         raise UsageError(f"{text!r}: expected 1 to 32 of a-z, 0-9 and '-', such as hall")
     return text
+
+
+def _checked_source(text: str) -> str:
+    parse_source(text)
+    return _checked(text)

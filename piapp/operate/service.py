@@ -132,4 +132,4 @@ def _steps(function: str, arguments: Sequence[str], *, dry_run: bool) -> None:
         command = ["bash", "-c", script, "piapp", str(folder / "service.sh"), function, *arguments]
         done = subprocess.run(command, env=os.environ | {"dry": "yes" if dry_run else ""}, check=False)  # noqa: S603
     if done.returncode:
-        raise ServiceError("the service was not set up; the lines above say at which step")
+        raise ServiceError("a step failed; the lines above say which, and why")

@@ -10,7 +10,7 @@ import pytest
 from tests.mosquitto import Subscriber, free_port
 from tests.support.pseudo_terminal import PseudoTerminal
 
-ANSWERS = {"Id of this node": "hall", "Name that people see": "Diele 🛋 größer", "Room": "Küche"}
+ANSWERS = {"Id of this node": "hall", "Name that people see": "Diele 🛋 größer", "Room": "Küche", "Camera": "demo:"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,7 @@ def test_from_questions_to_a_test_alert(terminal, broker, tmp_path):
     assert terminal.end() == 0, terminal.shown
     table, password = written(tmp_path)
     assert table["node"] == {"id": "hall", "name": "Diele 🛋 größer", "area": "Küche"}
+    assert table["camera"]["source"] == "demo:"
     assert table["mqtt"]["url"] == f"mqtt://127.0.0.1:{broker.port}"
     assert password == "open sesame\n"
     assert "open sesame" not in terminal.shown
@@ -106,7 +107,7 @@ def test_ctrl_c_leaves_everything_as_it_was(tmp_path, question):
 
 
 def test_what_cannot_be_is_asked_again(terminal, tmp_path):
-    """An address, an id, and bytes that are no text."""
+    """An address, an id, bytes that are no text, and what is no camera."""
     terminal.answer("Address of the broker", "http://broker")
     terminal.read_until("expected mqtt://")
     terminal.answer("Address of the broker", f"127.0.0.1:{free_port()}")
@@ -116,7 +117,11 @@ def test_what_cannot_be_is_asked_again(terminal, tmp_path):
     terminal.answer("Id of this node", "The Hall")
     terminal.read_until("expected 1 to 32")
     terminal.answer("Id of this node", "hall")
-    terminal.read_until("Name that people see")
+    terminal.answer("Name that people see", "")
+    terminal.answer("Room", "")
+    terminal.answer("Camera", "webcam")
+    terminal.read_until("is not a source")
+    terminal.read_until("Camera")
     terminal.press(b"\x03")
     assert terminal.end() == 130
     assert list(tmp_path.iterdir()) == []
@@ -129,7 +134,7 @@ def test_enter_keeps_what_is_there(broker, tmp_path):
     secret.chmod(0o600)
     file.write_text(
         f'# mine\n[node]\nid = "hall"\n[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\nusername = "hall"\n'
-        f'password_file = "{secret}"\n[camera]\nfps = 10.0\n'
+        f'password_file = "{secret}"\n[camera]\nsource = "demo:"\nfps = 10.0\n'
     )
     before = tomllib.loads(file.read_text())
     with at_terminal(tmp_path, "--no-test-alert", "--area", "Diele") as terminal:
