@@ -37,9 +37,10 @@ class Emulated:
         self._site = _unpacked_wheels(self._bundle)
         self._qemu = _qemu()
 
-    def run(self, processor: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run Python with arguments, on a processor by qemu's name, such as "cortex-a72"."""
+    def run(self, processor: str, *arguments: str | Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python with arguments, on a processor by qemu's name (cortex-a72), with packages of `site` if given."""
         command, environment = self.command(processor)
+        environment["PYTHONPATH"] = str(site or self._site)
         return subprocess.run(
             [*command, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=900
         )
@@ -55,6 +56,21 @@ class Emulated:
             "HOME": str(CACHE),
         }
         return [str(self._qemu), str(self._root / PYTHON), "-P"], environment
+
+    def unpacked_package(self, folder: Path) -> Path:
+        """The Debian package's Python packages; what its links name is in the emulated root, not in this machine's."""
+        made = os.environ.get("PIAPP_TEST_DEBS")
+        if made is None:
+            options = ["--fast", "--suite", SUITE, "--arch", "arm64", "--keep", CACHE / "keep", "--output", folder]
+            subprocess.run([PROJECT / "deploy" / "deb" / "build.sh", *options], check=True)
+        package = next(Path(made or folder).glob("piapp_*~deb13_arm64.deb"))
+        subprocess.run(["dpkg-deb", "--extract", package, folder / "package"], check=True)
+        site = next((folder / "package/opt/piapp").glob("*-deb/lib/python*/site-packages"))
+        for link in (path for path in site.rglob("*") if path.is_symlink()):
+            target = self._root / link.readlink().relative_to("/")
+            link.unlink()
+            link.symlink_to(target)
+        return site
 
 
 def _unpacked_bundle() -> Path:
@@ -84,6 +100,10 @@ def _unpacked_root(bundle: Path) -> Path:
         (root / name).symlink_to(f"usr/{name}")
     for package in packages:
         subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
+    # What Debian's alternatives link when these are installed.
+    libraries = root / "usr/lib/aarch64-linux-gnu"
+    for name in ("blas", "lapack"):
+        (libraries / f"lib{name}.so.3").symlink_to(f"{name}/lib{name}.so.3")
     made_of.write_text(names)
     return root
 

@@ -113,6 +113,24 @@ def test_inference_agrees_with_this_machine(emulated: Emulated, still: Path, pro
     assert apart < TOLERANCE
 
 
+@pytest.fixture(scope="module")
+def package(emulated: Emulated, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the Debian package brings, its libraries stripped, and OpenCV with Debian's LAPACK."""
+    return emulated.unpacked_package(tmp_path_factory.mktemp("package"))
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_the_debian_package_infers(emulated: Emulated, still: Path, package: Path, processor: str) -> None:
+    """It gives the landmarks that this machine gives."""
+    options = ["-m", "piapp", "detect", still, "--set", "landmarker.runtime=litert"]
+    here = subprocess.run([sys.executable, "-P", *options], capture_output=True, text=True, check=True)
+    there = emulated.run(processor, *options, site=package)
+    assert there.returncode == 0, there.stderr
+    expected = places_px(here.stdout)
+    apart = np.linalg.norm(places_px(there.stdout) - expected, axis=1).max() / torso_px(expected)
+    assert apart < TOLERANCE
+
+
 def test_half_precision_on_the_pi_5(emulated: Emulated, still: Path) -> None:
     """The whole of `piapp detect` in half precision finds the person, moved by a little: so half was computed."""
     options = ["-m", "piapp", "detect", still, "--set", "landmarker.runtime=litert", "--set"]
