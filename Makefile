@@ -97,7 +97,7 @@ test-streams: setup-test  ## a node at a real RTSP server: killed, frozen, stall
 		gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	PIAPP_TEST_STREAMS=1 $(BIN)/pytest -rs tests/e2e/test_streams.py
 
-soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has two minutes
+soak: setup-test  ## half an hour at full rate while broker and camera fail again and again; `make test` has one
 	PIAPP_SOAK_S=1800 $(BIN)/pytest -s tests/e2e/test_soak.py tests/e2e/test_privacy.py tests/e2e/test_attacks.py
 	PIAPP_HYPOTHESIS=soak $(BIN)/pytest --timeout 7200 tests/test_fuzz.py tests/config/test_toml_file.py tests/mqtt/test_commands.py
 

@@ -12,8 +12,11 @@ from hypothesis import settings
 
 from tests.mosquitto import MOSQUITTO, Mosquitto, mosquitto_factory
 
-# First, so that while one worker is at it the other does the rest.
-LONGEST = ("tests/e2e/test_soak.py", "tests/e2e/appliance")
+# First, so that while one worker is at it the others do the rest, and none is left with a long file at the end.
+LONGEST = (
+    "tests/e2e/test_soak.py", "tests/e2e/appliance", "tests/test_bench.py", "tests/test_fuzz.py", "tests/e2e/",
+    "tests/operate/test_demo.py", "tests/node/test_black_box.py",
+)  # fmt: skip
 
 
 # A loaded machine takes its time; only hangs fail, by pytest's own time limit. PIAPP_HYPOTHESIS=soak tries many more.
