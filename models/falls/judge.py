@@ -67,9 +67,11 @@ def windows_of(results: list[PoseResult]) -> list[list[Window]]:
     for result in results:
         bodies = [read_body(pose, result.size) for pose in result.poses]
         seen = set()
-        for body, track in zip(bodies, tracks.update(bodies, result.ts_ms), strict=True):
+        for pose, body, track in zip(result.poses, bodies, tracks.update(bodies, result.ts_ms), strict=True):
             if body is None or track is None or track.id in seen:
                 continue
+            if track.id in windows and (track.doubtful or pose.found in ("reacquired", "held")):
+                continue  # as the node does: it says that somebody is there, and nothing about how they move
             seen.add(track.id)
             track.hold_s = _HOLD_S if result.ts_ms - track.first_ms > config.enter_after_s * 1000 else track.hold_s
             windows.setdefault(track.id, FallWindow()).push(body, result.size, result.ts_ms)
