@@ -14,9 +14,18 @@ import numpy as np
 from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, TORSO, bone_deviation
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.changes import RecentPictures
-from piapp.landmarker.reading import Reading, deviation, placement_of, readings_agree
-from piapp.landmarker.region import Region
-from piapp.landmarker.search import IMPLAUSIBLE_DEVIATION, MIN_CHANGED, NO_BODY_DEVIATION, SAME_PLACE_COST, Person
+from piapp.landmarker.reading import Reading, deviation, placement_of
+from piapp.landmarker.region import Region, Square
+from piapp.landmarker.search import (
+    BLIP_S,
+    IMPLAUSIBLE_DEVIATION,
+    MIN_CHANGED,
+    MIN_VACATED,
+    NO_BODY_DEVIATION,
+    SAME_PLACE_COST,
+    UNCHANGED_S,
+    Person,
+)
 from piapp.types import FloatArray, Found, ImageArray, Pose
 
 _TRUNK = list(TORSO)
@@ -44,6 +53,7 @@ class Find:
         person: Who it is; None until that is known.
         pose: As a landmarker gave it; None where the reading is all there is.
         quarters: The turn of the crop in which it was found; None for a whole picture.
+        empty: The picture shows that nobody is there: followed, for it may turn into somebody, and not given away.
     """
 
     reading: Reading
@@ -51,6 +61,7 @@ class Find:
     person: Person | None = None
     pose: Pose | None = None
     quarters: int | None = None
+    empty: bool = False
 
 
 class People:
@@ -64,6 +75,8 @@ class People:
         self._config = config
         self._recent = RecentPictures()
         self._lost: list[Person] = []
+        self._lost_ms: int | None = None
+        self._elsewhere_ms = 0
         self.present: list[Person] = []
 
     def missing(self, finds: Iterable[Find]) -> list[Person]:
@@ -75,6 +88,7 @@ class People:
         """Note whom tracking lost in this frame; forget those whose search is over."""
         for person in missing:
             person.fail(ts_ms)
+            self._lost_ms = ts_ms if person.came else self._lost_ms
         self._lost = [person for person in (*missing, *self._lost) if person.searchable(ts_ms)]
 
     def named(self, finds: Iterable[Find], picture: Picture) -> list[Find]:
@@ -86,6 +100,24 @@ class People:
         expected = any(person.expected(picture.ts_ms) for person in self._lost)
         return [find for find in finds if self._name(find, picture, expected=expected)]
 
+    def elsewhere(self, finds: Sequence[Find], picture: Picture) -> Square | None:
+        """Where to look closer for somebody who moves while nobody who ever moved is in view, some times a second."""
+        rate_hz = self._config.further_people_hz
+        if any(find.person is not None and find.person.came for find in finds):
+            return None
+        if rate_hz and (picture.ts_ms - self._elsewhere_ms) * rate_hz < 1000:  # noqa: PLR2004 - ms a second
+            return None
+        self._elsewhere_ms = picture.ts_ms
+        moving = self._recent.moving(picture.image, picture.ts_ms)
+        return Square.upright(*moving) if moving is not None else None
+
+    def put_instead(self, came: Find, finds: list[Find], picture: Picture) -> None:
+        """Add somebody who moves, if it is a body, for whom the last of those who never moved makes room."""
+        if deviation(came.reading) > MAX_BODY_DEVIATION or not self.changed(came.reading, picture):
+            return
+        if self.named([came], picture):
+            finds[:] = [*finds[: self._config.num_poses - 1], came]
+
     def wanted(self, finds: Sequence[Find], ts_ms: int) -> Person | None:
         """Who is to be searched for in this frame: somebody lost, or else somebody whose pose no body can have."""
         wanted = [find.person for find in finds if find.person is not None and find.person.failed_ms is not None]
@@ -93,17 +125,13 @@ class People:
             wanted = [*self._lost, *wanted]
         return next((person for person in wanted if person.searchable(ts_ms)), None)
 
-    def confirmed(
-        self, person: Person, first: Reading, second: Reading | None, finds: Iterable[Find], picture: Picture
-    ) -> bool:
-        """Whether somebody was found: twice the same possible body, nobody else's, where something moved."""
-        overlap = self._config.min_tracking_confidence
+    def confirmed(self, person: Person, reading: Reading, finds: Iterable[Find], picture: Picture) -> bool:
+        """Whether somebody was found: a possible body, nobody else's, where something moved."""
+        others = (other for other in finds if other.person is not person)
         return (
-            second is not None
-            and possible(second, person, picture)
-            and readings_agree(first, second)
-            and not overlaps(second.following, (other for other in finds if other.person is not person), overlap)
-            and self.changed(second, picture)
+            possible(reading, person, picture)
+            and not overlaps(reading.following, others, self._config.min_tracking_confidence)
+            and self.changed(reading, picture)
         )
 
     def bring_back(self, find: Find, finds: list[Find], picture: Picture) -> None:
@@ -112,30 +140,51 @@ class People:
         if person is None:
             return
         person.follow(find.reading.following, placement_of(find.reading, picture.ts_ms, picture.size))
+        person.came = True
         finds[:] = [other for other in finds if other.person is not person] + [find]
         self._lost = [other for other in self._lost if other is not person]
 
-    def end_frame(self, finds: Iterable[Find], picture: Picture) -> None:
+    def end_frame(self, finds: Sequence[Find], picture: Picture) -> None:
         """Remember this frame and who is in it."""
         if self._config.reacquire:
+            for find in finds:
+                find.empty = self._empty(find, picture)
             self._recent.keep(picture.image, picture.ts_ms)
         self.present = [find.person for find in finds if find.person is not None]
 
     def _name(self, find: Find, picture: Picture, *, expected: bool) -> bool:
         """Note who a find is; False when it is nobody."""
         placement, strange = placement_of(find.reading, picture.ts_ms, picture.size), deviation(find.reading)
-        lost = next((person for person in self._lost if person.fits(placement)), None)
+        lost = next((person for person in self._lost if self.can_be(person, find, picture)), None)
         if self._config.reacquire and strange > NO_BODY_DEVIATION and find.person is None and lost is None:
             return False
         if find.person is None:
+            if lost is None and self._lost_lately(picture.ts_ms) and not self.changed(find.reading, picture):
+                return False
             if expected and not self._believable(find, picture, placed=lost is not None, strange=strange):
                 return False
             if expected and strange > IMPLAUSIBLE_DEVIATION:
                 find.found = "reacquired"  # somebody is there again, and nothing says how
             self._lost = [other for other in self._lost if other is not lost]
             find.person = lost or Person.new(find.reading.following, placement)
+        elif strange <= IMPLAUSIBLE_DEVIATION:
+            find.person.gone = False
+            find.person.came = find.person.came or self.changed(find.reading, picture)
         find.person.track(find.reading.following, placement, strange)
         return True
+
+    def _lost_lately(self, ts_ms: int) -> bool:
+        return self._lost_ms is not None and ts_ms - self._lost_ms <= UNCHANGED_S * 1000
+
+    def _empty(self, find: Find, picture: Picture) -> bool:
+        """Whether a pose that is no sure body is where the picture shows nobody: furniture, or a place just left."""
+        person = find.person
+        if person is None or deviation(find.reading) <= (IMPLAUSIBLE_DEVIATION if person.came else MAX_BODY_DEVIATION):
+            return False
+        if self._recent.vacated_share(picture.image, find.reading.points[FRAME, :2]) >= MIN_VACATED:
+            person.gone, person.came = True, False
+        known = person.came or person.held(picture.ts_ms, BLIP_S) is not None
+        return person.gone or not (known or self.changed(find.reading, picture))
 
     def _believable(self, find: Find, picture: Picture, *, placed: bool, strange: float) -> bool:
         placement = placement_of(find.reading, picture.ts_ms, picture.size)
@@ -146,6 +195,11 @@ class People:
     def changed(self, reading: Reading, picture: Picture) -> bool:
         """Whether the picture changed where somebody is read, as it does where a person came and furniture did not."""
         return self._recent.changed_share(picture.image, reading.points[FRAME, :2]) >= MIN_CHANGED
+
+    def can_be(self, person: Person, find: Find, picture: Picture) -> bool:
+        """Whether a find can be somebody seen before: where they were, or where they can be now and something came."""
+        cost = person.cost(placement_of(find.reading, picture.ts_ms, picture.size))
+        return cost <= SAME_PLACE_COST or (cost < 1.0 and self.changed(find.reading, picture))
 
 
 def possible(reading: Reading, person: Person, picture: Picture, limit: float = MAX_BODY_DEVIATION) -> bool:

@@ -34,6 +34,11 @@ class Square:
     rotation: np.float32
 
     @classmethod
+    def upright(cls, x: float, y: float, side: float) -> Square:
+        """The square with this centre and side."""
+        return cls(np.float32(x), np.float32(y), np.float32(side), np.float32(side), np.float32(0))
+
+    @classmethod
     def around_picture(cls, width: int, height: int) -> Square:
         """The smallest upright square with the whole picture in its middle: PadRoi in image_to_tensor_utils.cc."""
         side = np.float32(max(width, height))

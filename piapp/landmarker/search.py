@@ -41,9 +41,15 @@ NO_BODY_DEVIATION = 0.6
 # How long the last possible pose stands for somebody whose pose no body can have: leaves 3.6 % impossible poses in
 # corner falls, 0.5 s 4.2 % and 1 s 3.2 % (measured).
 HOLD_S = 0.75
+# How long it stands for somebody in whose place nothing ever changed, who may be a chair.
+BLIP_S = 0.2
 # Least share of a find's joints around which the picture changed in the last seconds: a person came there, a chair was
 # there all the time.
 MIN_CHANGED = 0.5
+# Share of the joints of an impossible pose around which the picture is again as it was before somebody came: they went.
+MIN_VACATED = 0.75
+# How long after somebody who moved was lost nobody new is believed where nothing changed: it is a chair.
+UNCHANGED_S = 3.0
 # Largest cost at which a detection is somebody lost who is where they were, as after a moment behind something: then
 # nothing need have changed. Guess: a quarter of a metre.
 SAME_PLACE_COST = 0.35
@@ -103,6 +109,8 @@ class Person:
         velocity_px_s: Of its centre.
         failed_ms: Since when tracking fails to give a plausible pose; None while it does.
         pose: The last one that a body can have, as it was given away, with its time; None before the first.
+        came: Whether the picture ever changed where they were, as it does for people and not for furniture.
+        gone: Whether the picture is again as before they came, and no possible pose was seen since.
     """
 
     region: Region
@@ -112,6 +120,8 @@ class Person:
     failed_ms: int | None = None
     tried: int = 0
     pose: tuple[int, Pose] | None = None
+    came: bool = False
+    gone: bool = False
 
     @classmethod
     def new(cls, region: Region, placement: Placement) -> Person:
@@ -134,9 +144,9 @@ class Person:
         """Whether this person was lost so short a time ago that a find which is no body is not taken for them."""
         return self.failed_ms is not None and ts_ms - self.failed_ms <= AWAIT_S * 1000
 
-    def held(self, ts_ms: int) -> Pose | None:
+    def held(self, ts_ms: int, hold_s: float = HOLD_S) -> Pose | None:
         """The last pose that a body can have, if it still stands for what is seen now."""
-        if self.pose is None or ts_ms - self.pose[0] > HOLD_S * 1000:
+        if self.pose is None or ts_ms - self.pose[0] > hold_s * 1000:
             return None
         return self.pose[1]
 

@@ -62,11 +62,12 @@ class VideoSearch:
         self._look_again(missing, finds, picture)
         people.lose(missing, ts_ms)
         finds = people.named(finds, picture)
+        self._look_elsewhere(finds, picture)
         if not self._looked:
             self._search(finds, picture)
         people.end_frame(finds, picture)
         self._turns = {id(find.person): find.quarters for find in finds if find.quarters is not None}
-        return tuple(shown(find, pose_of(find), picture) for find in finds)
+        return tuple(shown(find, pose_of(find), picture) for find in finds if not find.empty)
 
     def close(self) -> None:
         """Release the model."""
@@ -81,9 +82,12 @@ class VideoSearch:
             for index, person in enumerate(self._people.present)
         )
         free = set(range(len(self._people.present)))
-        for cost, number, index in pairs:
-            tracked = id(self._people.present[index]) not in self._turns
-            if finds[number].person is None and index in free and (cost < 1.0 or tracked):
+        for _, number, index in pairs:
+            person = self._people.present[index]
+            tracked = id(person) not in self._turns
+            if finds[number].person is not None or index not in free:
+                continue
+            if tracked or self._people.can_be(person, finds[number], picture):
                 finds[number].person = self._people.present[index]
                 free.discard(index)
         return finds
@@ -93,7 +97,8 @@ class VideoSearch:
         for person in [person for person in self._people.present if id(person) in self._turns]:
             own = next((find for find in finds if find.person is person), None)
             seen = own if own is not None else next((find for find in finds if find.person is None), None)
-            if seen is not None and deviation(seen.reading) <= IMPLAUSIBLE_DEVIATION:
+            plausible = seen is not None and deviation(seen.reading) <= IMPLAUSIBLE_DEVIATION
+            if seen is not None and plausible and (seen is own or self._people.changed(seen.reading, picture)):
                 continue
             quarters = self._turns[id(person)]
             find = self._in_crop(person, quarters, FOLLOW_SCALE, picture)
@@ -112,30 +117,27 @@ class VideoSearch:
                 find.found, find.quarters = "detected", upright_quarters(find.reading.following)
                 finds.append(find)
 
+    def _look_elsewhere(self, finds: list[Find], picture: Picture) -> None:
+        """Look closer where something moves while nobody seen ever moved: for small people, and beside chairs."""
+        square = None if self._looked else self._people.elsewhere(finds, picture)
+        if square is None:
+            return
+        crop = Crop.of(square, 0, picture.size)
+        for pose in self._look(crop.cut(picture.image))[:1]:
+            find = _find(crop.pose_of_picture(pose), picture)
+            find.found, find.quarters = "detected", upright_quarters(find.reading.following)
+            self._people.put_instead(find, finds, picture)
+
     def _search(self, finds: list[Find], picture: Picture) -> None:
         """Search at one place for somebody who is lost, or whose pose no body can have; change `finds` accordingly."""
         person = self._people.wanted(finds, picture.ts_ms)
         place = person.next_place(picture.ts_ms, DETECTOR_PLACES) if person is not None else None
         if person is None or place is None or place.scale is None:
             return
-        find = self._checked_twice(person, place.quarters, place.scale, picture, finds)
-        if find is not None:
+        find = self._in_crop(person, place.quarters, place.scale, picture, MAX_BODY_DEVIATION)
+        if find is not None and self._people.confirmed(person, find.reading, finds, picture):
+            find.found, find.quarters = "reacquired", upright_quarters(find.reading.following)
             self._people.bring_back(find, finds, picture)
-
-    def _checked_twice(
-        self, person: Person, quarters: int, scale: float, picture: Picture, finds: list[Find]
-    ) -> Find | None:
-        """The person as found in one crop and again in the crop that this find gives."""
-        first = self._in_crop(person, quarters, scale, picture, MAX_BODY_DEVIATION)
-        if first is None:
-            return None
-        around = first.reading.following
-        crop = _crop(around, upright_quarters(around), FOLLOW_SCALE, picture)
-        second = self._best(person, crop, picture, MAX_BODY_DEVIATION)
-        if second is None or not self._people.confirmed(person, first.reading, second.reading, finds, picture):
-            return None
-        second.found = "reacquired"
-        return second
 
     def _in_crop(
         self, person: Person, quarters: int, scale: float, picture: Picture, limit: float = IMPLAUSIBLE_DEVIATION

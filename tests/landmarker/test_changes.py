@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from piapp.landmarker.changes import MEMORY_S, RecentPictures
+from piapp.landmarker.changes import LEAST_SIDE, MEMORY_S, RecentPictures
 
 PLACES = np.array([[0.25, 0.5], [0.75, 0.5]], np.float32)
 
@@ -55,3 +55,28 @@ def test_without_a_past_everything_counts():
     recent.keep(picture()[::2, ::2], 0)
     assert recent.changed_share(np.ascontiguousarray(picture()[:100]), PLACES) == 1
     assert recent.changed_share(picture(), np.array([[1.5, 0.5]], np.float32)) == 1
+
+
+def test_a_place_that_is_again_as_it_was():
+    """Bright in between: whoever came there is gone; where it still is bright, or never was, nobody left."""
+    recent = RecentPictures()
+    assert recent.vacated_share(picture(), PLACES) == 0
+    recent.keep(picture(), 0)
+    recent.keep(picture(slice(0, 160)), 1000)
+    assert recent.vacated_share(picture(noise=1), PLACES) == 0.5
+    assert recent.vacated_share(picture(slice(0, 160), noise=1), PLACES) == 0
+
+
+def test_where_something_moves():
+    """A square around it, no smaller than a third of the picture's height; none in noise, or when all is different."""
+    recent = RecentPictures()
+    assert recent.moving(picture(), 500) is None
+    recent.keep(picture(), 0)
+    now = picture(noise=1)
+    now[100:140, 200:220] += 60
+    x, y, side = recent.moving(now, 500)
+    assert max(abs(x - 210), abs(y - 120)) < 4
+    assert LEAST_SIDE * 240 <= side < 100
+    assert recent.moving(now, 100) is None
+    assert recent.moving(picture(noise=2), 500) is None
+    assert recent.moving(picture(slice(0, 320)), 500) is None

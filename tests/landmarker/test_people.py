@@ -77,6 +77,17 @@ def test_furniture_just_after_a_loss_is_nobody(scale, right, image, left_out):
     assert all(each.found == "reacquired" for each in named)
 
 
+def test_nobody_new_is_believed_in_an_unchanged_place_after_a_loss():
+    """For three seconds after somebody who moved was lost; who never moved leaves no such doubt."""
+    for moved, frames, believed in ((True, 40, False), (True, 50, True), (False, 40, True)):
+        people = people_with_somebody()
+        follow(people, 1, shaped(), WHITE if moved else BLACK)
+        lose(people, 2)
+        for number in range(3, frames, 4):
+            lose(people, number)
+        assert (people.named([find(shaped(right=0.45))], picture(frames)) != []) == believed
+
+
 def test_what_is_nothing_like_a_body_is_nobody():
     """Unless somebody is known to be there; without a search it passes."""
     for reacquire in (True, False):
@@ -104,17 +115,17 @@ def test_who_is_searched_for():
 
 
 def test_a_find_has_to_be_confirmed():
-    """By a second reading that agrees, is nobody else and lies where the picture changed."""
+    """As a body that can be the person, is nobody else and lies where the picture changed."""
     people = people_with_somebody()
     (person,) = people.present
     lose(people, 1)
-    first, here, there = (find(shaped(right=right)).reading for right in (0.0, 0.01, 0.2))
+    here, far, crumpled = (find(shaped(*shape)).reading for shape in ((1.0, 0.01), (1.0, 5.0), (0.6, 0.01)))
     now = picture(2, WHITE)
-    assert people.confirmed(person, first, here, [], now)
-    assert not people.confirmed(person, first, None, [], now)
-    assert not people.confirmed(person, first, there, [], now)
-    assert not people.confirmed(person, first, here, [find(shaped())], now)
-    assert not people.confirmed(person, first, here, [], picture(2, BLACK))
+    assert people.confirmed(person, here, [], now)
+    assert not people.confirmed(person, far, [], now)
+    assert not people.confirmed(person, crumpled, [], now)
+    assert not people.confirmed(person, here, [find(shaped())], now)
+    assert not people.confirmed(person, here, [], picture(2, BLACK))
 
 
 def test_somebody_brought_back_replaces_what_was_taken_for_them():
@@ -127,6 +138,64 @@ def test_somebody_brought_back_replaces_what_was_taken_for_them():
     assert len(finds) == 1
     assert person.failed_ms is None
     assert people.wanted(finds, picture(1).ts_ms) is None
+
+
+def follow(people: People, number: int, pose: Pose, image: np.ndarray = BLACK) -> Find:
+    """The only person is seen like this in a frame."""
+    (now,) = people.named([find(pose, people.present[0])], picture(number, image))
+    people.end_frame([now], picture(number, image))
+    return now
+
+
+def test_impossible_poses_where_nothing_ever_moved_are_empty():
+    """A chair: followed and not shown, until something moves there."""
+    people = people_with_somebody()
+    assert not follow(people, 1, shaped()).empty
+    assert follow(people, 2, shaped(0.6)).empty
+    assert not follow(people, 3, shaped()).empty
+    assert not follow(people, 4, shaped(), WHITE).empty
+    assert not follow(people, 5, shaped(0.6)).empty
+
+
+def test_a_place_that_somebody_left_is_empty():
+    """When the picture is again as before they came, until a possible pose is seen."""
+    people = people_with_somebody()
+    follow(people, 1, shaped(), WHITE)
+    assert not follow(people, 20, shaped(0.6), WHITE).empty
+    assert follow(people, 21, shaped(0.6)).empty
+    assert not follow(people, 22, shaped()).empty
+
+
+def with_square(right: int) -> np.ndarray:
+    """A black picture with a white square so far to the right."""
+    image = BLACK.copy()
+    image[180:260, right : right + 60] = 255
+    return image
+
+
+def test_where_to_look_for_somebody_who_moves():
+    """Around what changed, twice a second, while nobody is in view who ever moved; never in a still picture."""
+    people = People(CONFIG)
+    people.end_frame([], picture(0, with_square(100)))
+    square = people.elsewhere([], picture(8, with_square(110)))
+    assert square is not None
+    assert abs(float(square.x) - 135) < 45
+    assert abs(float(square.y) - 220) < 10
+    assert people.elsewhere([], picture(9, with_square(120))) is None
+    assert people.elsewhere([], picture(17, with_square(100))) is None
+    (person,) = people_with_somebody().present
+    person.came = True
+    assert people.elsewhere([find(shaped(), person)], picture(26, with_square(120))) is None
+
+
+def test_somebody_who_moves_takes_the_place_of_a_chair():
+    """A body where the picture changed does; another chair does not."""
+    for scale, image, taken in ((1.0, WHITE, True), (0.6, WHITE, False), (1.0, BLACK, False)):
+        people = people_with_somebody()
+        chair = find(shaped(), people.present[0])
+        finds, came = [chair], find(shaped(scale, 0.3))
+        people.put_instead(came, finds, picture(1, image))
+        assert finds == ([came] if taken else [chair])
 
 
 def test_what_is_given_away():

@@ -158,6 +158,22 @@ def test_impossible_bones_where_somebody_was_lost_say_that_they_are_there(standi
         np.testing.assert_array_equal(back.landmarks, (pose if held else crumpled).landmarks)
 
 
+def test_somebody_is_looked_for_where_something_moves(standing, pose):
+    """In a crop, while the landmarker sees nobody, or somebody where nothing ever moved, who then makes room."""
+    lower = standing.copy()
+    lower[300:360, 300:340] = 255 - standing[300:360, 300:340]
+    aside = replace(pose, landmarks=pose.landmarks - np.array([0.3, 0, 0, 0, 0], np.float32))
+    for seen in ((), (aside,)):
+        still = Still((pose,))
+        search = search_with(still)
+        search.follow(standing, 1, seen)
+        assert search.follow(standing, 67, seen) == seen
+        assert still.shapes == []
+        (found_there,) = search.follow(lower, 800, seen)
+        assert found_there.found == "detected"
+        assert still.shapes[0][0] < standing.shape[0]
+
+
 def test_the_real_landmarker_finds_at_once_who_moved_far(standing):
     """MediaPipe's own way takes a frame."""
     pictures = [standing, standing, np.roll(standing, 180, axis=1)]

@@ -17,7 +17,7 @@ from piapp.landmarker.litert.reader import Reader
 from piapp.landmarker.litert.smoothing import PersonSmoothing
 from piapp.landmarker.litert.turn import Turn
 from piapp.landmarker.people import Find, People, Picture, overlaps, pose_of, possible, shown
-from piapp.landmarker.reading import Reading, placement_of
+from piapp.landmarker.reading import Reading, placement_of, readings_agree
 from piapp.landmarker.region import Region, associate
 from piapp.landmarker.search import (
     DETECTION_SHARE,
@@ -78,7 +78,7 @@ class PosePipeline:
             poses = tuple(pose_of(find) for find in finds)
             if not (self._tracking and self._config.reacquire):
                 return poses
-            return tuple(shown(find, pose, picture) for find, pose in zip(finds, poses, strict=True))
+            return tuple(shown(find, pose, picture) for find, pose in zip(finds, poses, strict=True) if not find.empty)
 
     def _follow(self, picture: Picture) -> list[Find]:
         """The people of the next frame of a video."""
@@ -95,6 +95,7 @@ class PosePipeline:
         if reacquire:
             for find in finds:
                 self._reread(find, picture)
+            self._look_elsewhere(finds, picture)
             self._search(finds, picture, lost_now=lost_now)
         people.end_frame(finds, picture)
         return finds
@@ -131,6 +132,18 @@ class PosePipeline:
         if reading is None or reading.presence > enough:
             return reading
         return reading if possible(reading, person, picture, IMPLAUSIBLE_DEVIATION) else None
+
+    def _look_elsewhere(self, finds: list[Find], picture: Picture) -> None:
+        """Look closer where something moves while nobody seen ever moved: for small people, and beside chairs."""
+        square = self._people.elsewhere(finds, picture)
+        if square is None:
+            return
+        min_score = DETECTION_SHARE * self._config.min_pose_detection_confidence
+        regions = self._reader.detect_in(picture.image, square, min_score)
+        first = self._read(picture.image, regions[0]) if regions else None
+        second = self._read(picture.image, first.following) if first is not None else None
+        if first is not None and second is not None and readings_agree(first, second):
+            self._people.put_instead(Find(second, "detected"), finds, picture)
 
     def _fresh(self, image: ImageArray, seen: list[Find]) -> list[Find]:
         """People whom the detector finds where nobody was seen yet."""
@@ -192,7 +205,8 @@ class PosePipeline:
         if first is None or not possible(first, person, picture):
             return None
         second = self._read(image, first.following)
-        return second if self._people.confirmed(person, first, second, finds, picture) else None
+        agreed = second is not None and readings_agree(first, second)
+        return second if second and agreed and self._people.confirmed(person, second, finds, picture) else None
 
 
 def checked(image: ImageArray) -> ImageArray:

@@ -53,6 +53,11 @@ def turned(image: np.ndarray, quarters: int) -> np.ndarray:
     return result
 
 
+def brighter(image: np.ndarray) -> np.ndarray:
+    """The picture with more light, which counts as a change everywhere."""
+    return np.minimum(image, 215) + np.uint8(40)
+
+
 def test_the_detector_runs_in_the_frame_in_which_tracking_fails(standing):
     """Somebody a third of the picture away is found at once; MediaPipe's way takes a frame."""
     pictures = [standing, standing, np.roll(standing, 180, axis=1)]
@@ -131,15 +136,15 @@ def test_nobody_is_held_whose_last_pose_no_body_can_have(tracked, standing):
     """It may be a table that the detector took for somebody: it has to be seen as surely as somebody new."""
     landmarker, readings = tracked()
     readings.crumpled = 99
-    assert [pose.found for pose in landmarker.detect(standing, 2 * FRAME_MS + 1)] == ["held"]
+    assert found([landmarker.detect(standing, 2 * FRAME_MS + 1)]) == [["held"]]
     readings.presence, readings.crumpled = 0.3, 0
     assert landmarker.detect(standing, 3 * FRAME_MS + 1) == ()
 
 
 def test_a_pose_that_no_body_can_have_is_read_again(tracked, standing, detector_runs):
     """In its own region, and closer where the picture changed, without the detector; the better reading counts."""
-    changed = np.minimum(standing, 215) + np.uint8(40)
-    cases = ((standing, 1, "tracked", 0), (changed, 2, "tracked", 0), (standing, 3, "held", 1))
+    changed = brighter(standing)
+    cases = ((standing, 1, "tracked", 0), (changed, 2, "tracked", 0), (changed, 5, "held", 1))
     for picture, crumpled, found, runs in cases:
         landmarker, readings = tracked()
         readings.crumpled = crumpled
@@ -151,14 +156,35 @@ def test_a_pose_that_no_body_can_have_is_read_again(tracked, standing, detector_
 def test_the_last_possible_pose_stands_for_one_that_no_body_can_have(tracked, standing):
     """For 0.75 seconds; then what is read is given away as it is."""
     landmarker, readings = tracked()
-    (before,) = landmarker.detect(standing, 2 * FRAME_MS + 1)
+    picture = brighter(standing)
+    (before,) = landmarker.detect(picture, 2 * FRAME_MS + 1)
     readings.crumpled = 999
-    results = [landmarker.detect(standing, number * FRAME_MS + 1) for number in range(3, 18)]
-    assert [[pose.found for pose in poses] for poses in results] == [["held"]] * 11 + [["tracked"]] * 4
+    results = [landmarker.detect(picture, number * FRAME_MS + 1) for number in range(3, 18)]
+    assert found(results) == [["held"]] * 11 + [["tracked"]] * 4
     for (held,) in results[:11]:
         np.testing.assert_allclose(held.landmarks[:, :2], before.landmarks[:, :2], atol=0.02)
     readings.crumpled = 0
-    assert landmarker.detect(standing, 18 * FRAME_MS + 1)
+    assert landmarker.detect(picture, 18 * FRAME_MS + 1)
+
+
+def test_what_never_moved_and_has_impossible_bones_is_not_shown(tracked, standing):
+    """A chair; what looked possible once is held for 0.2 seconds."""
+    landmarker, readings = tracked()
+    readings.crumpled = 999
+    results = found([landmarker.detect(standing, number * FRAME_MS + 1) for number in range(2, 18)])
+    assert results == [["held"]] * 3 + [[]] * 13
+    readings.crumpled = 0
+    assert found([landmarker.detect(standing, 18 * FRAME_MS + 1)]) == [["tracked"]]
+
+
+def test_somebody_small_is_found_where_something_moves(standing):
+    """Too small for the detector in the whole picture; in a still picture, and without a search, nobody looks."""
+    pictures = np.full((12, 960, 1280, 3), 128, np.uint8)
+    for number, picture in enumerate(pictures):
+        picture[400:640, 500 + 6 * number :][:, :120] = standing[::2, 200:440:2]
+    assert found(detect(list(pictures)))[7:] == [[], ["detected"], ["tracked"], ["tracked"], ["tracked"]]
+    assert found(detect(list(pictures), reacquire=False)) == [[]] * 12
+    assert found(detect([pictures[0]] * 12)) == [[]] * 12
 
 
 def test_a_search_ends_after_a_second(standing, detector_runs):
