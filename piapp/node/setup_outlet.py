@@ -20,7 +20,8 @@ from piapp.service.identity import default_node_id
 if TYPE_CHECKING:
     from piapp.preview.server import Preview
 
-# Those of the local network are told from others at the door, and by the unit's firewall.
+# Those of the local network are told from others at the door, and by the unit's firewall. IPv4 alone: a global address
+# of IPv6 does not say who is of the same network, and a browser that is refused there would not try IPv4.
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 
 SETUP_PATH = "setup"

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from starlette.routing import Route
 
+from piapp.preview.answers import BURST, RateLimit
 from piapp.preview.owner import Upload
-from piapp.preview.pages import Pages
-from tests.preview.conftest import TOKEN, FakeOwner
+from tests.preview.conftest import TOKEN, addresses
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
-NAMES = ("note", "file", "echo", "upload")
-
-
-def addresses():
-    """(Method, path) of every route, with each name that the tests' node knows."""
-    routes = Pages(None, FakeOwner(), None, None, None).application().routes
-    assert all(isinstance(route, Route) for route in routes)
-    pairs = [(method, route.path) for route in routes for method in sorted(route.methods)]
-    return sorted({(method, path.replace("{name}", name)) for method, path in pairs for name in NAMES})
 
 
 def changing():
@@ -33,8 +23,9 @@ def changing():
 
 
 @pytest.fixture
-def page(serve, tmp_path):
-    """A page that asks for a token, and takes a file."""
+def page(serve, tmp_path, monkeypatch):
+    """A page that asks for a token, and takes a file; what is used up of its limit stays so."""
+    monkeypatch.setattr("piapp.preview.pages.RateLimit", lambda: RateLimit(1e-6, BURST))
     page = serve(token=TOKEN)
     page.owner.uploads["upload"] = Upload("application/zip", 1000, tmp_path, lambda *_: {})
     return page
@@ -94,6 +85,17 @@ def test_none_reads_a_body_without_end(page):
         headers = {"Content__Type": kind, "Content__Length": str(10**12)}
         assert page.ask(path, method, None, **headers, **SIGNED_IN).status in (404, 413), (method, path)
     assert page.owner.done == []
+
+
+def test_none_is_changed_faster_than_a_person_does(page):
+    """All that changes something shares one limit: whoever has used it up is refused at every address."""
+    for _ in range(BURST):
+        assert page.post("note", {}, **SIGNED_IN).status == 200
+    known = {"/zones": "PUT", "/consent": "PUT", "/api/note": "POST", "/api/file": "POST", "/api/upload": "PUT"}
+    for method, path, kind in changing():
+        wanted = 429 if known.get(path) == method else 404
+        assert page.ask(path, method, b"{}", Content__Type=kind, **SIGNED_IN).status == wanted, (method, path)
+    assert len(page.owner.done) == BURST
 
 
 TRICKS = (

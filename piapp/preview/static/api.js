@@ -36,15 +36,18 @@ const sent = (method, document) => ({
 async function ask(path, options) {
   const answer = await answerOf(path, options);
   const found = await answer.json().catch(() => null);
-  if (found === null) throw new Error(t("error.unanswered"));
+  if (found === null) throw unanswered();
   return found;
 }
+
+/** What is thrown where no answer has come, or only a part of one. */
+const unanswered = () => Object.assign(new Error(t("error.unanswered")), { unanswered: true });
 
 /** The answer itself, where the node did what it was asked for. */
 async function answerOf(path, options) {
   const answer = await fetch(path, options).catch(() => null);
   if (answer?.status === 401) throw new Error(t("error.signed_out"));
-  if (!answer) throw new Error(t("error.unanswered"));
+  if (!answer) throw unanswered();
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(error ?? t("error.unanswered")), { status: answer.status });

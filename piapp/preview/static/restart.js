@@ -18,10 +18,19 @@ async function restart() {
   await restartNow($("restart-said"));
 }
 
+/** Have the node restart; it may be gone before its answer has arrived. */
+export async function askForRestart() {
+  try {
+    await act("restart");
+  } catch (error) {
+    if (!error.unanswered) throw error;
+  }
+}
+
 /** Restart without asking, and show this page again when the node is back. */
 export async function restartNow(status) {
   try {
-    await act("restart");
+    await askForRestart();
   } catch (error) {
     return write(status, t("error.refused", { error: error.message }));
   }

@@ -17,7 +17,7 @@ import { attempt } from "./attempt.js";
 import { Editor } from "./editor.js";
 import { hidePictures, offerPictures, shownFrame, shownPicture, watchPictures } from "./pictures.js";
 import { bedAround, placeAround, seatAround } from "./proposals.js";
-import { offerRestart } from "./restart.js";
+import { askForRestart, offerRestart } from "./restart.js";
 import { Scene } from "./scene.js";
 import { follow } from "./stream.js";
 import { STEPS as WALK_STEPS, Walk } from "./walk.js";
@@ -373,20 +373,11 @@ $("make-link").addEventListener("click", () =>
 $("finish").addEventListener("click", () =>
   attemptStep($("finish"), $("done-said"), async () => {
     take(await act("setup_done"));
-    if (setup.pending.length) await restart();
+    if (setup.pending.length) await askForRestart();
     $("finish").hidden = $("ways").hidden = true;
     return t(setup.pending.length ? "setup.finished_restart" : "setup.finished");
   }),
 );
-
-/** Have the node restart; it may be gone before its answer has arrived. */
-async function restart() {
-  try {
-    await act("restart");
-  } catch (error) {
-    if (error.status) throw error;
-  }
-}
 
 // ---- what the node sends ----
 
