@@ -68,7 +68,11 @@ build "$scratch/second"
 diff -r "$scratch/first" "$scratch/second" >&2 || fail "two builds of the same source differ (see above)"
 say "both builds are equal, byte by byte"
 mkdir -p "$output"
-cp "$scratch/first"/* "$output/"
+# A page for downloads, as GitHub's, puts a dot in the place of a tilde, and the checksums are to fit what is downloaded.
+for built in "$scratch/first"/*; do
+  name=$(basename "$built")
+  cp "$built" "$output/${name//\~/.}"
+done
 "$here/.venv/bin/python" "$here/deploy/python/sbom.py" "$output/piapp-node-$version-requirements.txt" "$version" \
   >"$output/piapp-node-$version.cdx.json"
 notes >"$output/NOTES.md"

@@ -63,7 +63,7 @@ class Emulated:
         if made is None:
             options = ["--fast", "--suite", SUITE, "--arch", "arm64", "--keep", CACHE / "keep", "--output", folder]
             subprocess.run([PROJECT / "deploy" / "deb" / "build.sh", *options], check=True)
-        package = next(Path(made or folder).glob("piapp_*~deb13_arm64.deb"))
+        package = next(Path(made or folder).glob("piapp_*deb13_arm64.deb"))
         subprocess.run(["dpkg-deb", "--extract", package, folder / "package"], check=True)
         site = next((folder / "package/opt/piapp").glob("*-deb/lib/python*/site-packages"))
         for link in (path for path in site.rglob("*") if path.is_symlink()):

@@ -98,7 +98,7 @@ def changed(source: Path, folder: Path, version: str, *, broken: bool = False) -
         init.write_text(init.read_text().replace(f'"{old}"', f'"{version}"'))
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", root, folder], check=True)
     shutil.rmtree(root)
-    return folder / source.name.replace(old, version)
+    return next(folder.glob(f"piapp_{version}-1*.deb"))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     folder = tmp_path_factory.mktemp("debs")
     made = os.environ.get("PIAPP_TEST_DEBS")
     if made:
-        packages = sorted(Path(made).glob(f"*~deb{RELEASE}_amd64.deb"))
+        packages = sorted(Path(made).glob(f"*deb{RELEASE}_amd64.deb"))
     else:
         options = ["--fast", "--suite", SUITE, "--arch", "amd64", "--keep", CACHE / "keep", "--output", folder]
         subprocess.run([PROJECT / "deploy" / "deb" / "build.sh", *options], check=True)

@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("PIAPP_TEST_DEB"), reason="slow: `make test-deb` runs it"),
 ]
 
+RELEASE = {"bookworm": "12", "trixie": "13"}[SUITE]
 PIAPP = "/srv/piapp/bin/piapp"
 
 
@@ -32,7 +33,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if made is None:
         options = ["--fast", "--suite", SUITE, "--arch", "amd64", "--keep", CACHE / "keep", "--output", folder]
         subprocess.run([PROJECT / "deploy" / "deb" / "build.sh", *options], check=True)
-    package = next(Path(made or folder).glob("piapp_*_amd64.deb"))
+    package = next(Path(made or folder).glob(f"piapp_*deb{RELEASE}_amd64.deb"))
     subprocess.run(["dpkg-deb", "--extract", package, folder / "root"], check=True)
     found = next((folder / "root/opt/piapp").glob("*-deb"))
     settings = found / "pyvenv.cfg"
