@@ -118,7 +118,8 @@ class DeferredCamera:
 class ResultSource:
     """Gives the results of a camera's frames, in order. Every call from one thread, but for `frame_done`.
 
-    Use it in this order: `open`, `load`, `start`, `next` again and again, `stop_camera`, `stop_landmarker`.
+    Use it in this order: `begin_load`, `open`, `load`, `start`, `next` again and again, `stop_camera`,
+    `stop_landmarker`.
 
     Args:
         open_camera: Opens the camera.
@@ -185,14 +186,17 @@ class ResultSource:
         """
         return self._camera.open(stop)
 
+    def begin_load(self) -> None:
+        """Begin to load the landmarkers, in threads of their own: opening a camera is mostly waiting."""
+        self._stage.start()
+
     def load(self, stop: threading.Event) -> None:
-        """Load the landmarkers, or return when `stop` is set; frames that come before would be lost.
+        """Wait until the landmarkers are loaded, or `stop` is set; frames that come before would be lost.
 
         Raises:
             ModelError: A landmarker cannot be created.
             LandmarkerTimeoutError: They take too long.
         """
-        self._stage.start()
         deadline_s = time.monotonic() + LOAD_S
         while not (stop.is_set() or self._stage.wait_ready(LOAD_POLL_S)):
             if time.monotonic() > deadline_s:

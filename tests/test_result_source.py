@@ -24,6 +24,7 @@ def source_of(camera, *settings, factory=FakeLandmarker, **options):
     overrides = [("landmarker.workers", "1"), *settings]
     config = load_config(Path("/dev/null"), overrides=overrides, environ={}).config
     source = ResultSource(lambda: camera, factory, config, **options)
+    source.begin_load()
     assert source.open(threading.Event())
     source.load(threading.Event())
     return source

@@ -131,10 +131,11 @@ class Node:
         running.callback(self._parts.reporter.stop_watching)
 
     def _start_source(self, running: ExitStack, stop: threading.Event) -> bool:
-        """Open the camera, load the landmarkers and begin to read; False when `stop` was set meanwhile."""
+        """Open the camera while the landmarkers load, and begin to read; False when `stop` was set meanwhile."""
         running.callback(self._stop, "landmarker", lambda: self._parts.source.stop_landmarker(STOP_LANDMARKER_S))
         running.callback(self._stop, "camera", lambda: self._parts.source.stop_camera(STOP_CAMERA_S))
         running.callback(self._parts.outlets.begin_stop)
+        self._parts.source.begin_load()
         if not self._open_camera(stop):
             return False
         self._parts.supervisor.set_status("loading the model")

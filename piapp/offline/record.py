@@ -164,6 +164,7 @@ def camera_results(config: Config, camera: Camera, factory: LandmarkerFactory, s
     with ExitStack() as running:
         running.callback(source.stop_camera, STOP_S)
         running.callback(source.stop_landmarker, STOP_S)
+        source.begin_load()
         if not source.open(stop):
             return
         source.load(stop)

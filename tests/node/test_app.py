@@ -41,6 +41,23 @@ def test_a_source_that_ends_ends_the_run(subscriber):
     wait_until(lambda: set(threading.enumerate()) <= threads, "all threads to end")
 
 
+def test_landmarkers_load_while_the_camera_opens():
+    """A camera that takes its time holds nothing else up."""
+    loaded, camera, opened_after = threading.Event(), FakeCamera(), []
+
+    def open_slowly():
+        opened_after.append(loaded.wait(DEADLINE_S))
+        return camera
+
+    def load(*callbacks):
+        loaded.set()
+        return FakeLandmarker(*callbacks)
+
+    config = config_of(free_port(), ("spool.dir", "off"))
+    Node(config, NodeParts(open_slowly, load, find_model("lite", masks=False))).run(threading.Event(), 0.0)
+    assert opened_after == [True]
+
+
 def test_frames_off_still_processes_all(subscriber):
     """Nothing is published as a frame, and lockstep does not stall."""
     camera = FakeCamera(paced=False, lockstep=True, count=40)
