@@ -26,6 +26,7 @@ PREFERENCES = {
         "ui.prefersReducedMotion": 1,
         "browser.shell.checkDefaultBrowser": False,
         "app.update.enabled": False,
+        "browser.download.alwaysOpenPanel": False,  # it takes the focus away from the page
     }
     for number, scheme in enumerate(("dark", "light"))
 }
