@@ -91,6 +91,25 @@ def seeing(figures: dict[str, Any]) -> Iterator[str]:
     yield from _rows((*head, "falls found", "clips with a false fall", "answers that change in copies"), rows)
 
 
+def parts(*runs: dict[str, Any]) -> Iterator[str]:
+    """Several runs on the same clips, each with other parts of the search; "part" says which."""
+    rows = []
+    for figures in runs:
+        total, found = figures["total"], [row["seeing"] for row in figures["footage"].values()]
+        strange, poses = (sum(each["implausible"][key] for each in found) for key in ("count", "of"))
+        rows.append(
+            (
+                figures["part"],
+                f"{100 * total['frames_seen']['count'] / total['frames_seen']['of']:.1f} %",
+                *(str(sum(each[key] for each in found)) for key in ("gaps", "short_gaps")),
+                f"{100 * strange / max(1, poses):.1f} %",
+                share_text(total["falls"]),
+            )
+        )
+    head = ("what is on", "frames with somebody", "gaps", "of one frame", "impossible bones", "falls found")
+    yield from _rows(head, rows)
+
+
 def worse(*runs: dict[str, Any]) -> Iterator[str]:
     """Several runs on the same clips, each with pictures made worse in another way or measure."""
     rows = []
@@ -110,6 +129,7 @@ FORMS: dict[str, Callable[..., Iterator[str]]] = {
     "postures": postures,
     "flips": flips,
     "seeing": seeing,
+    "parts": parts,
     "worse": worse,
 }
 
