@@ -141,7 +141,7 @@ class PoseLabel:
 
     Attributes:
         id: The track's id; never used for another track in this run.
-        posture: The track's posture after dwell and hysteresis; not "lying" before it proved to be a person.
+        posture: The track's posture after dwell and hysteresis.
     """
 
     id: int

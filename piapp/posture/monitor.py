@@ -156,16 +156,11 @@ class Monitor:
 
     def _state(self, ts_ms: int, tracks: Sequence[Track | None]) -> State:
         labels = tuple(
-            _label(self._trackers[track.id]) if track else PoseLabel(NO_TRACK, "unknown") for track in tracks
+            PoseLabel(track.id, self._trackers[track.id].posture) if track else PoseLabel(NO_TRACK, "unknown")
+            for track in tracks
         )
         people = [
             (tracker.entered_ms, tracker) for tracker in self._trackers.values() if tracker.entered_ms is not None
         ]
         people.sort(key=lambda pair: (pair[0], pair[1].id))
         return State(ts_ms, tuple(tracker.person() for _, tracker in people), labels)
-
-
-def _label(tracker: PersonTracker) -> PoseLabel:
-    """What a pose is called. What may be nobody does not lie: chairs and tables look as if."""
-    nobody_lies = tracker.entered_ms is None and tracker.posture == "lying"
-    return PoseLabel(tracker.id, "unknown" if nobody_lies else tracker.posture)
