@@ -101,9 +101,12 @@ class People:
         return [find for find in finds if self._name(find, picture, expected=expected)]
 
     def elsewhere(self, finds: Sequence[Find], picture: Picture) -> Square | None:
-        """Where to look closer for somebody who moves while nobody who ever moved is in view, some times a second."""
+        """Where to look closer for somebody who moves while nobody sure is in view, some times a second.
+
+        Sure is who ever moved, and who has the bones of a body: somebody may lie still since before the node began.
+        """
         rate_hz = self._config.further_people_hz
-        if any(find.person is not None and find.person.came for find in finds):
+        if any(deviation(find.reading) <= MAX_BODY_DEVIATION or (find.person and find.person.came) for find in finds):
             return None
         if rate_hz and (picture.ts_ms - self._elsewhere_ms) * rate_hz < 1000:  # noqa: PLR2004 - ms a second
             return None

@@ -174,7 +174,7 @@ def with_square(right: int) -> np.ndarray:
 
 
 def test_where_to_look_for_somebody_who_moves():
-    """Around what changed, twice a second, while nobody is in view who ever moved; never in a still picture."""
+    """Around what changed, twice a second, while nobody sure is in view; never in a still picture."""
     people = People(CONFIG)
     people.end_frame([], picture(0, with_square(100)))
     square = people.elsewhere([], picture(8, with_square(110)))
@@ -184,8 +184,10 @@ def test_where_to_look_for_somebody_who_moves():
     assert people.elsewhere([], picture(9, with_square(120))) is None
     assert people.elsewhere([], picture(17, with_square(100))) is None
     (person,) = people_with_somebody().present
+    assert people.elsewhere([find(shaped(), person)], picture(26, with_square(120))) is None  # who lies there all day
+    assert people.elsewhere([find(shaped(0.7), person)], picture(26, with_square(120))) is not None
     person.came = True
-    assert people.elsewhere([find(shaped(), person)], picture(26, with_square(120))) is None
+    assert people.elsewhere([find(shaped(0.7), person)], picture(35, with_square(100))) is None
 
 
 def test_somebody_who_moves_takes_the_place_of_a_chair():

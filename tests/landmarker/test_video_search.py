@@ -159,15 +159,16 @@ def test_impossible_bones_where_somebody_was_lost_say_that_they_are_there(standi
 
 
 def test_somebody_is_looked_for_where_something_moves(standing, pose):
-    """In a crop, while the landmarker sees nobody, or somebody where nothing ever moved, who then makes room."""
+    """In a crop, while the landmarker sees nobody, or no body where nothing ever moved, which then makes room."""
     lower = standing.copy()
     lower[300:360, 300:340] = 255 - standing[300:360, 300:340]
-    aside = replace(pose, landmarks=pose.landmarks - np.array([0.3, 0, 0, 0, 0], np.float32))
-    for seen in ((), (aside,)):
+    world = pose.world_landmarks * np.array([0.75, 0.75, 0.75, 1, 1], np.float32)
+    chair = replace(pose, landmarks=pose.landmarks - np.array([0.3, 0, 0, 0, 0], np.float32), world_landmarks=world)
+    for seen in ((), (chair,)):
         still = Still((pose,))
         search = search_with(still)
         search.follow(standing, 1, seen)
-        assert search.follow(standing, 67, seen) == seen
+        assert search.follow(standing, 67, seen) == ()
         assert still.shapes == []
         (found_there,) = search.follow(lower, 800, seen)
         assert found_there.found == "detected"
