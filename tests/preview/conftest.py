@@ -18,14 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 import numpy as np
 import pytest
-from starlette.routing import Route
 
 from piapp.config.load import default_config, load_config, with_zones
 from piapp.config.sections import PreviewConfig
 from piapp.errors import ConfigError
 from piapp.invitation import Invitation
 from piapp.preview.owner import Download, Upload
-from piapp.preview.pages import Pages
 from piapp.preview.server import Preview
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Person, PoseLabel, PoseResult, State
@@ -116,15 +114,6 @@ class FakeOwner:
 
     def _missing(self, _query: Mapping[str, str]) -> None:
         raise LookupError("there is no such case")
-
-
-def addresses() -> list[tuple[str, str]]:
-    """(Method, path) of every route that a page has, with each name that the tests' node knows."""
-    routes = Pages(None, FakeOwner(), None, None, None).application().routes
-    assert all(isinstance(route, Route) for route in routes)
-    pairs = [(method, route.path) for route in routes for method in sorted(route.methods)]
-    names = ("note", "file", "echo", "upload")
-    return sorted({(method, path.replace("{name}", name)) for method, path in pairs for name in names})
 
 
 @dataclass

@@ -12,7 +12,8 @@ import pytest
 from piapp.invitation import INVITATION_S, Invitation
 from piapp.preview.doorstep import TRY_BURST, Tries, is_local
 from tests.mosquitto import DEADLINE_S
-from tests.preview.conftest import TOKEN, addresses
+from tests.preview.conftest import TOKEN
+from tests.support.page_routes import addresses
 
 JSON = {"Content__Type": "application/json"}
 

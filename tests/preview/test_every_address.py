@@ -6,7 +6,8 @@ import pytest
 
 from piapp.preview.answers import BURST, RateLimit
 from piapp.preview.owner import Upload
-from tests.preview.conftest import TOKEN, addresses
+from tests.preview.conftest import TOKEN
+from tests.support.page_routes import addresses
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
