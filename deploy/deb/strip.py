@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little-endian
-UNUSED, WITHOUT_BYTES, IN_MEMORY = (
-    0,
-    8,
-    2,
-)  # types of a section: none, and without bytes in the file; the flag of a loaded one
+# Types of a section: none, and without bytes in the file; the flag of one that is mapped into memory.
+UNUSED, WITHOUT_BYTES = 0, 8
+IN_MEMORY = 2
 LOADED = 1  # the type of a segment that is mapped into memory
 
 

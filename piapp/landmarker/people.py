@@ -106,7 +106,7 @@ class People:
         Sure is who ever moved, and who has the bones of a body: somebody may lie still since before the node began.
         """
         rate_hz = self._config.further_people_hz
-        if any(deviation(find.reading) <= MAX_BODY_DEVIATION or (find.person and find.person.came) for find in finds):
+        if any((find.person and find.person.came) or deviation(find.reading) <= MAX_BODY_DEVIATION for find in finds):
             return None
         if rate_hz and (picture.ts_ms - self._elsewhere_ms) * rate_hz < 1000:  # noqa: PLR2004 - ms a second
             return None

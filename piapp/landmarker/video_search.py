@@ -88,7 +88,7 @@ class VideoSearch:
             if finds[number].person is not None or index not in free:
                 continue
             if tracked or self._people.can_be(person, finds[number], picture):
-                finds[number].person = self._people.present[index]
+                finds[number].person = person
                 free.discard(index)
         return finds
 
@@ -118,7 +118,7 @@ class VideoSearch:
                 finds.append(find)
 
     def _look_elsewhere(self, finds: list[Find], picture: Picture) -> None:
-        """Look closer where something moves while nobody seen ever moved: for small people, and beside chairs."""
+        """Look closer where something moves while nobody sure is seen: for small people, and beside chairs."""
         square = None if self._looked else self._people.elsewhere(finds, picture)
         if square is None:
             return

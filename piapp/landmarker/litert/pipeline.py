@@ -134,7 +134,7 @@ class PosePipeline:
         return reading if possible(reading, person, picture, IMPLAUSIBLE_DEVIATION) else None
 
     def _look_elsewhere(self, finds: list[Find], picture: Picture) -> None:
-        """Look closer where something moves while nobody seen ever moved: for small people, and beside chairs."""
+        """Look closer where something moves while nobody sure is seen: for small people, and beside chairs."""
         square = self._people.elsewhere(finds, picture)
         if square is None:
             return
