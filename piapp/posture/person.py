@@ -22,6 +22,7 @@ from piapp.posture.postures import HALF_THIGH_DEG, LYING_TRUNK_DEG, PostureFilte
 from piapp.posture.reading import Reading
 from piapp.posture.snapshot import BodySnapshot, PersonSnapshot
 from piapp.posture.stillness import Stillness
+from piapp.posture.walking import Walking
 from piapp.posture.zones import ZonePresence
 from piapp.types import Person, Posture, PostureEvent
 
@@ -55,6 +56,7 @@ class PersonTracker:
         self._exercises = Exercises(config)
         self._presence = ZonePresence(config, zones)
         self._still = Stillness(config, ts_ms)
+        self._walking = Walking(config)
 
     @property
     def posture(self) -> Posture:
@@ -113,9 +115,8 @@ class PersonTracker:
     def use(self, config: PostureConfig) -> None:
         """Take other values from the next result on."""
         self._config = config
-        for part in (
-            self._evidence, self._filter, self._rest, self._down, self._hands, self._exercises, self._still,
-        ):  # fmt: skip
+        steadied = (self._evidence, self._filter, self._walking, self._rest, self._still)
+        for part in (*steadied, self._down, self._hands, self._exercises):
             part.use(config)
         self._presence.tune(config)
 
@@ -155,7 +156,7 @@ class PersonTracker:
         moved = self._still.step(reading.body, features, ts_ms)
         judged = self._judge(reading)
         previous = self.posture
-        changed = self._filter.step(self._arrived(judged, features), elapsed_s, ts_ms)
+        changed = self._filter.step(self._walking.step(self._arrived(judged, features), reading), elapsed_s, ts_ms)
         fall = self._down.see(reading, judged)
         if self.entered_ms is None:
             if not self._evidence.step(features, score, elapsed_s):
