@@ -1,14 +1,16 @@
 """What a body can be: the lengths of its bones, and how far it can have moved since it was last seen.
 
 Pure arithmetic that the landmarker and the posture logic share. Owns no thresholds of behaviour but those of the
-measurements below. Arrays as small as a body's cost more in calls than in sums, and an array's method `sum` costs twice
-what `np.add.reduce`, which it calls, does (measured).
+measurements below. Computes with plain numbers: for so few, NumPy's calls cost more than the sums, the more so right
+after an inference, which drives them out of the processor's caches (measured).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import sub
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy.typing as npt
 TORSO = (11, 12, 23, 24)
 # What spans the body without hands, face and feet, which are noisy and small.
 FRAME = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
+_TORSO_IN_FRAME = [FRAME.tolist().index(joint) for joint in TORSO]
 
 # Ten bones as pairs of landmarks, with their usual length in metres of the model's world landmarks: shoulders, hips,
 # both sides of the trunk, thighs, shanks, upper arms. Geometric means of the medians of calm clips of four kinds
@@ -27,9 +30,7 @@ _BONES = (
 )  # fmt: skip
 # The `bone_deviation` where bodies end and things begin: what a search finds may have no more.
 MAX_BODY_DEVIATION = 0.21
-_STARTS = np.array([bone[0] for bone in _BONES])
-_ENDS = np.array([bone[1] for bone in _BONES])
-_SQUARED_M2 = np.array([bone[2] ** 2 for bone in _BONES])
+_SHORTEST_M = 3e-5  # so that a bone of no length has a logarithm
 
 Array = npt.NDArray[np.float64]
 
@@ -40,32 +41,43 @@ def bone_deviation(world: npt.NDArray[Any]) -> float:
     Args:
         world: (33, 3 or more) x, y, z in metres.
     """
-    places = world[:, :3]
-    apart = places.take(_STARTS, axis=0) - places.take(_ENDS, axis=0)
-    apart *= apart
-    squared: Array = np.maximum(np.add.reduce(apart, axis=1), 1e-9)
-    return float(np.add.reduce(np.abs(np.log(squared / _SQUARED_M2)))) / (2 * len(_BONES))
+    places = world[:, :3].tolist()
+    apart = 0.0
+    for start, end, usual_m in _BONES:
+        apart += abs(math.log(max(math.dist(places[start], places[end]), _SHORTEST_M) / usual_m))
+    return apart / len(_BONES)
 
 
 def pixels_per_metre(points: npt.NDArray[Any], visibility: npt.NDArray[Any]) -> float:
-    """Size of a body in the picture: the ratio of the spreads of its frame in pixels and in metres, at least 1.
-
-    Both are seen from the same side, so the ratio does not depend on the posture.
+    """Size of a body in the picture.
 
     Args:
         points: (33, 4 or more): x, y in pixels, x, y in metres.
         visibility: (33,), 0..1.
     """
-    frame = points.take(FRAME, axis=0)[:, :4]
-    # No product of matrices here or below: NumPy gives up Python's lock for each, and waits to get it back.
-    share = np.maximum(visibility.take(FRAME), 0.05)
-    share /= np.add.reduce(share)
-    weight = share[:, np.newaxis]
-    offset = frame - np.add.reduce(weight * frame)
-    weighted = weight * offset
-    weighted *= offset
-    x, y, x_m, y_m = np.add.reduce(weighted).tolist()
-    return max(1.0, math.sqrt((x + y) / max(x_m + y_m, 1e-6)))
+    return _size(points.take(FRAME, axis=0).tolist(), visibility.take(FRAME).tolist())
+
+
+def _size(frame: Sequence[Sequence[float]], visibility: Sequence[float]) -> float:
+    """The ratio of the spreads of a body's frame in pixels and in metres, at least 1.
+
+    Both are seen from the same side, so the ratio does not depend on the posture.
+    """
+    whole = x_sum = y_sum = squares = x_sum_m = y_sum_m = squares_m = 0.0
+    first_x, first_y, first_x_m, first_y_m, *_ = frame[0]  # sums about it lose no digits
+    for joint, seen in zip(frame, visibility, strict=True):
+        weight = max(seen, 0.05)
+        x, y, x_m, y_m = joint[0] - first_x, joint[1] - first_y, joint[2] - first_x_m, joint[3] - first_y_m
+        whole += weight
+        x_sum += weight * x
+        y_sum += weight * y
+        squares += weight * (x * x + y * y)
+        x_sum_m += weight * x_m
+        y_sum_m += weight * y_m
+        squares_m += weight * (x_m * x_m + y_m * y_m)
+    spread = max(0.0, squares - (x_sum * x_sum + y_sum * y_sum) / whole)
+    spread_m = squares_m - (x_sum_m * x_sum_m + y_sum_m * y_sum_m) / whole
+    return max(1.0, math.sqrt(spread / max(spread_m, 1e-6 * whole)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,25 +87,27 @@ class Placement:
     Attributes:
         centre_px: Middle of shoulders and hips (x, y).
         scale: Pixels a metre.
-        folded_m: (11, 3) world landmarks of its frame.
+        folded_m: x, y, z of the world landmarks of its frame, one joint after the other.
     """
 
     ts_ms: int
     centre_px: tuple[float, float]
     scale: float
-    folded_m: Array
+    folded_m: Sequence[float]
 
     @classmethod
-    def of(cls, points: npt.NDArray[Any], visibility: npt.NDArray[Any], ts_ms: int) -> Placement:
+    def of(cls, frame: Sequence[Sequence[float]], visibility: Sequence[float], ts_ms: int) -> Placement:
         """Measure a body.
 
         Args:
-            points: (33, 5): x, y in pixels; x, y, z in metres.
-            visibility: (33,), 0..1.
+            frame: For each joint of its frame x, y in pixels; x, y, z in metres.
+            visibility: Of these joints, 0..1.
             ts_ms: When it was seen.
         """
-        folded = points[:, 2:5].take(FRAME, axis=0)
-        return cls(ts_ms, centre(points), pixels_per_metre(points, visibility), folded)
+        torso = [frame[number] for number in _TORSO_IN_FRAME]
+        centre_px = sum(joint[0] for joint in torso) / 4, sum(joint[1] for joint in torso) / 4
+        folded = [metres for joint in frame for metres in joint[2:]]
+        return cls(ts_ms, centre_px, _size(frame, visibility), folded)
 
 
 def centre(points: npt.NDArray[Any]) -> tuple[float, float]:
@@ -122,6 +136,6 @@ def mismatch(last: Placement, velocity_px_s: tuple[float, float], now: Placement
     away_m = math.hypot(now.centre_px[0] - x, now.centre_px[1] - y) / max(now.scale, last.scale)
     away = away_m / (_MATCH_RADIUS_M + _MATCH_SPEED_M_S * min(gap_s, 1.0))
     size = abs(math.log(now.scale / last.scale)) / math.log(3.0 + gap_s)
-    apart = np.abs(now.folded_m - last.folded_m)
-    shape = float(np.add.reduce(apart, axis=None)) / apart.size / (0.5 + gap_s)
+    apart: float = sum(map(abs, map(sub, now.folded_m, last.folded_m))) / len(now.folded_m)
+    shape = apart / (0.5 + gap_s)
     return max(away, size, 0.6 * away + 0.2 * size + 0.2 * shape)

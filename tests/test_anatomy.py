@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from piapp.anatomy import Placement, bone_deviation, centre, mismatch, pixels_per_metre
+from piapp.anatomy import FRAME, Placement, bone_deviation, centre, mismatch, pixels_per_metre
 
 # x, y of an upright body seen from the front, in metres, y down; every other landmark is at the nose.
 _JOINTS = {
@@ -23,7 +23,8 @@ def _world(size: float = 1.0) -> np.ndarray:
 
 def _placement(ts_ms: int, x_px: float = 0.0, scale: float = 100.0) -> Placement:
     world = _world()
-    return Placement.of(np.hstack([world[:, :2] * scale + (x_px, 0), world]), np.ones(33), ts_ms)
+    points = np.hstack([world[:, :2] * scale + (x_px, 0), world])
+    return Placement.of(points[FRAME].tolist(), [1.0] * len(FRAME), ts_ms)
 
 
 def _mismatch(last: Placement, now: Placement, velocity: tuple[float, float] = (0.0, 0.0)) -> float:
@@ -52,6 +53,7 @@ def test_size_and_place_in_the_picture():
     world = _world()
     points = np.hstack([world[:, :2] * 250 + (300, 100), world])
     assert pixels_per_metre(points, np.ones(33)) == pytest.approx(250)
+    assert pixels_per_metre(np.full((33, 5), 7.1), np.ones(33)) == 1
     assert centre(points) == pytest.approx((300, 100 + 0.24 * 250))
 
 

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piapp.landmarker.reading import Reading
 from piapp.landmarker.region import Region, Square
 from piapp.landmarker.views import turned, turned_back
 from piapp.types import FloatArray, ImageArray, Pose
-
-# What spans a person, without fingers: the farthest of these from the hips gives the size of the region.
-_REACH = np.array([0, 11, 12, 13, 14, 15, 16, 25, 26, 27, 28, 31, 32])
-# Radius of the circle that the models lay around a person, in distances from the hips to the farthest of those joints:
-# the median of 720 poses (0.1 above and below for half of them).
-_RADIUS = 1.19
-_HIPS, _SHOULDERS = (23, 24), (11, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +67,6 @@ class Crop:
         start, length = (self.left, self.top)[axis], self.picture[axis]
         first, last = max(0, start), max(0, start, min(length, start + self.side))
         return slice(first, last), slice(first - start, last - start)
-
-
-def reading_of(pose: Pose, size: tuple[int, int]) -> Reading:
-    """A pose of a picture of this (width, height) with the region around it, which its landmarks give."""
-    return Reading(pose.landmarks, pose.world_landmarks[:, :3], pose.mask, region_of(pose.landmarks, size))
-
-
-def region_of(landmarks: FloatArray, size: tuple[int, int]) -> Region:
-    """Where the models would look for somebody with these (33, 2 or more) landmarks in the next frame."""
-    points = landmarks[:, :2] * np.array(size, np.float32)
-    hips, shoulders = (points[list(pair)].mean(axis=0) for pair in (_HIPS, _SHOULDERS))
-    radius = _RADIUS * float(np.linalg.norm(points[_REACH] - hips, axis=1).max())
-    trunk = shoulders - hips
-    head = trunk / max(1e-6, math.hypot(*trunk)) * radius
-    ends = np.stack([hips, hips + head]) / np.array(size)
-    return Region.around(ends.astype(np.float32), *size)
 
 
 def upright_quarters(region: Region) -> int:

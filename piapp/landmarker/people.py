@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, TORSO, bone_deviation
+from piapp.anatomy import FRAME, MAX_BODY_DEVIATION, TORSO
 from piapp.config.sections import LandmarkerConfig
 from piapp.landmarker.changes import RecentPictures
-from piapp.landmarker.reading import Reading, deviation, placement_of
+from piapp.landmarker.reading import Reading
 from piapp.landmarker.region import Region, Square
 from piapp.landmarker.search import (
     BLIP_S,
@@ -106,7 +106,7 @@ class People:
         Sure is who ever moved, and who has the bones of a body: somebody may lie still since before the node began.
         """
         rate_hz = self._config.further_people_hz
-        if any((find.person and find.person.came) or deviation(find.reading) <= MAX_BODY_DEVIATION for find in finds):
+        if any((find.person and find.person.came) or find.reading.deviation <= MAX_BODY_DEVIATION for find in finds):
             return None
         if rate_hz and (picture.ts_ms - self._elsewhere_ms) * rate_hz < 1000:  # noqa: PLR2004 - ms a second
             return None
@@ -116,7 +116,7 @@ class People:
 
     def put_instead(self, came: Find, finds: list[Find], picture: Picture) -> None:
         """Add somebody who moves, if it is a body, for whom the last of those who never moved makes room."""
-        if deviation(came.reading) > MAX_BODY_DEVIATION or not self.changed(came.reading, picture):
+        if came.reading.deviation > MAX_BODY_DEVIATION or not self.changed(came.reading, picture):
             return
         if self.named([came], picture):
             finds[:] = [*finds[: self._config.num_poses - 1], came]
@@ -142,7 +142,7 @@ class People:
         person = find.person
         if person is None:
             return
-        person.follow(find.reading.following, placement_of(find.reading, picture.ts_ms, picture.size))
+        person.follow(find.reading, picture.ts_ms)
         person.came = True
         finds[:] = [other for other in finds if other.person is not person] + [find]
         self._lost = [other for other in self._lost if other is not person]
@@ -157,23 +157,23 @@ class People:
 
     def _name(self, find: Find, picture: Picture, *, expected: bool) -> bool:
         """Note who a find is; False when it is nobody."""
-        placement, strange = placement_of(find.reading, picture.ts_ms, picture.size), deviation(find.reading)
+        strange = find.reading.deviation
         lost = next((person for person in self._lost if self.can_be(person, find, picture)), None)
         if self._config.reacquire and strange > NO_BODY_DEVIATION and find.person is None and lost is None:
             return False
         if find.person is None:
             if lost is None and self._lost_lately(picture.ts_ms) and not self.changed(find.reading, picture):
                 return False
-            if expected and not self._believable(find, picture, placed=lost is not None, strange=strange):
+            if expected and not self._believable(find, picture, placed=lost is not None):
                 return False
             if expected and strange > IMPLAUSIBLE_DEVIATION:
                 find.found = "reacquired"  # somebody is there again, and nothing says how
             self._lost = [other for other in self._lost if other is not lost]
-            find.person = lost or Person.new(find.reading.following, placement)
+            find.person = lost or Person.new(find.reading, picture.ts_ms)
         elif strange <= IMPLAUSIBLE_DEVIATION:
             find.person.gone = False
             find.person.came = find.person.came or self.changed(find.reading, picture)
-        find.person.track(find.reading.following, placement, strange)
+        find.person.track(find.reading, picture.ts_ms)
         return True
 
     def _lost_lately(self, ts_ms: int) -> bool:
@@ -182,16 +182,16 @@ class People:
     def _empty(self, find: Find, picture: Picture) -> bool:
         """Whether a pose that is no sure body is where the picture shows nobody: furniture, or a place just left."""
         person = find.person
-        if person is None or deviation(find.reading) <= (IMPLAUSIBLE_DEVIATION if person.came else MAX_BODY_DEVIATION):
+        if person is None or find.reading.deviation <= (IMPLAUSIBLE_DEVIATION if person.came else MAX_BODY_DEVIATION):
             return False
         if self._recent.vacated_share(picture.image, find.reading.points[FRAME, :2]) >= MIN_VACATED:
             person.gone, person.came = True, False
         known = person.came or person.held(picture.ts_ms, BLIP_S) is not None
         return person.gone or not (known or self.changed(find.reading, picture))
 
-    def _believable(self, find: Find, picture: Picture, *, placed: bool, strange: float) -> bool:
-        placement = placement_of(find.reading, picture.ts_ms, picture.size)
-        body = strange <= IMPLAUSIBLE_DEVIATION or placed
+    def _believable(self, find: Find, picture: Picture, *, placed: bool) -> bool:
+        placement = find.reading.placement(picture.ts_ms)
+        body = find.reading.deviation <= IMPLAUSIBLE_DEVIATION or placed
         back = any(person.cost(placement) <= SAME_PLACE_COST for person in self._lost)
         return body and (back or self.changed(find.reading, picture))
 
@@ -201,13 +201,13 @@ class People:
 
     def can_be(self, person: Person, find: Find, picture: Picture) -> bool:
         """Whether a find can be somebody seen before: where they were, or where they can be now and something came."""
-        cost = person.cost(placement_of(find.reading, picture.ts_ms, picture.size))
+        cost = person.cost(find.reading.placement(picture.ts_ms))
         return cost <= SAME_PLACE_COST or (cost < 1.0 and self.changed(find.reading, picture))
 
 
 def possible(reading: Reading, person: Person, picture: Picture, limit: float = MAX_BODY_DEVIATION) -> bool:
     """Whether it shows a body, with bones that deviate no more than the limit, that can be this person's."""
-    return deviation(reading) <= limit and person.fits(placement_of(reading, picture.ts_ms, picture.size))
+    return reading.deviation <= limit and person.fits(reading.placement(picture.ts_ms))
 
 
 def overlaps(region: Region, finds: Iterable[Find], most: float) -> bool:
@@ -229,13 +229,13 @@ def shown(find: Find, pose: Pose, picture: Picture) -> Pose:
     person = find.person
     if person is None:
         return pose
-    strange = bone_deviation(pose.world_landmarks)
+    strange = find.reading.deviation
     if strange <= MAX_BODY_DEVIATION:
         person.pose = (picture.ts_ms, pose)
     held = person.held(picture.ts_ms)
     if strange <= IMPLAUSIBLE_DEVIATION or held is None:
         return pose
-    placed = person.fits(placement_of(find.reading, picture.ts_ms, picture.size))
+    placed = person.fits(find.reading.placement(picture.ts_ms))
     landmarks = _moved(held.landmarks, pose.landmarks) if placed else held.landmarks
     return replace(held, landmarks=landmarks, mask=pose.mask, found="held")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from piapp.anatomy import Placement, mismatch
+from piapp.landmarker.reading import Reading
 from piapp.landmarker.region import Region, Square
 from piapp.types import Pose
 
@@ -103,9 +104,9 @@ class Person:
     """Somebody whom the pipeline follows from frame to frame.
 
     Attributes:
-        region: Where to look next.
-        anchor: The region as of the last plausible pose, around which a search is made.
-        placement: As of the last plausible pose.
+        latest: As tracking read them last.
+        plausible: The last reading that they can be, around which a search is made.
+        placement: As of that reading.
         velocity_px_s: Of its centre.
         failed_ms: Since when tracking fails to give a plausible pose; None while it does.
         pose: The last one that a body can have, as it was given away, with its time; None before the first.
@@ -113,8 +114,8 @@ class Person:
         gone: Whether the picture is again as before they came, and no possible pose was seen since.
     """
 
-    region: Region
-    anchor: Region
+    latest: Reading
+    plausible: Reading
     placement: Placement
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     failed_ms: int | None = None
@@ -124,9 +125,19 @@ class Person:
     gone: bool = False
 
     @classmethod
-    def new(cls, region: Region, placement: Placement) -> Person:
+    def new(cls, reading: Reading, ts_ms: int) -> Person:
         """Somebody who was not there before."""
-        return cls(region, region, placement)
+        return cls(reading, reading, reading.placement(ts_ms))
+
+    @property
+    def region(self) -> Region:
+        """Where to look next."""
+        return self.latest.following
+
+    @property
+    def anchor(self) -> Region:
+        """Around what a search is made."""
+        return self.plausible.following
 
     def next_place(self, ts_ms: int, places: Sequence[Place] = PLACES) -> Place | None:
         """Where to search in this frame, of these places in their order; None when the search is over."""
@@ -158,9 +169,10 @@ class Person:
         """Whether this person can be there."""
         return self.cost(placement) < 1.0
 
-    def follow(self, region: Region, placement: Placement) -> None:
+    def follow(self, reading: Reading, ts_ms: int) -> None:
         """Go on from a plausible pose."""
-        elapsed_s = (placement.ts_ms - self.placement.ts_ms) / 1000
+        placement = reading.placement(ts_ms)
+        elapsed_s = (ts_ms - self.placement.ts_ms) / 1000
         if elapsed_s > 0:
             share = 1.0 / (1.0 + 0.16 / elapsed_s)
             (x, y), (last_x, last_y), (vx, vy) = placement.centre_px, self.placement.centre_px, self.velocity_px_s
@@ -168,17 +180,17 @@ class Person:
                 vx + share * ((x - last_x) / elapsed_s - vx),
                 vy + share * ((y - last_y) / elapsed_s - vy),
             )
-        self.region = self.anchor = region
+        self.latest = self.plausible = reading
         self.placement, self.failed_ms = placement, None
 
-    def track(self, region: Region, placement: Placement, deviation: float) -> None:
+    def track(self, reading: Reading, ts_ms: int) -> None:
         """Go on from a pose that tracking gave, plausible or not."""
-        moved = self.fits(placement) or not self.searchable(placement.ts_ms)
-        if deviation <= IMPLAUSIBLE_DEVIATION and moved:
-            self.follow(region, placement)
+        body = reading.deviation <= IMPLAUSIBLE_DEVIATION
+        if body and (self.fits(reading.placement(ts_ms)) or not self.searchable(ts_ms)):
+            self.follow(reading, ts_ms)
             return
-        self.region = region
-        self.fail(placement.ts_ms)
+        self.latest = reading
+        self.fail(ts_ms)
 
     def fail(self, ts_ms: int) -> None:
         """Note that tracking gave no plausible pose."""

@@ -14,9 +14,9 @@ import msgspec
 
 from piapp.anatomy import MAX_BODY_DEVIATION
 from piapp.config.sections import LandmarkerConfig
-from piapp.landmarker.crops import Crop, reading_of, upright_quarters
+from piapp.landmarker.crops import Crop, upright_quarters
 from piapp.landmarker.people import Find, People, Picture, overlaps, pose_of, possible, shown
-from piapp.landmarker.reading import deviation, placement_of
+from piapp.landmarker.reading import Reading
 from piapp.landmarker.region import Region
 from piapp.landmarker.search import (
     DETECTION_SHARE,
@@ -76,20 +76,17 @@ class VideoSearch:
 
     def _assigned(self, finds: list[Find], picture: Picture) -> list[Find]:
         """Each of the landmarker's poses with the person of the frame before who is nearest, if anybody can be it."""
-        pairs = sorted(
-            (person.cost(placement_of(find.reading, picture.ts_ms, picture.size)), number, index)
-            for number, find in enumerate(finds)
-            for index, person in enumerate(self._people.present)
-        )
-        free = set(range(len(self._people.present)))
-        for _, number, index in pairs:
-            person = self._people.present[index]
+        pairs = [(find, person) for find in finds for person in self._people.present]
+        if len(pairs) > 1:
+            pairs.sort(key=lambda pair: pair[1].cost(pair[0].reading.placement(picture.ts_ms)))
+        taken: set[int] = set()
+        for find, person in pairs:
             tracked = id(person) not in self._turns
-            if finds[number].person is not None or index not in free:
+            if find.person is not None or id(person) in taken:
                 continue
-            if tracked or self._people.can_be(person, finds[number], picture):
-                finds[number].person = person
-                free.discard(index)
+            if tracked or self._people.can_be(person, find, picture):
+                find.person = person
+                taken.add(id(person))
         return finds
 
     def _go_on_in_crops(self, finds: list[Find], picture: Picture) -> None:
@@ -97,7 +94,7 @@ class VideoSearch:
         for person in [person for person in self._people.present if id(person) in self._turns]:
             own = next((find for find in finds if find.person is person), None)
             seen = own if own is not None else next((find for find in finds if find.person is None), None)
-            plausible = seen is not None and deviation(seen.reading) <= IMPLAUSIBLE_DEVIATION
+            plausible = seen is not None and seen.reading.deviation <= IMPLAUSIBLE_DEVIATION
             if seen is not None and plausible and (seen is own or self._people.changed(seen.reading, picture)):
                 continue
             quarters = self._turns[id(person)]
@@ -176,4 +173,4 @@ def _crop(region: Region, quarters: int, scale: float, picture: Picture) -> Crop
 
 
 def _find(pose: Pose, picture: Picture) -> Find:
-    return Find(reading_of(pose, picture.size), pose.found, pose=pose)
+    return Find(Reading.of(pose, picture.size), pose.found, pose=pose)

@@ -229,5 +229,6 @@ def _apart(points: Array, others: Array) -> float:
     return float(np.add.reduce(apart, axis=None)) / apart.size
 
 
-def _folded(body: Body) -> Array:
-    return body.points.take(FRAME, axis=0)[:, 2:]
+def _folded(body: Body) -> list[float]:
+    folded: list[float] = body.points.take(FRAME, axis=0)[:, 2:].ravel().tolist()
+    return folded

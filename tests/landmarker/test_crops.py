@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from piapp.landmarker.crops import Crop, region_of, upright_quarters
+from piapp.landmarker.crops import Crop, upright_quarters
 from piapp.landmarker.region import Region, Square
 from piapp.types import Pose
 
@@ -51,20 +51,6 @@ def test_a_mask_lies_where_the_crop_was():
 def test_a_crop_outside_the_picture_is_black():
     """Nothing is shared."""
     assert not Crop.of(square(200, -50, 20), 0, SIZE).cut(PICTURE).any()
-
-
-@pytest.mark.parametrize(("head", "quarters"), [((0, -1), 0), ((1, 0), 1), ((0, 1), 2), ((-1, 0), 3)])
-def test_the_region_points_from_the_hips_to_the_head(head, quarters):
-    """Its turn is the one in which the person stands; its size holds feet and hands."""
-    along = np.zeros(33)
-    along[[11, 12]], along[0], along[[27, 28]] = 0.5, 0.7, -0.9
-    middle = np.array([32.0, 24.0])
-    landmarks = (middle + np.outer(along * 10, head)) / SIZE
-    region = region_of(landmarks.astype(np.float32), SIZE)
-    assert upright_quarters(region) == quarters
-    pixels = region.in_pixels(*SIZE)
-    assert (pixels.x, pixels.y) == pytest.approx((32, 24), abs=1e-3)
-    assert pixels.width / 2 == pytest.approx(9 * 1.19 * 1.25, rel=1e-3)
 
 
 def test_slanted_people_are_turned_to_the_nearest_quarter():

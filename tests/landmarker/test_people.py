@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from piapp.config.load import default_config
-from piapp.landmarker.crops import reading_of
 from piapp.landmarker.people import Find, People, Picture, overlaps, pose_of, shown
+from piapp.landmarker.reading import Reading
 from piapp.testing.landmarker import standing_pose
 from piapp.types import Pose
 
@@ -36,7 +36,7 @@ def shaped(scale: float = 1.0, right: float = 0.0) -> Pose:
 
 def find(pose: Pose, person: object = None) -> Find:
     """A find that shows this pose."""
-    return Find(reading_of(pose, SIZE), pose.found, person, pose)
+    return Find(Reading.of(pose, SIZE), pose.found, person, pose)
 
 
 def people_with_somebody() -> People:
@@ -230,7 +230,7 @@ def test_a_pose_says_how_it_was_found():
 
 def test_regions_of_finds_overlap():
     """More than the share asked for."""
-    region = reading_of(shaped(right=0.05), SIZE).following
+    region = Reading.of(shaped(right=0.05), SIZE).following
     assert overlaps(region, [find(shaped())], 0.5)
     assert not overlaps(region, [find(shaped(right=0.5))], 0.5)
     assert not overlaps(region, [], 0.0)

@@ -8,6 +8,8 @@ thread at a time; no clock, no threads.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from piapp.config.sections import LandmarkerConfig
@@ -17,7 +19,7 @@ from piapp.landmarker.litert.reader import Reader
 from piapp.landmarker.litert.smoothing import PersonSmoothing
 from piapp.landmarker.litert.turn import Turn
 from piapp.landmarker.people import Find, People, Picture, overlaps, pose_of, possible, shown
-from piapp.landmarker.reading import Reading, placement_of, readings_agree
+from piapp.landmarker.reading import Reading, readings_agree
 from piapp.landmarker.region import Region, associate
 from piapp.landmarker.search import (
     DETECTION_SHARE,
@@ -170,7 +172,7 @@ class PosePipeline:
                 continue
             if (scale, turn) == OWN_REGION or self._people.changed(reading, picture):
                 find.reading = reading
-                person.follow(reading.following, placement_of(reading, picture.ts_ms, picture.size))
+                person.follow(reading, picture.ts_ms)
                 return
 
     def _search(self, finds: list[Find], picture: Picture, *, lost_now: bool) -> None:
@@ -228,3 +230,4 @@ def _smooth(smoothing: PersonSmoothing, finds: list[Find], picture: Picture) -> 
     for find in finds:
         reading = find.reading
         smoothing.apply(reading.points, reading.world, picture.ts_ms, picture.size, reading.following)
+        find.reading = replace(reading)  # computes anew what the landmarks say

@@ -68,7 +68,7 @@ class Reader:
         world = landmarks.world_landmarks(self._landmarks.output(_WORLD), float(region.rotation))
         following = Region.around(points[landmarks.REGION_POINTS, :2], width, height)
         mask = full_mask(self._landmarks.output(_MASK), square, width, height) if self._masks else None
-        return Reading(points[:LANDMARK_COUNT], world, mask, following, presence)
+        return Reading(points[:LANDMARK_COUNT], world, mask, (width, height), following, presence)
 
     def _detect(self, image: ImageArray, square: Square, min_score: float) -> FloatArray:
         """(n, 4, 2): each person's four points as fractions of the square."""
