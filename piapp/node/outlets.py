@@ -95,6 +95,8 @@ class Outlet:
 class OutletGroup(Outlet):
     """Those outlets of a node that are present, as one: what it is given, each of them is given.
 
+    Four of the methods are called for every frame, so an outlet that has nothing to do in one is not called there.
+
     Args:
         outlets: In the order in which they start; None for those that are not wanted.
 
@@ -104,10 +106,14 @@ class OutletGroup(Outlet):
 
     def __init__(self, *outlets: Outlet | None) -> None:
         self.present = tuple(outlet for outlet in outlets if outlet is not None)
+        self._offering = self._having("offer")
+        self._noting = self._having("frame_sent")
+        self._ticking = self._having("tick")
+        self._failing = self._having("raise_if_failed")
 
     def offer(self, observation: Observation) -> None:
         """Offer a result."""
-        for outlet in self.present:
+        for outlet in self._offering:
             outlet.offer(observation)
 
     def event(self, payload: EventPayload) -> None:
@@ -122,23 +128,28 @@ class OutletGroup(Outlet):
 
     def frame_sent(self, result: PoseResult, sent_ns: int | None) -> None:
         """Pass on that a frame left, or was dropped."""
-        for outlet in self.present:
+        for outlet in self._noting:
             outlet.frame_sent(result, sent_ns)
 
     def tick(self) -> None:
         """Have each do what is due."""
-        for outlet in self.present:
+        for outlet in self._ticking:
             outlet.tick()
 
     def raise_if_failed(self) -> None:
         """Raise what ended a thread of any."""
-        for outlet in self.present:
+        for outlet in self._failing:
             outlet.raise_if_failed()
 
     def begin_stop(self) -> None:
         """Have each prepare to stop."""
         for outlet in self.present:
             outlet.begin_stop()
+
+    def _having(self, method: str) -> tuple[Outlet, ...]:
+        """Those that have a method of this name of their own."""
+        nothing = getattr(Outlet, method)
+        return tuple(outlet for outlet in self.present if getattr(type(outlet), method) is not nothing)
 
 
 class BrokerOutlet(Outlet):

@@ -90,7 +90,7 @@ class Preview:
         self._config = config
         self._invitation = invitation
         self._access = Access(config.bind, _token(config))
-        self._changes: queue.Queue[Change] = queue.Queue(MAX_CHANGES)
+        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()  # bounded by `_ask`
         rules = PictureRules(config.picture, always=pictures, clock=time.monotonic)
         ever = pictures or config.picture != "off"
         self.viewers = Viewers(config.max_fps, owner.status, _encoders() if ever else {}, rules)
@@ -129,7 +129,9 @@ class Preview:
         return self._changes.qsize()
 
     def tick(self) -> None:
-        """Carry out one change that the page asks for; main loop."""
+        """Carry out one change that the page asks for; main loop, with every frame."""
+        if self._changes.empty():
+            return
         if (change := self._next_change()) is not None:
             try:
                 change.outcome.set_result(change.action())
@@ -205,13 +207,10 @@ class Preview:
 
     def _ask(self, action: Callable[[], Any]) -> Future[Any] | None:
         """Have something done by the main loop; None when too much waits already, or nobody is there to do it."""
+        if self._ended.is_set() or self._changes.qsize() >= MAX_CHANGES:
+            return None
         change = Change(action, Future())
-        if self._ended.is_set():
-            return None
-        try:
-            self._changes.put_nowait(change)
-        except queue.Full:
-            return None
+        self._changes.put(change)
         return change.outcome
 
 

@@ -1,6 +1,6 @@
 """A node on fakes that works through so many frames and ends: run under a program that counts instructions.
 
-Arguments: how many frames, and "page" for a live page that nobody opens or "none".
+Arguments: how many frames, "page" (a live page that nobody opens) or "none", and an empty folder for the state.
 """
 
 from __future__ import annotations
@@ -11,29 +11,42 @@ import threading
 from pathlib import Path
 
 from piapp.config.load import load_config
+from piapp.config.sections import Config
 from piapp.landmarker.model import find_model
+from piapp.node import assembly
 from piapp.node.app import Node
 from piapp.node.assembly import NodeParts
+from piapp.node.days import DayFolder
+from piapp.node.days_outlet import DaysOutlet
 from piapp.operate.upkeep import Upkeep
 from piapp.service.log_memory import LogMemory
 from piapp.testing.camera import FakeCamera
 from piapp.testing.landmarker import FakeLandmarker
 
+FPS = 15.0
 
-def main(count: int, *, page: bool) -> None:
+
+def main(count: int, folder: Path, *, page: bool) -> None:
     """Run the node until its camera has no more frames."""
     overrides = {
         "mqtt.url": "mqtt://127.0.0.1:1",  # nobody is there, so that no network thread takes part
         "node.id": "counted",
-        "spool.dir": "off",
+        "spool.dir": str(folder),
         "landmarker.workers": "1",
         "power.idle_after_s": "3600",
         "preview.enabled": "true" if page else "false",
         "preview.port": "0",
     }
     loaded = load_config(Path(os.devnull), overrides=list(overrides.items()), environ={})
-    camera = FakeCamera(paced=False, lockstep=True, count=count, frame_timeout_s=3600.0)
+    camera = FakeCamera(paced=False, lockstep=True, count=count, fps=FPS, frame_timeout_s=3600.0)
     model = find_model(loaded.config.landmarker.model, masks=False)
+
+    def days_by_frames(_folder: object, _node: str, config: Config) -> DaysOutlet | None:
+        """What sums up the days, once in a second of frames, though counting makes them slow."""
+        days = DayFolder(folder / "days", config.history.days)
+        return DaysOutlet(days, monotonic_s=lambda: camera.delivered / FPS) if config.preview.enabled else None
+
+    assembly.days_outlet = days_by_frames
     upkeep = Upkeep(loaded, LogMemory()) if page else None
     node = Node(
         loaded.config,
@@ -47,4 +60,4 @@ def main(count: int, *, page: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), page=sys.argv[2] == "page")
+    main(int(sys.argv[1]), Path(sys.argv[3]), page=sys.argv[2] == "page")
