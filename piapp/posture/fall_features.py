@@ -59,8 +59,8 @@ CHANNELS = _SPEEDS + len(_MOVING)
 _SPEED_STEPS = 3
 _LATELY = 10
 _SHOULDERS_ABOVE_LOWEST, _HIPS_ABOVE_LOWEST = 13, 14  # columns of a row
-_EDGES = (28, 29, 30)  # left, upper, right
-_ALL_EDGES = (*_EDGES, 31)
+_EDGES, _LOWER_EDGE = (28, 29, 30), 31  # left, upper, right
+_LEFT_STEPS, _LEAVING_S = 3, 0.4  # how far back an unseen body's way is looked at, and for how long it goes on
 _TOP_STEPS = 5
 _END_STEPS = 3
 
@@ -145,8 +145,9 @@ class Motion:
         top_m: How high the shoulders were above the body's lowest joint at their highest, in the world.
         shoulders_m: How high they are at the end, the lower of picture and world.
         hips_m: How high the hips are at the end, the higher of the two.
-        edge_m: How far the body is from the left, upper or right edge of the picture at the end, whichever is nearest;
-            from the lower one, too, when it is not seen any more. Below 0 it is cut off there.
+        edge_m: How far the body is from the left, upper or right edge of the picture at the end, whichever is nearest.
+            When it is not seen any more, also where it would be had it gone on, and how far it was from the lower one.
+            Below 0 it is cut off there, or has gone.
     """
 
     drop_m: float
@@ -178,7 +179,6 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, M
     top_m = float(np.add.reduce(np.sort(columns[_SHOULDERS_ABOVE_LOWEST])[-_TOP_STEPS:])) / _TOP_STEPS
     shoulders_m = min(_at_the_end(heights[0]), _at_the_end(columns[_SHOULDERS_ABOVE_LOWEST]))
     hips_m = max(_at_the_end(heights[1]), _at_the_end(columns[_HIPS_ABOVE_LOWEST]))
-    edge_m = min(_at_the_end(columns[edge]) for edge in (_EDGES if unseen_s[-1] == 0.0 else _ALL_EDGES))
     channels[_HEIGHTS] = (columns[HIP_X] - rows[-1, HIP_X]) / scale
     channels[_WORLD:_GROWTH] = columns[SHOULDERS_M:]
     channels[_GROWTH] = np.log(columns[SCALE] / scale)
@@ -191,8 +191,19 @@ def assemble(rows: Array, unseen_s: Array, padded: Array) -> tuple[FloatArray, M
     bone_error = float(np.add.reduce(columns[_BONES_WRONG, -_LATELY:])) / _LATELY
     np.maximum(channels, -5.0, out=channels)
     np.minimum(channels, 5.0, out=channels)
-    motion = Motion(drop_m, speed_m_s, bone_error, top_m, shoulders_m, hips_m, edge_m)
+    motion = Motion(drop_m, speed_m_s, bone_error, top_m, shoulders_m, hips_m, _edge_m(columns, unseen_s))
     return channels.astype(np.float32), motion
+
+
+def _edge_m(columns: Array, unseen_s: Array) -> float:
+    edges = [_at_the_end(columns[edge]) for edge in _EDGES]
+    if unseen_s[-1] > 0.0:
+        last = int(np.flatnonzero(unseen_s == 0.0)[-1])
+        before = max(last - _LEFT_STEPS, 0)
+        gone = _LEAVING_S / (_LEFT_STEPS * STEP_S)
+        edges += [columns[edge][last] + gone * min(0.0, columns[edge][last] - columns[edge][before]) for edge in _EDGES]
+        edges.append(_at_the_end(columns[_LOWER_EDGE]))
+    return float(min(edges))
 
 
 def _at_the_end(values: Array) -> float:

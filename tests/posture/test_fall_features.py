@@ -104,3 +104,12 @@ def test_the_lower_edge_counts_for_who_is_not_seen_any_more(unseen_s: float, cut
     row[31] = -0.2  # metres from the lower edge
     _, motion = assemble(np.tile(row, (STEPS, 1)), np.r_[np.zeros(STEPS - 1), unseen_s], np.zeros(STEPS))
     assert (motion.edge_m < 0.0) == cut_off
+
+
+@pytest.mark.parametrize(("step_m", "unseen_s", "gone"), [(0.1, 0.2, True), (0.0, 0.2, False), (0.1, 0.0, False)])
+def test_who_is_lost_on_the_way_out_has_gone(step_m: float, unseen_s: float, gone: bool):  # noqa: FBT001
+    """Somebody who was last seen 0.2 m from the left edge, and moved to it by so much in each step."""
+    rows = np.tile(measure_row(body_of(stick.STAND), stick.SIZE), (STEPS, 1))
+    rows[:, 28] = 0.2 + step_m * np.arange(STEPS - 2, -2, -1).clip(0)  # metres from the left edge; the end is held
+    _, motion = assemble(rows, np.r_[np.zeros(STEPS - 1), unseen_s], np.zeros(STEPS))
+    assert (motion.edge_m < 0.0) == gone
