@@ -169,6 +169,24 @@ def version_of(guest: Guest) -> str:
     return guest.output("piapp", "--version").removeprefix("piapp ")
 
 
+def heard(guest: Guest, leaf: str, value: str = "") -> dict[str, str]:
+    """The message that ends in `leaf` and has `value` in it, which the broker gives to whoever knows the password."""
+    login = ("PIAPP_MQTT__USERNAME=hall", "PIAPP_MQTT__PASSWORD_FILE=/etc/piapp/mqtt_password")
+    listen = ("/opt/piapp/current/bin/python", "/root/inside/listen.py", leaf, value)
+    message: dict[str, str] = json.loads(guest.output("env", *login, *listen).splitlines()[-1])
+    return message
+
+
+def assert_both_cameras_run(guest: Guest, version: str) -> None:
+    """The first camera's service and the further one's run, from the folder of that version."""
+    assert version_of(guest) == version
+    folder = guest.output("readlink", "-f", "/opt/piapp/current")
+    for unit in ("piapp", "piapp@bedroom"):
+        wait_until(lambda unit=unit: guest.property("ActiveState", unit) == "active", f"{unit} to be active")
+        command = (guest.root / "proc" / guest.property("MainPID", unit) / "cmdline").read_text()
+        assert command.startswith(f"{folder}/bin/python")
+
+
 def test_lintian_is_content(repository: Repository) -> None:
     """Debian's own checker finds nothing but what is overridden with a reason."""
     if shutil.which("lintian") is None:
@@ -209,11 +227,9 @@ def test_it_installs_and_reaches_a_broker_with_login(guest: Guest, before: objec
     assert 100 < disk_mb < 350
     assert version_of(guest) == repository.version, done.stdout
     assert guest.property("UnitFileState") == "enabled"
-    login = ("PIAPP_MQTT__USERNAME=hall", "PIAPP_MQTT__PASSWORD_FILE=/etc/piapp/mqtt_password")
-    listen = ("/opt/piapp/current/bin/python", "/root/inside/listen.py", "event")
-    heard = json.loads(guest.output("env", *login, *listen).splitlines()[-1])
-    assert heard["topic"] == "piapp/hall/event"
-    assert json.loads(heard["payload"])["event_type"]
+    event = heard(guest, "event")
+    assert event["topic"] == "piapp/hall/event"
+    assert json.loads(event["payload"])["event_type"]
     assert "landmarker" in guest.output("piapp", "check", "egress")
 
 
@@ -233,11 +249,17 @@ def test_mediapipe_comes_and_goes(guest: Guest) -> None:
     assert "run by mediapipe" in guest.output("piapp", "check", "model")
 
 
+def test_a_further_camera_has_a_service_of_its_own(guest: Guest) -> None:
+    """It logs in at the same broker; what follows is for both."""
+    guest.run("piapp", "service", "add", "bedroom", "--source", "demo:?loop=0", timeout_s=300)
+    assert guest.property("UnitFileState", "piapp@bedroom") == "enabled"
+    assert heard(guest, "info", "hall-bedroom")["topic"] == "piapp/hall-bedroom/info"
+
+
 def test_an_upgrade_keeps_the_configuration(guest: Guest) -> None:
     """The new version runs, with what the owner had written."""
     apt(guest, "install", f"piapp={full(LATER)}")
-    assert version_of(guest) == LATER
-    guest.wait_for_state("active")
+    assert_both_cameras_run(guest, LATER)
     assert (guest.root / "etc/piapp/piapp.toml").read_text() == CONFIG
     assert guest.output("ls", "/opt/piapp").split() == [f"{LATER}-deb", "current", "mediapipe"]
 
@@ -247,15 +269,13 @@ def test_a_failed_upgrade_goes_back_by_itself(guest: Guest) -> None:
     done = apt(guest, "install", f"piapp={full(BROKEN)}", check=False)
     assert done.returncode != 0
     assert "the upgrade failed and the version before runs again" in done.stdout + done.stderr
-    assert version_of(guest) == LATER
-    guest.wait_for_state("active")
+    assert_both_cameras_run(guest, LATER)
 
 
 def test_a_downgrade_mends_it(guest: Guest, repository: Repository) -> None:
     """The owner takes a version that works; nothing of the failed one stays."""
     apt(guest, "install", f"piapp={full(repository.version)}")
-    assert version_of(guest) == repository.version
-    guest.wait_for_state("active")
+    assert_both_cameras_run(guest, repository.version)
     assert guest.output("ls", "/opt/piapp").split() == [f"{repository.version}-deb", "current", "mediapipe"]
     assert guest.output("dpkg-query", "-W", "-f", "${db:Status-Status}", "piapp") == "installed"
 
