@@ -45,6 +45,19 @@ def test_what_is_kept_is_what_the_root_cannot_keep():
     assert {f"/{folder}" for folder in kept} == bound
 
 
+@pytest.mark.parametrize("mark", ["~", "."], ids=["make deb", "a release"])
+def test_the_package_is_found_by_either_name(tmp_path, mark):
+    """Its own, and neither MediaPipe's nor another Debian's."""
+    hooks = yaml.safe_load((IMAGE / "layer/piapp.yaml").read_text())["mmdebstrap"]["customize-hooks"]
+    find = next(line for hook in hooks for line in hook.splitlines() if line.startswith("package="))
+    for name in ("piapp_1.2.3-1{}deb12", "piapp_1.2.3-1{}deb13", "piapp-mediapipe_1.2.2-1{}deb13"):
+        (tmp_path / f"{name.format(mark)}_arm64.deb").touch()
+    settings = {"IGconf_piapp_packages": str(tmp_path), "suite": "13", "machine": "arm64"}
+    command = ["sh", "-euc", f'{find}; echo "$package"']
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / f"piapp_1.2.3-1{mark}deb13_arm64.deb")
+
+
 def test_scripts_are_sound():
     """For any POSIX shell but the checker of layers, which is bash."""
     if shutil.which("shellcheck") is None:
