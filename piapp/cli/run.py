@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from piapp.node.state_folder import restore_file, state_folder
 from piapp.service.identity import default_node_id
 
 if TYPE_CHECKING:
-    from piapp.operate.upkeep import Upkeep  # brings the whole node along
+    from piapp.node.outlets import LastHealth  # brings the whole node along
+    from piapp.node.page import PageTools
     from piapp.service.log_memory import LogMemory
 
 # The options of `piapp run`, all of which have a value; "--set" may come more than once.
@@ -101,14 +103,16 @@ def run_node(options: RunOptions) -> None:
     _restore(loaded)
     # Imported here, so that errors in the configuration come at once.
     from piapp.node.app import Node, kept_config, make_parts  # noqa: PLC0415
+    from piapp.node.outlets import LastHealth  # noqa: PLC0415
     from piapp.node.setup_outlet import is_invited  # noqa: PLC0415
 
     config = kept_config(loaded.config)
     parts = make_parts(config)
-    with_page = config.preview.enabled or is_invited(config)
-    upkeep = _upkeep(loaded, log) if with_page else None
-    observers, tools = ((upkeep,), upkeep.tools) if upkeep else ((), None)
-    running = Node(loaded.config, parts, loaded.file, observers=observers, tools=tools)
+    if log is None and (config.preview.enabled or is_invited(config)):
+        log = _remember_log()
+    health = LastHealth()
+    tools = partial(_page_tools, loaded, log, health)
+    running = Node(loaded.config, parts, loaded.file, observers=(health,), tools=tools)
     try:
         running.run(stop, options.duration_s)
     except BaseException as error:
@@ -149,8 +153,8 @@ def _remember_log() -> LogMemory:
     return memory
 
 
-def _upkeep(loaded: LoadedConfig, log: LogMemory | None) -> Upkeep:
-    """What the page can do for this node's upkeep."""
+def _page_tools(loaded: LoadedConfig, log: LogMemory | None, health: LastHealth) -> PageTools:
+    """What the page can do for this node's upkeep; with the first visitor, for it takes 1 % of a node's memory."""
     from piapp.operate.upkeep import Upkeep  # noqa: PLC0415
 
-    return Upkeep(loaded, log or _remember_log())
+    return Upkeep(loaded, log or _remember_log(), lambda: health.report).tools

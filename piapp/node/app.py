@@ -68,7 +68,7 @@ class Node:
         parts: Camera, landmarker and model.
         config_file: The file that it came from, to keep zones in.
         observers: Further outlets, which get what the others get; the benchmark measures with one.
-        tools: What the live page can do besides.
+        tools: Makes what the live page can do besides; called with the first visitor.
 
     Attributes:
         publisher: Sends messages to the broker.
@@ -83,9 +83,9 @@ class Node:
         config_file: Path | None = None,
         *,
         observers: tuple[Outlet, ...] = (),
-        tools: PageTools | None = None,
+        tools: Callable[[], PageTools] = PageTools,
     ) -> None:
-        self._parts = assemble(config, parts, config_file, observers, tools or PageTools())
+        self._parts = assemble(config, parts, config_file, observers, tools)
         self.publisher = self._parts.publisher
         self.preview = self._parts.preview
         self.hung: list[str] = []

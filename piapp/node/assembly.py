@@ -112,7 +112,7 @@ def assemble(
     parts: NodeParts,
     config_file: Path | None,
     observers: tuple[Outlet, ...],
-    tools: PageTools,
+    tools: Callable[[], PageTools],
 ) -> Assembly:
     """Make the parts of a node.
 
@@ -121,7 +121,7 @@ def assemble(
         parts: Camera, landmarker and model.
         config_file: The file that it came from, to keep zones in.
         observers: Further outlets.
-        tools: What the page can do besides.
+        tools: Makes what the page can do besides.
 
     Raises:
         ConfigError: A library that the configuration needs is not installed.
@@ -161,7 +161,7 @@ class _Made:
         parts: NodeParts,
         config_file: Path | None,
         observers: tuple[Outlet, ...],
-        tools: PageTools,
+        tools: Callable[[], PageTools],
     ) -> None:
         self._parts = parts
         self._tools = tools
@@ -231,7 +231,7 @@ class _Made:
     def _page(self) -> Page:
         cases = PageCases(case_folder(self._folder, self._node) if self._config.cases.enabled else None)
         days = self._days.document if self._days else no_days
-        own = PageTools({"cases": cases.listed, "case": cases.film, "days": days})
+        own = PageTools({"cases": cases.listed, "case": cases.film, "days": days}).joined(self._setup.tools)
         return Page(
             self.settings,
             node=self._node,
@@ -240,7 +240,7 @@ class _Made:
             people=lambda: self.reporter.people,
             alarms=lambda: self.reporter.open_alarms,
             announce=self.announcer.announce,
-            tools=own.joined(self._setup.tools).joined(self._tools),
+            tools=lambda: own.joined(self._tools()),
         )
 
     @cached_property

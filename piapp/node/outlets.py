@@ -296,6 +296,23 @@ class MetricsOutlet(Outlet):
         return True
 
 
+class LastHealth(Outlet):
+    """Keeps the last report on the node's health, for whoever asks later.
+
+    Attributes:
+        report: None before the first.
+    """
+
+    name = "last health"
+
+    def __init__(self) -> None:
+        self.report: Mapping[str, Any] | None = None
+
+    def health(self, report: Mapping[str, Any]) -> None:
+        """Keep this report."""
+        self.report = report
+
+
 class LogOutlet(Outlet):
     """Events in the log; the journal gets their fields."""
 

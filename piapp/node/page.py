@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -64,13 +64,7 @@ class Page:
         people: Gives how many are there.
         alarms: Gives the alarms that are open.
         announce: Puts changed settings in force, and publishes them.
-        tools: What can be read, made and done besides.
-
-    Attributes:
-        documents: What can be read, by name.
-        jobs: What can be made, by name.
-        uploads: What can be sent, by name.
-        actions: What can be done, by name.
+        tools: Makes what can be read, made and done besides; called with the first visitor.
     """
 
     def __init__(
@@ -83,7 +77,7 @@ class Page:
         people: Callable[[], int],
         alarms: Callable[[], tuple[OpenAlarm, ...]],
         announce: Callable[[], None],
-        tools: PageTools,
+        tools: Callable[[], PageTools],
     ) -> None:
         self._settings = settings
         self._head = {"node": node, "name": settings.config.node.name or node, "version": __version__}
@@ -92,19 +86,33 @@ class Page:
         self._people = people
         self._alarms = alarms
         self._announce = announce
-        form = PageSettings(settings, control)
-        self.documents: Mapping[str, Document] = {
-            "settings": form.document,
-            "now": lambda _: self._now(),
-            **tools.documents,
-        }
-        self.jobs = tools.jobs
-        self.uploads = tools.uploads
-        self.actions: Mapping[str, Callable[[bytes, str], Any]] = {
-            "settings": form.change,
-            **tools.actions,
-            **{command: partial(self._carry_out, command) for command in PAGE_COMMANDS},
-        }
+        self._form = PageSettings(settings, control)
+        self._make_tools = tools
+
+    @cached_property
+    def _tools(self) -> PageTools:
+        return self._make_tools()
+
+    @cached_property
+    def documents(self) -> Mapping[str, Document]:
+        """What can be read, by name."""
+        return {"settings": self._form.document, "now": lambda _: self._now(), **self._tools.documents}
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """What can be made, by name."""
+        return self._tools.jobs
+
+    @property
+    def uploads(self) -> Mapping[str, Upload]:
+        """What can be sent, by name."""
+        return self._tools.uploads
+
+    @cached_property
+    def actions(self) -> Mapping[str, Job]:
+        """What can be done, by name."""
+        commands = {command: partial(self._carry_out, command) for command in PAGE_COMMANDS}
+        return {"settings": self._form.change, **self._tools.actions, **commands}
 
     def status(self) -> dict[str, Any]:
         """What the page shows of the node; on the page's thread."""

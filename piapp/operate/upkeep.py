@@ -6,7 +6,7 @@ Owns nothing of what these do: each is what the command of its name does.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,6 @@ from piapp.config.load import LoadedConfig
 from piapp.node.app import kept_config
 from piapp.node.assembly import node_id
 from piapp.node.info import versions
-from piapp.node.outlets import Outlet
 from piapp.node.page import PageTools
 from piapp.node.state_folder import state_folder
 from piapp.operate.backup import backup
@@ -45,20 +44,19 @@ class BackupRequest(Struct, frozen=True, forbid_unknown_fields=True):
     password: Annotated[str, Meta(max_length=256)] = ""
 
 
-class Upkeep(Outlet):
-    """What the page can do for the upkeep of this node. It listens to the node's health, as outlets do.
+class Upkeep:
+    """What the page can do for the upkeep of this node.
 
     Args:
         loaded: The node's configuration.
         log: Its last lines.
+        health: Gives its last report; None before the first.
     """
 
-    name = "upkeep"
-
-    def __init__(self, loaded: LoadedConfig, log: LogMemory) -> None:
+    def __init__(self, loaded: LoadedConfig, log: LogMemory, health: Callable[[], Mapping[str, Any] | None]) -> None:
         self._loaded = loaded
         self._log = log
-        self._health: Mapping[str, Any] | None = None
+        self._health = health
 
     @property
     def tools(self) -> PageTools:
@@ -72,17 +70,13 @@ class Upkeep(Outlet):
         restoring = PageRestore(self._loaded).tools
         return PageTools({**documents, **restoring.documents}, {**jobs, **restoring.jobs}, restoring.uploads)
 
-    def health(self, report: Mapping[str, Any]) -> None:
-        """Keep the last report."""
-        self._health = report
-
     def _about(self, _query: object) -> dict[str, Any]:
         newest = newest_version()
         return {
             "version": __version__,
             "newer": newest if newest != __version__ else None,
             "versions": dict(versions()),
-            "health": self._health,
+            "health": self._health(),
         }
 
     def _findings(self) -> list[Finding]:
@@ -112,7 +106,7 @@ class Upkeep(Outlet):
     def _support(self, _body: bytes, _sender: str) -> Download:
         config = kept_config(self._loaded.config)
         findings = self._findings()
-        made = support_bundle(config, findings, self._log.lines(), self._health, dict(versions()))
+        made = support_bundle(config, findings, self._log.lines(), self._health(), dict(versions()))
         return Download(f"piapp-support-{node_id(config)}.zip", ZIP, made)
 
 

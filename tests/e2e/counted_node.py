@@ -18,6 +18,7 @@ from piapp.node.app import Node
 from piapp.node.assembly import NodeParts
 from piapp.node.days import DayFolder
 from piapp.node.days_outlet import DaysOutlet
+from piapp.node.outlets import LastHealth
 from piapp.operate.upkeep import Upkeep
 from piapp.service.log_memory import LogMemory
 from piapp.testing.camera import FakeCamera
@@ -47,12 +48,12 @@ def main(count: int, folder: Path, *, page: bool) -> None:
         return DaysOutlet(days, monotonic_s=lambda: camera.delivered / FPS) if config.preview.enabled else None
 
     assembly.days_outlet = days_by_frames
-    upkeep = Upkeep(loaded, LogMemory()) if page else None
+    health, log = LastHealth(), LogMemory()
     node = Node(
         loaded.config,
         NodeParts(camera.open, FakeLandmarker, model),
-        observers=(upkeep,) if upkeep else (),
-        tools=upkeep.tools if upkeep else None,
+        observers=(health,),
+        tools=lambda: Upkeep(loaded, log, lambda: health.report).tools,
     )
     node.run(threading.Event())
     assert camera.delivered == count

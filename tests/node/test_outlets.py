@@ -46,3 +46,27 @@ def test_an_outlet_that_overrides_nothing_does_nothing():
     outlet.raise_if_failed()
     outlet.begin_stop()
     assert outlet.stop()
+
+
+class Counting(outlets.Outlet):
+    """Has something to do with every tick, and with nothing else."""
+
+    def __init__(self):
+        self.ticks = 0
+
+    def tick(self):
+        """Count."""
+        self.ticks += 1
+
+
+def test_a_group_calls_those_who_have_something_to_do():
+    """Whatever the others are, and whichever the method."""
+    first, second, health = Counting(), Counting(), outlets.LastHealth()
+    group = outlets.OutletGroup(first, None, outlets.Outlet(), health, second)
+    group.tick()
+    group.offer(None)
+    group.frame_sent(None, None)
+    group.raise_if_failed()
+    group.health({"uptime_s": 5})
+    assert (first.ticks, second.ticks, health.report) == (1, 1, {"uptime_s": 5})
+    assert len(group.present) == 4

@@ -24,7 +24,7 @@ def page_of(settings, announced):
         heat=SimpleNamespace(temperature_c=51.5),
         people=lambda: 2,
         alarms=tuple,
-        tools=PageTools(),
+        tools=PageTools,
         announce=lambda: announced.append(settings.config.zones),
     )
 

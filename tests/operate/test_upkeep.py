@@ -33,8 +33,9 @@ def upkeep(tmp_path, monkeypatch):
 
     monkeypatch.setattr("piapp.operate.check.check", check)
     overrides = [("node.id", "hall"), ("spool.dir", str(tmp_path))]
-    made = Upkeep(load_config(Path(os.devnull), overrides=overrides, environ={}), LogMemory())
-    made.asked = asked
+    loaded = load_config(Path(os.devnull), overrides=overrides, environ={})
+    made = Upkeep(loaded, LogMemory(), lambda: made.last_health)
+    made.asked, made.last_health = asked, None
     return made
 
 
@@ -48,7 +49,7 @@ def test_version_and_health(upkeep, monkeypatch):
     """A newer version that is installed is named; the health is the last one."""
     about = upkeep.tools.documents["upkeep"]
     assert (about({})["version"], about({})["newer"], about({})["health"]) == (__version__, None, None)
-    upkeep.health({"uptime_s": 5})
+    upkeep.last_health = {"uptime_s": 5}
     monkeypatch.setattr(module, "newest_version", lambda: "9.9.9")
     assert (about({})["newer"], about({})["health"]) == ("9.9.9", {"uptime_s": 5})
 
