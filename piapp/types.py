@@ -76,7 +76,8 @@ class Pose:
         mask: (height, width) float32 in 0..1, or None when masks are off.
         found: How the landmarker found the person: "tracked" from the frame before, "detected" in this frame, or
             "reacquired" by a search around the place where tracking lost them; or the pose is "held", that of a moment
-            ago, because no body can have the present one. A single picture's are "detected".
+            ago, because no body can have the present one, or because none is found and nothing changed where they
+            were. A single picture's are "detected".
     """
 
     landmarks: FloatArray

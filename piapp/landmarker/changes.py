@@ -65,6 +65,14 @@ class RecentPictures:
         differs = self._differs(image, points)
         return 0.0 if differs is None else float((differs.any(axis=0) & ~differs[0]).mean())
 
+    def same_share(self, image: ImageArray, points: FloatArray) -> float:
+        """The share of points around which the picture is as it was when one was kept last, at most a second ago.
+
+        0 where no picture is kept. Arguments as of `changed_share`.
+        """
+        differs = self._differs(image, points)
+        return 0.0 if differs is None else float((~differs[-1]).mean())
+
     def moving(self, image: ImageArray, ts_ms: int) -> tuple[float, float, float] | None:
         """A square around what moves: its middle (x, y) and its side, in pixels of the picture.
 

@@ -20,9 +20,11 @@ from piapp.landmarker.search import (
     BLIP_S,
     IMPLAUSIBLE_DEVIATION,
     MIN_CHANGED,
+    MIN_SAME,
     MIN_VACATED,
     NO_BODY_DEVIATION,
     SAME_PLACE_COST,
+    SEARCH_S,
     UNCHANGED_S,
     Person,
 )
@@ -78,6 +80,7 @@ class People:
         self._lost_ms: int | None = None
         self._elsewhere_ms = 0
         self.present: list[Person] = []
+        self._still_there: list[Pose] = []
 
     def missing(self, finds: Iterable[Find]) -> list[Person]:
         """Those of the frame before whom no find of this one is."""
@@ -152,8 +155,25 @@ class People:
         if self._config.reacquire:
             for find in finds:
                 find.empty = self._empty(find, picture)
+            still = (self._still_pose(person, finds, picture) for person in self._lost)
+            self._still_there = [pose for pose in still if pose is not None]
             self._recent.keep(picture.image, picture.ts_ms)
         self.present = [find.person for find in finds if find.person is not None]
+
+    def with_still(self, poses: Iterable[Pose]) -> tuple[Pose, ...]:
+        """The poses of the frame that ended, and the last ones of those lost who must be still there."""
+        held = (replace(pose, found="held") for pose in self._still_there)
+        return (*poses, *held)[: self._config.num_poses]
+
+    def _still_pose(self, person: Person, finds: Sequence[Find], picture: Picture) -> Pose | None:
+        """The last possible pose of somebody lost, if nothing changed where they were ever since."""
+        pose = person.held(picture.ts_ms, SEARCH_S) if person.came and person.still and person.resting else None
+        if pose is not None and overlaps(person.anchor, finds, self._config.min_tracking_confidence):
+            pose = None
+        if pose is not None and self._recent.same_share(picture.image, pose.landmarks[FRAME, :2]) < MIN_SAME:
+            pose = None
+        person.still = pose is not None
+        return pose
 
     def _name(self, find: Find, picture: Picture, *, expected: bool) -> bool:
         """Note who a find is; False when it is nobody."""

@@ -44,6 +44,11 @@ NO_BODY_DEVIATION = 0.6
 HOLD_S = 0.75
 # How long it stands for somebody in whose place nothing ever changed, who may be a chair.
 BLIP_S = 0.2
+# Share of the joints of somebody lost around which the picture must stay as it was for them to be still there: with 0.6
+# somebody who sat down quickly at night was held in a wrong pose, and reported to fall (MediaPipe).
+MIN_SAME = 0.8
+# Metres a second that they may move at most when lost: faster ones are elsewhere before the picture shows it. Guess.
+MAX_STILL_M_S = 0.3
 # Least share of a find's joints around which the picture changed in the last seconds: a person came there, a chair was
 # there all the time.
 MIN_CHANGED = 0.5
@@ -111,6 +116,7 @@ class Person:
         failed_ms: Since when tracking fails to give a plausible pose; None while it does.
         pose: The last one that a body can have, as it was given away, with its time; None before the first.
         came: Whether the picture ever changed where they were, as it does for people and not for furniture.
+        still: Whether the picture around them stayed as it was since tracking lost them.
         gone: Whether the picture is again as before they came, and no possible pose was seen since.
     """
 
@@ -122,6 +128,7 @@ class Person:
     tried: int = 0
     pose: tuple[int, Pose] | None = None
     came: bool = False
+    still: bool = True
     gone: bool = False
 
     @classmethod
@@ -161,6 +168,11 @@ class Person:
             return None
         return self.pose[1]
 
+    @property
+    def resting(self) -> bool:
+        """Whether this person hardly moved when tracking had them last."""
+        return math.hypot(*self.velocity_px_s) <= MAX_STILL_M_S * self.placement.scale
+
     def cost(self, placement: Placement) -> float:
         """`mismatch` with where this person was last plausible."""
         return mismatch(self.placement, self.velocity_px_s, placement)
@@ -181,7 +193,7 @@ class Person:
                 vy + share * ((y - last_y) / elapsed_s - vy),
             )
         self.latest = self.plausible = reading
-        self.placement, self.failed_ms = placement, None
+        self.placement, self.failed_ms, self.still = placement, None, True
 
     def track(self, reading: Reading, ts_ms: int) -> None:
         """Go on from a pose that tracking gave, plausible or not."""

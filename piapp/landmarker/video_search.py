@@ -67,7 +67,7 @@ class VideoSearch:
             self._search(finds, picture)
         people.end_frame(finds, picture)
         self._turns = {id(find.person): find.quarters for find in finds if find.quarters is not None}
-        return tuple(shown(find, pose_of(find), picture) for find in finds if not find.empty)
+        return people.with_still(shown(find, pose_of(find), picture) for find in finds if not find.empty)
 
     def close(self) -> None:
         """Release the model."""

@@ -67,6 +67,16 @@ def test_a_place_that_is_again_as_it_was():
     assert recent.vacated_share(picture(slice(0, 160), noise=1), PLACES) == 0
 
 
+def test_a_place_that_stayed_as_it_was():
+    """Since a picture was kept last; without one nothing says so."""
+    recent = RecentPictures()
+    assert recent.same_share(picture(), PLACES) == 0
+    recent.keep(picture(slice(0, 160)), 0)
+    recent.keep(picture(), 1000)
+    assert recent.same_share(picture(noise=1), PLACES) == 1
+    assert recent.same_share(picture(slice(0, 160), noise=1), PLACES) == 0.5
+
+
 def test_where_something_moves():
     """A square around it, no smaller than a third of the picture's height; none in noise, or when all is different."""
     recent = RecentPictures()

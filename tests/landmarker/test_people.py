@@ -218,6 +218,41 @@ def test_what_is_given_away():
     assert given(impossible, 851) is impossible.pose
 
 
+@pytest.mark.parametrize(
+    ("speed_px_s", "came", "image", "held"),
+    [(0.0, True, BLACK, 15), (0.0, False, BLACK, 0), (0.0, True, WHITE, 0), (90.0, True, BLACK, 0)],
+)
+def test_somebody_lost_where_nothing_changes_is_still_there(speed_px_s, came, image, held):
+    """For a second, unless they were moving, never came, or the picture changes; then not again."""
+    people = people_with_somebody()
+    now = follow(people, 1, shaped())
+    (person,) = people.present
+    shown(now, pose_of(now), picture(1))
+    person.came, person.velocity_px_s = came, (speed_px_s, 0.0)
+    given = []
+    for number in range(2, 20):
+        people.lose(people.missing([]), picture(number).ts_ms)
+        people.end_frame([], picture(number, image if number == 2 else BLACK))
+        given += people.with_still(())
+    assert [pose.found for pose in given] == ["held"] * held
+    for pose in given:
+        np.testing.assert_array_equal(pose.landmarks, shaped().landmarks)
+
+
+def test_nobody_is_held_beside_as_many_as_are_wanted():
+    """With one person to follow the one who is seen comes first, and somebody found there is not shown twice."""
+    for poses, right, count in ((1, 0.5, 1), (2, 0.5, 2), (2, 0.01, 1)):
+        people = People(msgspec.structs.replace(CONFIG, num_poses=poses))
+        people.end_frame(people.named([find(shaped())], picture(0)), picture(0))
+        now = follow(people, 1, shaped())
+        shown(now, pose_of(now), picture(1))
+        people.present[0].came = True
+        people.lose(people.present, picture(2).ts_ms)
+        other = find(shaped(right=right))
+        people.end_frame([other], picture(2))
+        assert len(people.with_still([pose_of(other)])) == count
+
+
 def test_a_pose_says_how_it_was_found():
     """The landmarker's own object where it says so already; made of the reading where there is none."""
     there = find(shaped())

@@ -80,7 +80,8 @@ class PosePipeline:
             poses = tuple(pose_of(find) for find in finds)
             if not (self._tracking and self._config.reacquire):
                 return poses
-            return tuple(shown(find, pose, picture) for find, pose in zip(finds, poses, strict=True) if not find.empty)
+            given = (shown(find, pose, picture) for find, pose in zip(finds, poses, strict=True) if not find.empty)
+            return self._people.with_still(given)
 
     def _follow(self, picture: Picture) -> list[Find]:
         """The people of the next frame of a video."""
