@@ -65,8 +65,8 @@ def try_broker(config: Config, node: str) -> BrokerTrial:
     """
     topics = Topics(config.mqtt.base_topic, node)
     # Below `response/`, where the access rules that come with piapp let a node write what nobody keeps.
-    options = ConnectionOptions(config.mqtt, f"piapp-check-{node}"[:23], f"{topics.root}/response/check")
-    return _Trial(options, config.homeassistant.prefix).run()
+    options = ConnectionOptions(config.mqtt, f"piapp-check-{node}"[:23])
+    return _Trial(options, f"{topics.root}/response/check", config.homeassistant.prefix).run()
 
 
 def publish_once(options: ConnectionOptions, messages: Sequence[Message]) -> tuple[MqttVersion, str]:
@@ -93,8 +93,9 @@ def publish_once(options: ConnectionOptions, messages: Sequence[Message]) -> tup
 class _Trial:
     """One connection and what came of it."""
 
-    def __init__(self, options: ConnectionOptions, prefix: str) -> None:
+    def __init__(self, options: ConnectionOptions, own_topic: str, prefix: str) -> None:
         self._options = options
+        self._own_topic = own_topic
         self._status_topic = f"{prefix}/status"
         # Empty: Home Assistant takes it for the end of a device that it never knew.
         self._discovery_topic = f"{prefix}/device/{options.client_id}/config"
@@ -106,11 +107,11 @@ class _Trial:
     def run(self) -> BrokerTrial:
         with connected(self._options, self._note_refused, self._in_time) as connection:
             connection.subscribe(self._status_topic, self._hear)
-            for topic in (self._options.will_topic, self._discovery_topic):
+            for topic in (self._own_topic, self._discovery_topic):
                 connection.publish(self._message(topic))
             self._wait(connection)
             connection.disconnect()
-        own = self._options.will_topic
+        own = self._own_topic
         refused = (f"{own} ({self._refused[own]})",) if own in self._refused else ()
         return BrokerTrial(connection.version, self._options.address.tls, refused, self._home_assistant(connection))
 
@@ -138,7 +139,7 @@ class _Trial:
     def _home_assistant(self, connection: Connection) -> HomeAssistantSeen:
         if self._status:
             return "online" if self._status == "online" else "offline"
-        own, discovery = (self._codes.get(topic) for topic in (self._options.will_topic, self._discovery_topic))
+        own, discovery = (self._codes.get(topic) for topic in (self._own_topic, self._discovery_topic))
         if connection.version != "5" or discovery is None or discovery >= FIRST_FAILURE_CODE:
             return "unknown"
         if discovery == _NO_MATCHING_SUBSCRIBERS:

@@ -30,7 +30,8 @@ def new_client(options: ConnectionOptions, version: MqttVersion) -> Client:
     )
     client.connect_timeout = config.connect_timeout_s
     client.max_inflight_messages = MAX_UNACKNOWLEDGED
-    client.will_set(options.will_topic, OFFLINE, qos=1, retain=True)
+    if options.will_topic:
+        client.will_set(options.will_topic, OFFLINE, qos=1, retain=True)
     if config.username:
         client.username_pw_set(config.username, options.password())
     if options.address.tls:

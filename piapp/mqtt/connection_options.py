@@ -21,12 +21,13 @@ class ConnectionOptions:
     """How to connect; passwords and certificates are read anew at each attempt, so that they can be renewed.
 
     Attributes:
-        will_topic: Where the broker publishes `offline` when the connection breaks.
+        will_topic: Where the broker publishes `offline` when the connection breaks; empty for whoever is no node, whose
+            going must change nothing.
     """
 
     config: MqttConfig
     client_id: str
-    will_topic: str
+    will_topic: str = ""
 
     @property
     def address(self) -> BrokerAddress:

@@ -77,7 +77,7 @@ class Subscriber:
         self._client.on_message = self._received
 
     def _identify(self, login: MqttConfig) -> None:
-        options = ConnectionOptions(login, client_id="", will_topic="")
+        options = ConnectionOptions(login, client_id="")
         try:
             if login.username:
                 self._client.username_pw_set(login.username, options.password())

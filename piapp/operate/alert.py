@@ -74,7 +74,7 @@ def _send_in_its_name(config: Config, topics: Topics) -> None:
     events = [PostureEvent(kind, line.ts_ms, evidence={"text": "test"}) for kind in ALARM_EVENTS]
     payloads = [writer.event(event, line, event_id=next(ids), test=True) for event in events]
     messages = [Message(topics.event, payload.encoded(historical=False), qos=1) for payload in payloads]
-    options = ConnectionOptions(config.mqtt, f"piapp-setup-{topics.node}"[:23], f"{topics.root}/check")
+    options = ConnectionOptions(config.mqtt, f"piapp-setup-{topics.node}"[:23])
     _, refused = publish_once(options, messages)
     if refused:
         raise BrokerError(f"{config.mqtt.url} refuses {refused}; allow this user {topics.root}/# in its access list")

@@ -45,7 +45,7 @@ def forget(config: Config, node: str, *, force: bool = False) -> list[str]:
     topics = Topics(config.mqtt.base_topic, node)
     device = discovery.whole_device(topics)
     refused: list[str] = []
-    with _connected(config.mqtt, topics, refused) as connection:
+    with _connected(config.mqtt, refused) as connection:
         filters = discovery.filters(config.homeassistant.prefix, device.id)
         held = _held(connection, [f"{topics.root}/#", *filters])
         if held.get(topics.status) == ONLINE and not force:
@@ -66,15 +66,15 @@ def clear(config: MqttConfig, nodes: Sequence[Topics]) -> None:
     Raises:
         BrokerError: The broker cannot be reached, or is slow.
     """
-    with _connected(config, nodes[0], []) as connection:
+    with _connected(config, []) as connection:
         _empty(connection, [topic for topics in nodes for topic in _own_topics(topics)])
         connection.disconnect()
 
 
 @contextmanager
-def _connected(config: MqttConfig, topics: Topics, refused: list[str]) -> Iterator[Connection]:
-    """Connect as the node itself would, but under another client id, so that it is not thrown out."""
-    options = ConnectionOptions(config, f"piapp-forget-{secrets.token_hex(4)}", topics.status)
+def _connected(config: MqttConfig, refused: list[str]) -> Iterator[Connection]:
+    """Connect with the node's login, under another client id, so that it is not thrown out, and without its will."""
+    options = ConnectionOptions(config, f"piapp-forget-{secrets.token_hex(4)}")
     with connected(options, partial(_note, refused)) as connection:
         yield connection
 

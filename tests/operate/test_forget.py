@@ -68,9 +68,12 @@ def test_home_assistant_is_told(mosquitto):
 def test_a_node_that_is_online_stays(mosquitto):
     """It would come back by itself; nothing is touched, unless told to."""
     left = leave(mosquitto, "alive", status=b"online")
+    listener = Subscriber(mosquitto.port, "piapp/alive/status")
     with pytest.raises(UsageError, match="alive is online"):
         forget(config(mosquitto.url), "alive")
     assert held(mosquitto, "alive") == set(left)
+    assert [message.payload for message in listener.messages] == [b"online"]  # nobody hears that it went
+    listener.close()
     assert forget(config(mosquitto.url), "alive", force=True) == sorted(left)
     assert held(mosquitto, "alive") == set()
 
