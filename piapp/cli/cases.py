@@ -36,10 +36,10 @@ def list_cases(node: Node = None, config: ConfigOption = None, set_: SetOption =
     for case in folder.all():
         kinds = " ".join(dict.fromkeys(event.event_type for event in case.events)) or case.kind
         size_kb = folder.recording(case).stat().st_size / 1000 if folder.recording(case).exists() else 0.0
-        typer.echo(f"{case.id:24} {case.t}  {kinds:22} {case.verdict or '-':8} {size_kb:6.1f} kB")
+        typer.echo(f"{case.id:24} {case.happened}  {kinds:22} {case.verdict or '-':8} {size_kb:6.1f} kB")
 
 
-@cases_app.command("show", epilog="Example: piapp cases show 9f2c61aa-000042 --film fall.gif")
+@cases_app.command("show", epilog="Example: piapp cases show 9f2c61aa-000042 --film fall.mp4")
 def show(
     case_id: Annotated[str, typer.Argument(metavar="ID", help="The case, as `piapp cases list` names it.")],
     film: Annotated[Path | None, typer.Option(metavar="F", help="Draw the skeletons as a film (.mp4, .gif).")] = None,

@@ -56,7 +56,8 @@ class Comparison:
         """The comparison in a line for people."""
         verdict = f"  ({self.case.verdict})" if self.case.verdict else ""
         change = "same" if self.same else "differs"
-        return f"{self.case.id}  {self.case.t}  kept: {_words(self.kept)}  now: {_words(self.now)}  {change}{verdict}"
+        counts = f"kept: {_words(self.kept)}  now: {_words(self.now)}"
+        return f"{self.case.id}  {self.case.happened}  {counts}  {change}{verdict}"
 
 
 def replay_case(folder: CaseFolder, case: Case, config: Config) -> Iterator[Step]:

@@ -40,7 +40,7 @@ class Case(Struct, frozen=True, kw_only=True):
     Attributes:
         id: Of the event that opened the alarm; for what was missed, of the request's time.
         kind: "alarm", or "missed" where somebody fell and no alarm came.
-        t: When it began, UTC as in payloads.
+        t: When its recording begins, UTC as in payloads.
         events: Of the alarm, oldest first.
         start_ms: Time of the recording's beginning on the line of the events' `ts_ms`; its own times begin at 0.
         learnt: The tilt and the usual places to lie, as learnt by then; nobody is in it.
@@ -59,6 +59,11 @@ class Case(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     verdict: Verdict | None = None
     version: Literal[1] = 1
+
+    @property
+    def happened(self) -> str:
+        """When the alarm came, UTC as in payloads; for what was missed, when its recording begins."""
+        return next((event.t for event in self.events if event.id == self.id), self.t)
 
     def named_by(self, name: str) -> bool:
         """Whether this is the case's id, or that of one of its events."""

@@ -128,6 +128,8 @@ def test_the_commands(folder, tmp_path, capsys):
 
     assert len(piapp("list").splitlines()) == 4
     assert "no fall" in piapp("list")
+    alarms = [case for case in folder.all() if case.kind == "alarm"]
+    assert all(f"{case.events[0].t}  fall" in piapp("list") and case.t < case.events[0].t for case in alarms)
     assert "drop_m" in piapp("show", "9f2c61aa-000001", "--film", str(tmp_path / "x.gif"))
     assert (tmp_path / "x.gif").stat().st_size > 1000
     assert "2 alarms: 2 the same" in piapp("replay", "9f2c61aa-000001", "9f2c61aa-000002")
