@@ -6,11 +6,14 @@ Owns what of a recording is sent, and its bounds. What is kept is `piapp.offline
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
+from piapp.config.sections import ZoneConfig
 from piapp.mqtt.payload import EventPayload
 from piapp.offline.cases import Case, CaseError, CaseFolder
 from piapp.offline.recording import Recorded, iterate_recording
@@ -21,6 +24,9 @@ MAX_LISTED = 50
 
 # A film of three minutes at ten frames a second; later frames are left out.
 MAX_FRAMES = 1800
+
+# Of which it is made: more than any case has (`piapp.node.black_box`), whatever a backup may bring.
+MAX_RESULTS = 20_000
 LEAST_PERIOD_MS = 90
 
 # Coordinates are sent in thousandths of the picture's width and height.
@@ -28,6 +34,13 @@ THOUSANDTHS = 1000
 
 # x, y, visibility.
 _SHOWN = (0, 1, 3)
+
+
+class _Settings(Struct):
+    """What is shown of a case's settings."""
+
+    posture: dict[str, Any] = {}
+    zones: list[ZoneConfig] = []
 
 
 class PageCases:
@@ -63,7 +76,7 @@ class PageCases:
         for recorded in _thinned(iterate_recording(self._folder.recording(case))):
             size = recorded.result.size
             frames.append([recorded.result.ts_ms, *(_points(pose.landmarks) for pose in recorded.result.poses)])
-        return _described(case) | {"size": size, "frames": frames, "zones": case.settings.get("zones", [])}
+        return _described(case) | {"size": size, "frames": frames, "zones": msgspec.to_builtins(_settings(case).zones)}
 
 
 def _described(case: Case) -> dict[str, Any]:
@@ -72,9 +85,17 @@ def _described(case: Case) -> dict[str, Any]:
         "kind": case.kind,
         "t": case.t,
         "verdict": case.verdict,
-        "sensitivity": case.settings.get("posture", {}).get("fall_sensitivity"),
+        "sensitivity": _settings(case).posture.get("fall_sensitivity"),
         "events": [_event(event, case.start_ms) for event in case.events],
     }
+
+
+def _settings(case: Case) -> _Settings:
+    """Those that can be shown; a restored backup may hold any."""
+    try:
+        return msgspec.convert(case.settings, _Settings)
+    except ValueError:
+        return _Settings()
 
 
 def _event(event: EventPayload, start_ms: int) -> dict[str, Any]:
@@ -86,7 +107,7 @@ def _event(event: EventPayload, start_ms: int) -> dict[str, Any]:
 def _thinned(results: Iterator[Recorded]) -> Iterator[Recorded]:
     """So many results as a film needs."""
     last_ms, count = -LEAST_PERIOD_MS, 0
-    for recorded in results:
+    for recorded in islice(results, MAX_RESULTS):
         if recorded.result.ts_ms - last_ms >= LEAST_PERIOD_MS:
             last_ms, count = recorded.result.ts_ms, count + 1
             yield recorded

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import mmap
 import os
 import struct
@@ -39,6 +40,23 @@ from piapp.types import LANDMARK_COUNT, FloatArray, Found, Pose, PoseResult
 MAX_RESULTS = 900
 MAX_SPAN_MS = 60_000
 
+# A result has no more people than `landmarker.num_poses` may be, so an archive's arrays take 6 MB at most. What says
+# that it holds more was made to fill the memory: a backup from anywhere may bring recordings.
+_MAX_POSES = 10
+_MAX_ARCHIVE_BYTES = 8_000_000
+
+# Kinds of numbers (`numpy.dtype.kind`) and dimensions of each array.
+_FORMS = {
+    "ts_ms": ("i", 1),
+    "size": ("i", 1),
+    "offsets": ("i", 1),
+    "landmarks": ("fu", 3),
+    "world_landmarks": ("fu", 3),
+    "found": ("u", 1),
+    "latency_ms": ("f", 1),
+    "utc_ms": ("i", 0),
+}
+
 _SHAPE = (LANDMARK_COUNT, 5)
 _POSITION = 3  # the first values of a landmark; visibility and presence follow
 _FOUND: tuple[Found, ...] = get_args(Found)
@@ -50,7 +68,10 @@ _DIRECTORY = struct.Struct("<12xIIH")
 
 _log = logging.getLogger(__name__)
 
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, IndexError, MemoryError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 class RecordingError(PiappError, OSError):
@@ -196,8 +217,9 @@ def iterate_recording(path: Path) -> Iterator[Recorded]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             end = 0
             for start, end in _archives(content):
-                with np.load(io.BytesIO(content[start:end]), allow_pickle=False) as arrays:
-                    yield from _results({name: arrays[name] for name in arrays.files})
+                if end - start > _MAX_ARCHIVE_BYTES:
+                    raise ValueError(f"an archive in it is longer than {_MAX_ARCHIVE_BYTES} bytes")
+                yield from _results(_loaded(content[start:end]))
             if not end:
                 raise ValueError("it holds no complete archive")
             if end < len(content):
@@ -221,6 +243,24 @@ def _archives(content: mmap.mmap) -> Iterator[tuple[int, int]]:
         if start + offset + size == at:
             yield start, at + _DIRECTORY.size + comment
             start = search = at + _DIRECTORY.size + comment
+
+
+def _loaded(archive: bytes) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an archive, whoever has made it.
+
+    Raises:
+        ValueError: It is longer than any recording's, or an array has another form.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        if sum(member.file_size for member in members.infolist()) > _MAX_ARCHIVE_BYTES:
+            raise ValueError(f"an archive in it holds more than {_MAX_ARCHIVE_BYTES} bytes")
+    with np.load(io.BytesIO(archive), allow_pickle=False) as members:
+        arrays = {name: members[name] for name in _FORMS if name in members.files}
+    for name, array in arrays.items():
+        kinds, dimensions = _FORMS[name]
+        if array.dtype.kind not in kinds or array.ndim != dimensions:
+            raise ValueError(f"its {name} are {array.dtype}, {array.ndim}-dimensional")
+    return arrays
 
 
 def _archive(run: Sequence[Recorded], compression: int) -> bytes:
@@ -286,6 +326,15 @@ def _decoded(array: npt.NDArray[Any]) -> FloatArray:
     return array.astype(np.float32)
 
 
+def _check_offsets(offsets: npt.NDArray[Any], *, results: int, poses: int) -> None:
+    """Refuse offsets that do not give each pose to one result."""
+    counts = np.diff(offsets)
+    if len(counts) != results or (offsets[0], offsets[-1]) != (0, poses):
+        raise ValueError(f"its {len(offsets)} offsets do not divide {poses} poses among {results} results")
+    if results and not 0 <= counts.min() <= counts.max() <= _MAX_POSES:
+        raise ValueError(f"a result in it has {counts.min()} to {counts.max()} poses, expected 0 to {_MAX_POSES}")
+
+
 def _results(arrays: dict[str, npt.NDArray[Any]]) -> Iterator[Recorded]:
     landmarks, world = _decoded(arrays["landmarks"]), _decoded(arrays["world_landmarks"])
     world = np.concatenate((world, landmarks[..., world.shape[-1] :]), axis=-1)
@@ -293,6 +342,7 @@ def _results(arrays: dict[str, npt.NDArray[Any]]) -> Iterator[Recorded]:
         raise ValueError(f"its landmarks are {landmarks.shape} and {world.shape}, expected (n, 33, 5)")
     width, height = arrays["size"].tolist()
     offsets, times_ms = arrays["offsets"].tolist(), arrays["ts_ms"].tolist()
+    _check_offsets(arrays["offsets"], results=len(times_ms), poses=len(landmarks))
     latencies = arrays["latency_ms"].tolist() if "latency_ms" in arrays else [nan] * len(times_ms)
     utc_ms = int(arrays["utc_ms"]) if "utc_ms" in arrays else None
     numbers = arrays["found"].tolist() if "found" in arrays else [_FOUND.index("tracked")] * len(landmarks)

@@ -6,8 +6,10 @@ one of the patterns here, and no entry is read further than its kind may be long
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import struct
 import zipfile
 from pathlib import Path
 from typing import Literal, Self
@@ -30,6 +32,13 @@ _FILE = re.compile(r"files/((?:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}/)?[A-Za-z0-9_][A
 # Twice what `[cases]` keeps by default.
 _MAX_ENTRIES = 5_000
 _MAX_BYTES = 2_000_000_000
+
+# Directory of so many entries. Python reads a directory as a whole: one of 64 MB takes half a minute and 400 MB.
+_MAX_DIRECTORY_BYTES = _MAX_ENTRIES * 400
+
+# PKWARE's APPNOTE, 4.3.15 and 4.3.16: at the end of an archive without a comment, what longer archives have before the
+# last record, and that record with the length of the directory.
+_END, _LOCATOR_BYTES = struct.Struct("<4s8xI4xH"), 20
 
 
 class BackupError(PiappError, ValueError):
@@ -71,6 +80,7 @@ class Archive:
         self._path = path
         self._max_bytes = max_bytes
         try:
+            _check_directory(path)
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, ValueError) as error:
             raise BackupError(f"{path}: is no backup that can be read: {error}") from error
@@ -148,6 +158,26 @@ class Archive:
             return msgspec.json.decode(self.manifest_bytes, type=Manifest)
         except (ValueError, RecursionError) as error:
             raise BackupError(f"{self._path}: {MANIFEST}: {error}; a newer piapp may have written it") from error
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse an archive whose directory is too long to be read.
+
+    Raises:
+        ValueError: It is, or the archive does not end as backups do.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - _END.size - _LOCATOR_BYTES))
+        tail = file.read()
+    if len(tail) < _END.size:
+        raise ValueError("it is too short")
+    mark, directory_bytes, comment_bytes = _END.unpack(tail[-_END.size :])
+    if mark != b"PK\x05\x06" or comment_bytes or tail.startswith(b"PK\x06\x07"):
+        raise ValueError("it does not end as a backup does")
+    if directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise ValueError(f"it has far more than {_MAX_ENTRIES} entries")
 
 
 def _limit(entry: zipfile.ZipInfo) -> int:

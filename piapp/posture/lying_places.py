@@ -24,6 +24,8 @@ REACH_M = 0.8
 MAX_PLACES = 12
 # Furniture to lie on is higher above the feet of those who stand beside it. As for falls: a mattress counts as floor.
 FLOOR_HIPS_M = 0.33
+# Beyond these nothing was learnt: hips so far outside of the picture, in its widths, and so many times.
+_FAR, _OFTEN = 10.0, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class LyingPlace:
         x: Of the hips; y likewise.
         reach_x: How far to the side of it is still there; reach_y likewise up and down.
         times: How often somebody lay there and got up.
+
+    Raises:
+        ValueError: No node has learnt such a place; a damaged file, or a backup from anywhere, may hold it.
     """
 
     x: float
@@ -41,6 +46,11 @@ class LyingPlace:
     reach_x: float
     reach_y: float
     times: int = 1
+
+    def __post_init__(self) -> None:
+        likely = abs(self.x) <= _FAR and abs(self.y) <= _FAR and 1 <= self.times <= _OFTEN
+        if not (likely and 0.0 < self.reach_x <= 1.0 and 0.0 < self.reach_y <= 1.0):
+            raise ValueError(f"{self} is no place to lie")
 
     def holds(self, place: Place) -> bool:
         """Whether somebody whose hips are at `place` lies here."""
@@ -78,7 +88,7 @@ class LyingPlaces:
                     known,
                     x=round(known.x + share * (place[0] - known.x), 4),
                     y=round(known.y + share * (place[1] - known.y), 4),
-                    times=known.times + 1,
+                    times=min(known.times + 1, _OFTEN),
                 )
                 self.places = (*self.places[:index], moved, *self.places[index + 1 :])
                 return

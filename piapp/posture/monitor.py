@@ -13,7 +13,7 @@ from piapp.config.sections import PostureConfig, ZoneConfig
 from piapp.posture.down_watch import Room
 from piapp.posture.fall_net import FallNet
 from piapp.posture.geometry import Body, read_body
-from piapp.posture.lying_places import LyingPlace, LyingPlaces
+from piapp.posture.lying_places import MAX_PLACES, LyingPlace, LyingPlaces
 from piapp.posture.person import PersonTracker
 from piapp.posture.reading import read_track
 from piapp.posture.snapshot import MonitorSnapshot
@@ -87,7 +87,7 @@ class Monitor:
         seen_ms = ts_ms - RESTORED_AGO_MS
         self._tracks.restore(snapshot.next_id, {person.id: person.body.body() for person in snapshot.persons}, seen_ms)
         self._tilt.restore(snapshot.tilt_samples_deg)
-        self._room.lying_places.places = snapshot.lying_places
+        self._room.lying_places.places = snapshot.lying_places[:MAX_PLACES]
         self._trackers = {}
         for person in snapshot.persons:
             tracker = self._trackers[person.id] = PersonTracker(

@@ -46,7 +46,7 @@ class Tilt(Tuned):
         tilt = features.axis_tilt_deg
         if not self._learning or math.isnan(tilt) or features.feet_seen < self._config.min_visibility:
             return
-        if ts_ms - self._taken_ms < _EVERY_MS or not _UPWARDS_DEG <= tilt <= _TILT_MAX_DEG:
+        if ts_ms - self._taken_ms < _EVERY_MS or not _believed(tilt):
             return
         self._taken_ms = ts_ms
         self._samples.append(tilt)
@@ -59,10 +59,15 @@ class Tilt(Tuned):
 
     def restore(self, samples_deg: Sequence[float]) -> None:
         """Go on with what was learnt before; without effect where the tilt is configured."""
-        if self._learning and samples_deg:
-            self._samples = deque(samples_deg, maxlen=_SAMPLES)
+        if self._learning and (believed := tuple(filter(_believed, samples_deg))):
+            self._samples = deque(believed, maxlen=_SAMPLES)
             self._estimate()
 
     def _estimate(self) -> None:
         known = min(1.0, len(self._samples) / _ENOUGH)
         self.deg = known * max(0.0, median(self._samples) - _TILT_BIAS_DEG)
+
+
+def _believed(tilt_deg: float) -> bool:
+    """Whether somebody who seems to lean so far may be standing."""
+    return _UPWARDS_DEG <= tilt_deg <= _TILT_MAX_DEG

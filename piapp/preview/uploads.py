@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.requests import Request
@@ -17,10 +19,13 @@ from starlette.routing import Route
 
 from piapp.preview.answers import RateLimit, Refusal, answering, check_sender, json_answer, sender_of
 from piapp.preview.api import JOB_WAIT_S, done, in_thread
+from piapp.preview.connections import UPLOAD_S
 from piapp.preview.owner import Owner, Upload
 
 # A telephone that leaves the network says nothing.
 SILENCE_S = 20.0
+
+_PREFIX = ".upload-"
 
 MoreTime = Callable[[tuple[str, int]], None]
 """Gives the request of a client, named by address and port, the time that a file needs."""
@@ -78,7 +83,8 @@ class Uploads:
 
 async def _received(request: Request, upload: Upload, folder: Path) -> Path:
     """The body as a file, written as it comes: it may be longer than the memory that a board has to spare."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".upload-")
+    _forget_old(folder)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX)
     length = 0
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -91,6 +97,14 @@ async def _received(request: Request, upload: Upload, folder: Path) -> Path:
         os.unlink(name)  # noqa: PTH108 - at once: this may be the end of the server
         raise
     return Path(name)
+
+
+def _forget_old(folder: Path) -> None:
+    """Delete files of which a power cut left a part: none that still comes is so old."""
+    for file in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another node of this folder was quicker
+            if time.time() - file.stat().st_mtime > UPLOAD_S:
+                file.unlink()
 
 
 async def _next(parts: AsyncGenerator[bytes, None]) -> bytes | None:

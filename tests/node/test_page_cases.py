@@ -103,3 +103,18 @@ def test_only_so_many_are_listed(tmp_path):
     listed = PageCases(folder).listed({})["cases"]
     assert len(listed) == MAX_LISTED
     assert listed[0]["id"] == f"a-{MAX_LISTED + 2:03}"
+
+
+@pytest.mark.parametrize("settings", [{"posture": 5}, {"zones": [{"name": 1}]}, {"posture": [], "zones": {}}])
+def test_settings_that_no_node_has_do_not_hide_the_alarms(folder, settings):
+    """A backup from anywhere may bring such a case; the list would be gone with it."""
+    folder.append(msgspec.structs.replace(case_of("a-3", 9), settings=settings), list(results(1)))
+    page = PageCases(folder)
+    assert [case["id"] for case in page.listed({})["cases"]] == ["a-3", "a-2", "a-1"]
+    assert page.film({"id": "a-3"})["zones"] == []
+
+
+def test_a_recording_without_end_makes_no_endless_film(folder, monkeypatch):
+    """Results that follow one another without time passing would be read for ever, and none be shown."""
+    monkeypatch.setattr("piapp.node.page_cases.MAX_RESULTS", 5)
+    assert len(PageCases(folder).film({"id": "a-2"})["frames"]) == 3

@@ -79,6 +79,45 @@ def test_what_is_not_a_recording_is_named(tmp_path: Path, content: bytes | None)
         read_recording(path)
 
 
+GOOD = {
+    "ts_ms": np.arange(2),
+    "size": np.array([4, 3]),
+    "offsets": np.arange(3),
+    "landmarks": np.zeros((2, 33, 5), np.float16),
+    "world_landmarks": np.zeros((2, 33, 5), np.float16),
+}
+
+
+def _crowd(count: int) -> dict[str, np.ndarray]:
+    landmarks = np.zeros((count, 33, 5), np.float16)
+    return {"offsets": np.array([0, count, count]), "landmarks": landmarks, "world_landmarks": landmarks}
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ({"ts_ms": np.array(["x" * 1000] * 2)}, "its ts_ms are <U1000"),
+        ({"latency_ms": np.array(["a", "b"])}, "its latency_ms are"),
+        ({"utc_ms": np.arange(3)}, "its utc_ms are"),
+        ({"landmarks": np.zeros((2, 33, 5), complex)}, "its landmarks are complex128"),
+        ({"offsets": np.array([0, 2, 0])}, "do not divide 2 poses among 2 results"),
+        ({"offsets": np.array([0, -5, 2])}, "has -5 to 7 poses"),
+        ({"offsets": np.arange(9)}, "do not divide"),
+        (_crowd(11), "has 0 to 11 poses"),
+        (_crowd(20_000), "holds more than"),
+        ({"other": np.zeros(10**8, np.uint8)}, "holds more than"),
+    ],
+)
+def test_what_was_made_to_do_harm_is_named(tmp_path: Path, harm: dict[str, np.ndarray], words: str) -> None:
+    """A backup from anywhere may bring recordings: they take no more memory than those of a node, and end nothing."""
+    path = tmp_path / "clip.npz"
+    np.savez_compressed(path, allow_pickle=False, **GOOD)
+    assert len(read_recording(path)) == 2
+    np.savez_compressed(path, allow_pickle=False, **GOOD | harm)
+    with pytest.raises(MediaError, match=words):
+        read_recording(path)
+
+
 def _day(count: int, *, step_ms: int = 60, size: tuple[int, int] = (640, 480)) -> list[Recorded]:
     return [
         Recorded(replace(_result(i * step_ms, i % 3), size=size), float(i % 50), 1_000_000 + i * step_ms)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import struct
+import tracemalloc
 import zipfile
 
 import msgspec
@@ -70,6 +72,33 @@ def test_too_much_altogether(tmp_path):
     """Many entries are as bad as long ones."""
     bad = make(tmp_path / "bad.zip", *((f"cases/a{number}.json", b"") for number in range(5001)))
     with pytest.raises(BackupError, match="entries, more than"):
+        Archive(bad)
+
+
+ENTRY = struct.Struct("<4s24xH16x1s")  # of a directory, by its mark, the length of its name and the name
+END = struct.Struct("<4s8xIIH")
+
+
+def test_a_directory_without_end(tmp_path):
+    """It is not read at all: a million entries would take half a minute, and a board's memory."""
+    bad = tmp_path / "bad.zip"
+    directory = ENTRY.pack(b"PK\x01\x02", 1, b"a") * 100_000
+    bad.write_bytes(directory + END.pack(b"PK\x05\x06", len(directory), 0, 0))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BackupError, match="far more than 5000 entries"):
+            Archive(bad)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("end", [b"PK\x06\x07" + bytes(16) + END.pack(b"PK\x05\x06", 0, 0, 0), b"a comment"])
+def test_an_end_that_no_backup_has(tmp_path, end):
+    """In the longer form the directory's length stands elsewhere."""
+    bad = make(tmp_path / "bad.zip")
+    bad.write_bytes(bad.read_bytes() + end)
+    with pytest.raises(BackupError, match="does not end as a backup does"):
         Archive(bad)
 
 

@@ -101,3 +101,12 @@ def test_a_place_is_as_large_as_a_body():
     assert place == LyingPlace(0.5, 0.5, 80 / 640, round(80 / 480, 4))
     assert place.holds((0.6, 0.5))
     assert not place.holds((0.65, 0.5))
+
+
+@pytest.mark.parametrize("wrong", [{"reach_x": 0.0}, {"reach_y": -1.0}, {"times": 0}, {"times": 2**63}, {"x": 1e308}])
+def test_places_that_nobody_can_have_learnt(wrong):
+    """A damaged file, or a backup from anywhere, may hold them; the node would end when somebody lies down."""
+    right = {"x": 0.5, "y": 0.5, "reach_x": 0.1, "reach_y": 0.1, "times": 3}
+    assert msgspec.convert(right, LyingPlace).times == 3
+    with pytest.raises(msgspec.ValidationError, match="no place to lie"):
+        msgspec.convert(right | wrong, LyingPlace)

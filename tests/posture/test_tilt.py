@@ -54,3 +54,12 @@ def test_a_steep_camera_sees_postures_right(options: dict, watch: Watch) -> None
     states, _ = watch(film(steps, camera=steep), **options)
     at = {state.ts_ms // 100 / 10: state.persons[0].posture for state in states if state.persons}
     assert [at[3.0], at[7.0], at[10.0], at[13.0]] == ["standing", "sitting", "standing", "squatting"]
+
+
+def test_samples_that_nobody_can_have_learnt(config: PostureConfig) -> None:
+    """A damaged file, or a backup from anywhere, may hold them; the camera's tilt does not follow."""
+    tilt = Tilt(config, "auto")
+    tilt.restore([1e308, -1e308])
+    assert (tilt.deg, tilt.samples_deg) == (0.0, ())
+    tilt.restore([1e308, *[20.0] * 10])
+    assert tilt.deg == 15.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -118,6 +119,16 @@ def test_a_link_that_breaks_leaves_nothing_and_the_next_try_works(page):
     client.close()
     wait_until(lambda: list(page.folder.iterdir()) == [], "nothing to stay")
     wait_until(lambda: send(page).status == 200, "the next try")
+
+
+def test_parts_that_a_power_cut_left_are_deleted(page):
+    """Each may be as long as a backup; one that may still come stays."""
+    old, new = page.folder / ".upload-old", page.folder / ".upload-new"
+    for file in (old, new):
+        file.write_bytes(b"PK")
+    os.utime(old, (0, 0))
+    assert send(page).status == 200
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_slow_link_has_more_time_than_a_request(page, monkeypatch):
