@@ -190,12 +190,18 @@ start_unit() { # start_unit UNIT: enable it, start it afresh and wait for its fi
 }
 
 start_and_wait() { # the same for the first camera and each further one that ran; fails when one of these does not
-  local name running=()
+  local name unit running=() unready=()
   for name in $(further_cameras); do
-    if systemctl is-active --quiet "piapp@$name.service" 2>/dev/null; then running+=("piapp@$name.service"); fi
+    unit=piapp@$name.service
+    case $(systemctl show -P ActiveState "$unit" 2>/dev/null) in
+      active) running+=("$unit") ;;
+      activating) unready+=("$unit") ;;
+    esac
   done
   start_unit piapp.service || return 1
-  for name in "${running[@]}"; do start_unit "$name" || return 1; done
+  for unit in "${running[@]}"; do start_unit "$unit" || return 1; done
+  # One that was not well before, or only just starts, does not decide; yet it is to run this version.
+  if ((${#unready[@]})); then restart_afresh "${unready[@]}"; fi
 }
 
 restart_units() { # start all cameras afresh, after another version has taken the place of one that does not run

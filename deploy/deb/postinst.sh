@@ -69,10 +69,9 @@ configure() {
   elif [[ $active ]]; then
     start_and_wait || go_back
   else
-    systemctl daemon-reload
     systemctl enable --quiet piapp.service
     [[ ! $fresh ]] || open_setup_page "$prefix/current/bin/piapp"
-    systemctl restart --no-block piapp.service
+    restart_units
     say_invitation
     say "the service was started; \`sudo piapp setup\` asks for broker, login, name and room, \`sudo piapp check\` finds what is wrong"
   fi

@@ -273,7 +273,14 @@ def test_a_failed_upgrade_goes_back_by_itself(guest: Guest) -> None:
 
 
 def test_a_downgrade_mends_it(guest: Guest, repository: Repository) -> None:
-    """The owner takes a version that works; nothing of the failed one stays."""
+    """The owner takes a version that works; nothing of the failed one stays.
+
+    A further camera that has only just been started meanwhile comes along.
+    """
+    slow = guest.root / "etc/systemd/system/piapp@bedroom.service.d/slow.conf"
+    slow.write_text("[Service]\nExecStartPre=/bin/sleep 40\n")
+    guest.run("systemctl", "daemon-reload")
+    guest.run("systemctl", "restart", "--no-block", "piapp@bedroom")
     apt(guest, "install", f"piapp={full(repository.version)}")
     assert_both_cameras_run(guest, repository.version)
     assert guest.output("ls", "/opt/piapp").split() == [f"{repository.version}-deb", "current", "mediapipe"]
@@ -289,3 +296,4 @@ def test_a_purge_leaves_nothing(guest: Guest, before: tuple[set[str], set[str]])
     # The broker writes down what it holds when it stops, and stays.
     left = {path for path in files(guest) - before[0] if not path.startswith("/var/lib/mosquitto/")}
     assert (left, users(guest) - before[1]) == (set(), set())
+    assert "/opt" in files(guest)
