@@ -37,12 +37,18 @@ def setup(
     password_file: Annotated[Path | None, typer.Option(metavar="F", help="Its first line is the password.")] = None,
     node: Annotated[str | None, typer.Option(metavar="ID", help="In topics: a-z, 0-9 and '-'.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What people call the node.")] = None,
-    area: Annotated[str | None, typer.Option(metavar="ROOM", help="The room, for Home Assistant.")] = None,
+    area: Annotated[
+        str | None, typer.Option(metavar="ROOM", help="The room; Home Assistant takes it when it first sees the node.")
+    ] = None,
     source: Annotated[str | None, typer.Option(metavar="S", help="The camera, such as v4l2:/dev/video0.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="F", help="Instead of /etc/piapp/piapp.toml.")] = None,
     alert: Annotated[
-        bool, typer.Option("--test-alert/--no-test-alert", help="Send an alert, marked as a test, at the end.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--test-alert/--no-test-alert",
+            help="Send an alert, marked as a test, at the end, or none; by default where broker, login or id are new.",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what has no option stays as it is.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written; change nothing.")] = False,
 ) -> None:
@@ -56,7 +62,8 @@ def setup(
     answers = operate.Answers(broker or "", username or "", password, node or "", name or "", area or "", source or "")
     if not yes and not sys.stdin.isatty():
         raise UsageError("setup asks questions and needs a terminal; without one give options and --yes")
-    questions = None if yes else Questions(answers, operate.present(file), (file.parent / "mqtt_password").exists())
+    before = operate.present(file)
+    questions = None if yes else Questions(answers, before, operate.has_password(file))
     with _on_ctrl_c("nothing was changed"):
         if questions:
             answers = questions.ask_all()
@@ -72,7 +79,9 @@ def setup(
         operate.write(planned)
     typer.echo(f"written: {planned.file}")
     with _on_ctrl_c(f"{planned.file} is written; {_verdict(finding)}"):
-        _begin(planned, finding, alert=alert, aim=not yes)
+        _begin(planned, finding, alert=answers.reach_anew(before) if alert is None else alert, aim=not yes)
+    if before.area and answers.area not in ("", before.area):
+        typer.echo(f"Home Assistant keeps the room that a device has; move it to {answers.area} there")
     typer.echo(_verdict(finding))
     if finding.failed:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -41,7 +41,9 @@ class Questions:
         typer.echo("Enter takes what stands in brackets; Ctrl-C ends without changing anything.")
         broker = given.broker or self._broker()
         username, password = self._login(given)
-        node = given.node or _text("Id of this node in topics", present.node or default_node_id(), _checked_node)
+        node = given.node or _text(
+            "Short name of this node, for topics, such as hall", present.node or default_node_id(), _checked_node
+        )
         name = given.name or _text("Name that people see", present.name or node, _checked)
         area = given.area or _text("Room", present.area, _checked)
         # Where none was found when piapp was installed, the node would wait for a Raspberry Pi's camera.

@@ -135,6 +135,8 @@ def check(
     for part in parts or checks:
         try:
             yield checks[part](config)
+        except PermissionError as error:
+            yield Finding(part, "FAIL", f"{error.filename}: this user may not read it; try sudo")
         except (PiappError, OSError) as error:
             yield Finding(part, "FAIL", str(error))
 
@@ -196,7 +198,11 @@ def check_clock(_config: Config) -> Finding:
         return Finding("clock", "FAIL", f"{text} is in the past; TLS fails until a time server was asked: timedatectl")
     if clock_is_synchronised():
         return Finding("clock", "OK", f"{text}, synchronised")
-    return Finding("clock", "NOTE", f"{text}, not synchronised; messages say time_synced = false (timedatectl)")
+    return Finding(
+        "clock",
+        "NOTE",
+        f"{text}, not synchronised: alarms come all the same, with a time that may be wrong (timedatectl)",
+    )
 
 
 def check_page(config: Config, unit: Unit) -> Finding:
@@ -263,7 +269,7 @@ def check_unit(unit: Unit, name: str = "piapp.service") -> Finding:
             "FAIL",
             f"runs and will not at the next boot; sudo systemctl enable {name.removesuffix('.service')}",
         )
-    return Finding("service", "OK", f"{status}; restarted {restarts} times by itself since boot")
+    return Finding("service", "OK", f"{status}; restarted {restarts} times by itself since it was last started")
 
 
 def check_cameras(others: Sequence[Instance], read: Callable[[str], Unit] = read_unit) -> Finding:

@@ -84,6 +84,14 @@ class Answers:
         }
         return {key: value for key, value in values.items() if value}
 
+    def reach_anew(self, before: Answers) -> bool:
+        """Whether alarms take another way than with the answers before, or take one for the first time."""
+        old, new = before.values(), self.values()
+        ways = ("mqtt.url", "mqtt.username", "node.id")
+        return (
+            not before.broker or bool(self.password) or any(new.get(key, old.get(key)) != old.get(key) for key in ways)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FoundBroker:
@@ -181,6 +189,14 @@ def present(file: Path) -> Answers:
         area=text("node", "area"),
         source=text("camera", "source"),
     )
+
+
+def has_password(file: Path) -> bool:
+    """Whether there is a password beside a configuration; the empty file that comes with the service is none."""
+    try:
+        return (file.parent / PASSWORD_CREDENTIAL).stat().st_size > 0
+    except OSError:
+        return False
 
 
 def draft(answers: Answers, file: Path | None = None) -> Draft:

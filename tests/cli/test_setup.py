@@ -10,7 +10,12 @@ import pytest
 from tests.mosquitto import Subscriber, free_port
 from tests.support.pseudo_terminal import PseudoTerminal
 
-ANSWERS = {"Id of this node": "hall", "Name that people see": "Diele 🛋 größer", "Room": "Küche", "Camera": "demo:"}
+ANSWERS = {
+    "Short name of this node": "hall",
+    "Name that people see": "Diele 🛋 größer",
+    "Room": "Küche",
+    "Camera": "demo:",
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +119,9 @@ def test_what_cannot_be_is_asked_again(terminal, tmp_path):
     terminal.answer("User name", b"h\xe4ll")
     terminal.read_until("UTF-8")
     terminal.answer("User name", "")
-    terminal.answer("Id of this node", "The Hall")
+    terminal.answer("Short name of this node", "The Hall")
     terminal.read_until("expected 1 to 32")
-    terminal.answer("Id of this node", "hall")
+    terminal.answer("Short name of this node", "hall")
     terminal.answer("Name that people see", "")
     terminal.answer("Room", "")
     terminal.answer("Camera", "webcam")
@@ -128,21 +133,22 @@ def test_what_cannot_be_is_asked_again(terminal, tmp_path):
 
 
 def test_enter_keeps_what_is_there(broker, tmp_path):
-    """The second time, every answer is offered; what is not asked for stays."""
+    """The second time, every answer is offered; what is not asked for stays, and nothing new is left to try."""
     file, secret = tmp_path / "piapp.toml", tmp_path / "mqtt_password"
     secret.write_text("open sesame\n")
     secret.chmod(0o600)
     file.write_text(
-        f'# mine\n[node]\nid = "hall"\n[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\nusername = "hall"\n'
+        f'# mine\n[node]\nid = "hall"\narea = "Flur"\n'
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\nusername = "hall"\n'
         f'password_file = "{secret}"\n[camera]\nsource = "demo:"\nfps = 10.0\n'
     )
     before = tomllib.loads(file.read_text())
-    with at_terminal(tmp_path, "--no-test-alert", "--area", "Diele") as terminal:
+    with at_terminal(tmp_path, "--area", "Diele") as terminal:
         for question in (
             "Address of the broker",
             "User name",
             "Password",
-            "Id of this node",
+            "Short name of this node",
             "Name that people see",
         ):
             terminal.answer(f"{question}", "")
@@ -150,3 +156,4 @@ def test_enter_keeps_what_is_there(broker, tmp_path):
     assert "# mine" in file.read_text()
     assert tomllib.loads(file.read_text()) == {**before, "node": {"id": "hall", "name": "hall", "area": "Diele"}}
     assert "test alert" not in terminal.shown
+    assert "move it to Diele there" in terminal.shown
