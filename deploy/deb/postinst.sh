@@ -70,10 +70,15 @@ configure() {
     start_and_wait || go_back
   else
     systemctl enable --quiet piapp.service
-    [[ ! $fresh ]] || open_setup_page "$prefix/current/bin/piapp"
+    # Without a camera the service ends again and again, and the page with it.
+    [[ ! $source ]] || open_setup_page "$prefix/current/bin/piapp"
     restart_units
     say_invitation
-    say "the service was started; \`sudo piapp setup\` asks for broker, login, name and room, \`sudo piapp check\` finds what is wrong"
+    if [[ $fresh && ! $source ]]; then
+      say "no camera was found, and the service waits for one; \`sudo piapp setup\` asks for it, and for broker, login, name and room"
+    else
+      say "the service was started; \`sudo piapp setup\` asks for broker, login, name and room, \`sudo piapp check\` finds what is wrong"
+    fi
   fi
   remove_other_versions
 }

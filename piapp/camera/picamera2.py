@@ -262,8 +262,8 @@ def _open(number: int) -> tuple[Any, str]:
         picamera2 = importlib.import_module("picamera2").Picamera2
     except ImportError as error:
         raise CameraError(
-            f"picamera2: cannot be imported ({error}); on Raspberry Pi OS `sudo apt install python3-picamera2` and a "
-            "virtual environment with --system-site-packages, elsewhere choose another camera.source"
+            f"picamera2: cannot be imported ({error}); on Raspberry Pi OS `sudo apt install python3-picamera2`, "
+            "and for pip an environment with --system-site-packages; elsewhere choose another camera.source"
         ) from error
     # Asked first, because a Picamera2 object that cannot be made leaks a descriptor.
     cameras = picamera2.global_camera_info()
