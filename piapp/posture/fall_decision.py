@@ -3,8 +3,9 @@
 Owns the decision about one person: the network must be sure three times in a row, the body must have come down, fast
 enough to have fallen and no faster than bodies fall, must have ended low and within the picture, and the skeleton must
 be one of a body. The network need not be as sure when the rules have seen a fall, too. It must be surer of somebody who
-was not seen up, and the rules do not help there. A decision is made once; the next one needs the network to have been
-unsure in between.
+was not seen up, and the rules do not help there; and of somebody who is bent over their legs or propped up on their
+arms, as people are in exercise or while they lie down. A decision is made once; the next one needs the network to have
+been unsure in between.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ _SEEN_UP_M = 0.9
 _BONE_ERROR_LOW = 0.25
 _DROP_LOW_M = 0.4
 _UNSURE = 0.2
-# Logits by which the threshold is lower when the rules agree, and higher for somebody who was not seen up.
-_EASED, _RAISED = 2.0, 2.5
+# Logits by which the threshold is lower when the rules agree, and higher for somebody who was not seen up, or is bent.
+_EASED, _RAISED, _RAISED_BENT = 2.0, 2.5, 2.0
 AGREED_MS = 3000
 
 
@@ -95,10 +96,15 @@ class FallDecision:
         """The rules have seen a fall, which makes the threshold easier for three seconds."""
         self._agreed_ms = ts_ms
 
-    def step(self, window: Window, probability: Probability) -> LearntFall | None:
+    def step(self, window: Window, probability: Probability, *, bent: bool = False) -> LearntFall | None:
         """Judge the next window; the fall, once, when there is one.
 
         The network is asked only where its answer decides: what it needs is a third of all posture logic.
+
+        Args:
+            window: The last five seconds.
+            probability: The network's answer to it.
+            bent: The posture was "bending" when the person was last seen.
         """
         self._recent.append((window.ts_ms, probability))
         self._armed = self._armed or probability() < _UNSURE
@@ -108,7 +114,7 @@ class FallDecision:
             return None
         least = min(probability() for _, probability in self._recent)
         agreed = self._agreed_ms is not None and window.ts_ms <= self._agreed_ms + AGREED_MS
-        if logit(least) + favour(window.motion, agreed=agreed) < logit(self._threshold):
+        if logit(least) + favour(window.motion, agreed=agreed, bent=bent) < logit(self._threshold):
             return None
         self._armed = False
         motion = window.motion
@@ -131,11 +137,10 @@ def could_be_a_fall(motion: Motion) -> bool:
     return low and certain and came_down(motion)
 
 
-def favour(motion: Motion, *, agreed: bool) -> float:
+def favour(motion: Motion, *, agreed: bool, bent: bool = False) -> float:
     """Logits to add to the network's for what else speaks for a fall; `agreed` says that the rules saw one."""
-    if motion.top_m < _SEEN_UP_M:
-        return -_RAISED
-    return _EASED if agreed else 0.0
+    unbent = -_RAISED if motion.top_m < _SEEN_UP_M else _EASED if agreed else 0.0
+    return unbent - _RAISED_BENT if bent else unbent
 
 
 def logit(probability: float) -> float:

@@ -61,7 +61,7 @@ class FallWatch:
         net: The learnt network; None leaves all to the rules.
     """
 
-    __slots__ = ("_decision", "_least_when_lost", "_net", "_probability", "_window", "rules")
+    __slots__ = ("_bent", "_decision", "_least_when_lost", "_net", "_probability", "_window", "rules")
 
     def __init__(self, config: PostureConfig, net: FallNet | None) -> None:
         self.rules = FallDetector()
@@ -69,6 +69,7 @@ class FallWatch:
         self._window = FallWindow()
         self._probability: Probability = float  # 0 before the first window
         self._least_when_lost = LEAST_WHEN_LOST
+        self._bent = False
         self._decision = FallDecision(FALL_THRESHOLDS[config.fall_sensitivity])
 
     def use(self, config: PostureConfig) -> None:
@@ -91,6 +92,7 @@ class FallWatch:
         if self._net is None:
             return None if fall is None else _by_rules(fall)
         self._window.push(body, size, ts_ms)
+        self._bent = posture == "bending"
         if fall is not None:
             self._decision.agree(ts_ms)
         return self._learnt(self._net, ts_ms)
@@ -108,7 +110,7 @@ class FallWatch:
             return None
         self._probability = _Asked(net, window.channels)
         self._least_when_lost = LEAST_WHEN_LEAVING if window.motion.edge_m < 0.0 else LEAST_WHEN_LOST
-        fall = self._decision.step(window, self._probability)
+        fall = self._decision.step(window, self._probability, bent=self._bent)
         if fall is None:
             return None
         return FoundFall(fall.probability, _rounded(asdict(fall)) | {"lost": 0})

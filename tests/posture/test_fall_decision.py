@@ -24,11 +24,11 @@ def sure(probability: float) -> Probability:
     return lambda: probability
 
 
-def run(probabilities: list[float], gap_ms: int = 100, **numbers: float) -> list[LearntFall]:
+def run(probabilities: list[float], gap_ms: int = 100, *, bent: bool = False, **numbers: float) -> list[LearntFall]:
     """Falls found in windows with these probabilities; `numbers` replace those of an ordinary fall."""
     decision = FallDecision(0.9)
     windows = [window_of(i * gap_ms, **numbers) for i in range(len(probabilities))]
-    steps = (decision.step(window, sure(p)) for window, p in zip(windows, probabilities, strict=True))
+    steps = (decision.step(window, sure(p), bent=bent) for window, p in zip(windows, probabilities, strict=True))
     return [fall for fall in steps if fall is not None]
 
 
@@ -53,6 +53,12 @@ def test_who_came_down_little_or_slowly_has_not_fallen(numbers: dict[str, float]
 def test_who_ends_high_or_leaves_has_not_fallen(numbers: dict[str, float]):
     """Whoever bends has high hips, whoever walks away high shoulders, and whoever leaves is cut off at the side."""
     assert run([0.99] * 5, **numbers) == []
+
+
+def test_the_network_must_be_surer_of_somebody_who_is_bent():
+    """By two logits: those who exercise, or lie down, are on their arms or bent over their legs for a while."""
+    assert run([0.98] * 5, bent=True) == []
+    assert len(run([0.99] * 5, bent=True)) == 1
 
 
 def test_the_network_must_be_surer_of_somebody_who_was_not_seen_up():
