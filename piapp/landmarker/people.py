@@ -71,10 +71,12 @@ class People:
 
     Args:
         config: The landmarker's options.
+        smoothed: Whether poses come smoothed. If not, bones of somebody who is there flicker, and one frame in which
+            they show nobody does not count.
     """
 
-    def __init__(self, config: LandmarkerConfig) -> None:
-        self._config = config
+    def __init__(self, config: LandmarkerConfig, *, smoothed: bool = True) -> None:
+        self._config, self._smoothed = config, smoothed
         self._recent = RecentPictures()
         self._lost: list[Person] = []
         self._lost_ms: int | None = None
@@ -154,7 +156,7 @@ class People:
         """Remember this frame and who is in it."""
         if self._config.reacquire:
             for find in finds:
-                find.empty = self._empty(find, picture)
+                find.empty = self._stays_empty(find, picture)
             still = (self._still_pose(person, finds, picture) for person in self._lost)
             self._still_there = [pose for pose in still if pose is not None]
             self._recent.keep(picture.image, picture.ts_ms)
@@ -198,6 +200,14 @@ class People:
 
     def _lost_lately(self, ts_ms: int) -> bool:
         return self._lost_ms is not None and ts_ms - self._lost_ms <= UNCHANGED_S * 1000
+
+    def _stays_empty(self, find: Find, picture: Picture) -> bool:
+        """Whether a pose shows nobody, and where poses are not smoothed did so in the frame before too."""
+        empty, person = self._empty(find, picture), find.person
+        if person is None or self._smoothed:
+            return empty
+        before, person.empty = person.empty, empty
+        return empty and before
 
     def _empty(self, find: Find, picture: Picture) -> bool:
         """Whether a pose that is no sure body is where the picture shows nobody: furniture, or a place just left."""

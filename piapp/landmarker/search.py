@@ -98,6 +98,9 @@ PLACES = (
 )
 # For the frame of a loss, in which the detector has had its turn.
 READ_PLACES = tuple(Place(quarters, None) for quarters in (0, 3, 1, 2))
+# How the last region is changed then where that finds nobody, in the same frame: closer, wider, and turned a little; as
+# shares of its side and radians.
+READ_CHANGES = ((0.7, 0.0), (1.3, 0.0), (1.0, 0.35), (1.0, -0.35))
 # For a landmarker that always detects before it reads.
 DETECTOR_PLACES = tuple(place for place in PLACES if place.scale is not None)
 # Side of the square in which such a landmarker looks for somebody again whom a search found, in sides of their region.
@@ -117,6 +120,7 @@ class Person:
         pose: The last one that a body can have, as it was given away, with its time; None before the first.
         came: Whether the picture ever changed where they were, as it does for people and not for furniture.
         still: Whether the picture around them stayed as it was since tracking lost them.
+        empty: Whether the last pose that tracking gave showed nobody there, as of furniture; so before the first.
         gone: Whether the picture is again as before they came, and no possible pose was seen since.
     """
 
@@ -129,6 +133,7 @@ class Person:
     pose: tuple[int, Pose] | None = None
     came: bool = False
     still: bool = True
+    empty: bool = True
     gone: bool = False
 
     @classmethod

@@ -157,6 +157,23 @@ def test_impossible_poses_where_nothing_ever_moved_are_empty():
     assert not follow(people, 5, shaped(0.6)).empty
 
 
+def test_one_frame_of_impossible_bones_does_not_count_where_poses_are_not_smoothed():
+    """From the second frame on a chair is not shown, and at first not at all."""
+    people = People(CONFIG, smoothed=False)
+    first = people.named([find(shaped())], picture(0))
+    people.end_frame(first, picture(0))
+    shown_then = [
+        not follow(people, number, shaped(scale)).empty for number, scale in enumerate((0.6, 1.0, 0.6, 0.6), 1)
+    ]
+    assert shown_then == [True, True, True, False]
+
+    people = People(CONFIG, smoothed=False)
+    people.end_frame([], picture(0))
+    chair = people.named([find(shaped(0.6))], picture(1))
+    people.end_frame(chair, picture(1))
+    assert [each.empty for each in chair] == [True]
+
+
 def test_a_place_that_somebody_left_is_empty():
     """When the picture is again as before they came, until a possible pose is seen."""
     people = people_with_somebody()

@@ -26,10 +26,10 @@ from piapp.landmarker.search import (
     HELD_PRESENCE_SHARE,
     IMPLAUSIBLE_DEVIATION,
     OWN_REGION,
+    READ_CHANGES,
     READ_PLACES,
     REREADINGS,
     Person,
-    Place,
 )
 from piapp.types import ImageArray, Pose
 
@@ -58,7 +58,7 @@ class PosePipeline:
         self._config, self._turn = config, turn
         self._reader = Reader(config, person_detector, landmark_model, turn)
         self._tracking = tracking
-        self._people = People(config)
+        self._people = People(config, smoothed=False)
         self._detected_ms = 0
         self._smoothing = PersonSmoothing() if tracking and config.num_poses == 1 else None
 
@@ -185,31 +185,37 @@ class PosePipeline:
         person = self._people.wanted(finds, picture.ts_ms)
         if person is None:
             return
-        next_place = None if lost_now else person.next_place(picture.ts_ms)
-        places = READ_PLACES if lost_now else () if next_place is None else (next_place,)
-        for place in places:
-            reading = self._search_at(place, person, finds, picture)
+        for region in _last_regions(person) if lost_now else self._next_regions(person, picture):
+            reading = self._checked_in(region, person, finds, picture)
             if reading is not None:
                 self._people.bring_back(Find(reading, "reacquired", person), finds, picture)
                 return
 
-    def _search_at(self, place: Place, person: Person, finds: list[Find], picture: Picture) -> Reading | None:
-        """The person as found at one place, if what is there passes every check."""
-        image, (width, height) = picture.image, picture.size
+    def _next_regions(self, person: Person, picture: Picture) -> list[Region]:
+        """What to read at the place that is next in a search; at most one region."""
+        place = person.next_place(picture.ts_ms)
+        if place is None:
+            return []
         if place.scale is None:
-            region = place.region(person.anchor)
-        else:
-            min_score = DETECTION_SHARE * self._config.min_pose_detection_confidence
-            regions = self._reader.detect_in(image, place.square(person.anchor, width, height), min_score)
-            if not regions:
-                return None
-            region = regions[0]
-        first = self._read(image, region)
+            return [place.region(person.anchor)]
+        min_score = DETECTION_SHARE * self._config.min_pose_detection_confidence
+        square = place.square(person.anchor, *picture.size)
+        return self._reader.detect_in(picture.image, square, min_score)[:1]
+
+    def _checked_in(self, region: Region, person: Person, finds: list[Find], picture: Picture) -> Reading | None:
+        """The person as read in a region, if what is there passes every check."""
+        first = self._read(picture.image, region)
         if first is None or not possible(first, person, picture):
             return None
-        second = self._read(image, first.following)
+        second = self._read(picture.image, first.following)
         agreed = second is not None and readings_agree(first, second)
         return second if second and agreed and self._people.confirmed(person, second, finds, picture) else None
+
+
+def _last_regions(person: Person) -> list[Region]:
+    """The region in which somebody was seen last, turned by quarters and changed a little."""
+    turned = [place.region(person.anchor) for place in READ_PLACES]
+    return turned + [person.anchor.changed(scale, turn) for scale, turn in READ_CHANGES]
 
 
 def checked(image: ImageArray) -> ImageArray:
