@@ -297,7 +297,7 @@ def test_upkeep_and_the_other_camera_by_keyboard_alone(visit: Callable[..., Page
     expect(page.locator("#findings li").first).to_be_visible()
     tab_to(page, page.locator("#backup button"))
     press("Enter")
-    expect(page.locator("#backup-said")).to_have_text("The backup is made.")
+    expect(page.locator("#backup-said")).to_have_text("The backup is ready.")
     tab_to(page, page.locator("#restore-file"))
     tab_to(page, page.locator("#level"))
     press("ArrowUp")
