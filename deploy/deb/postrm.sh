@@ -5,8 +5,6 @@ if [[ ${1:-} == remove || ${1:-} == purge ]]; then
   rm -f "$units"/multi-user.target.wants/piapp.service "$units"/multi-user.target.wants/piapp@*.service
   rm -rf /opt/piapp/before /opt/piapp/current "/opt/piapp/${version:?}"
   rmdir --ignore-fail-on-non-empty /opt/piapp 2>/dev/null || true
-  # dpkg takes it away when it is empty; it was there before.
-  install -d -m 755 /opt
 fi
 if [[ ${1:-} == purge ]]; then
   rm -rf "$units"/piapp.service.d "$units"/piapp@*.service.d "$config" "$state" /run/piapp

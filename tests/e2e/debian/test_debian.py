@@ -296,4 +296,3 @@ def test_a_purge_leaves_nothing(guest: Guest, before: tuple[set[str], set[str]])
     # The broker writes down what it holds when it stops, and stays.
     left = {path for path in files(guest) - before[0] if not path.startswith("/var/lib/mosquitto/")}
     assert (left, users(guest) - before[1]) == (set(), set())
-    assert "/opt" in files(guest)
