@@ -114,12 +114,19 @@ control() { # control PACKAGE VERSION FIELDS...: name and version first, then wh
   cat
 }
 
+# As Debian's own packages count: files in whole kB, one for whatever else there is. What `du` says depends on how the
+# file system has just laid them out, and two builds would differ.
+installed_kb() { # installed_kb ROOT
+  find "$1" -path "$1/DEBIAN" -prune -o -type f -printf '%s\n' -o -printf '1\n' |
+    awk '{kb += int(($1 + 1023) / 1024)} END {print kb}'
+}
+
 describe_program() {
   local next=${python%.*}.$((${python#*.} + 1)) wanted='' suggested=piapp-mediapipe
   # On 64-bit PCs MediaPipe always runs; on ARM only where the processor has the atomics of ARMv8.1 (Pi 5).
   [[ $arch == arm64 ]] || { wanted=', piapp-mediapipe' suggested=mosquitto; }
   control piapp "$version-$revision" <<TEXT
-Installed-Size: $(du -sk "$program" | cut -f1)
+Installed-Size: $(installed_kb "$program")
 Depends: python3 (>= $python), python3 (<< $next), libc6, libgcc-s1, liblapack3, libstdc++6, zlib1g, python3-systemd, libseccomp2, ca-certificates, passwd, systemd
 Recommends: python3-picamera2$wanted
 Suggests: $suggested
@@ -135,7 +142,7 @@ TEXT
 
 describe_runtime() {
   control piapp-mediapipe "$mediapipe_version-$revision" <<TEXT
-Installed-Size: $(du -sk "$runtime" | cut -f1)
+Installed-Size: $(installed_kb "$runtime")
 Depends: piapp, libc6, libgcc-s1, libstdc++6, libegl1, libgles2
 Description: MediaPipe for the posture sensor piapp
  MediaPipe's Pose Landmarker, the reference runtime of piapp, and matplotlib,
