@@ -61,7 +61,7 @@ test-page-browsers: setup-test  ## every view of the page in Chromium and Firefo
 	apt-get install -y -qq --no-install-recommends chromium firefox-esr valgrind
 	PIAPP_TEST_BROWSERS=1 $(BIN)/pytest -rs tests/e2e/test_page_browsers.py tests/e2e/test_page_cost.py
 
-test-image: setup-test  ## make the card image on Debian, boot its root and harm it (root, 6 min; ARCH=arm64 emulated, 20 min)
+test-image: setup-test  ## make the card image on Debian, boot its root and harm it (root, 6 min; ARCH=arm64 emulated, without the node)
 	PIAPP_TEST_IMAGE=1 PIAPP_TEST_ARCH=$(or $(ARCH),amd64) $(BIN)/pytest -rs tests/e2e/image
 
 test-camera: setup-test  ## the camera adapter on the real libcamera and its virtual camera (root, 2 min at first, 1.1 GB)

@@ -7,6 +7,7 @@ run in their order. Kernel, firmware and camera of a Raspberry Pi are not in it.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -27,8 +28,15 @@ pytestmark = [
 
 ARCHITECTURE = os.environ.get("PIAPP_TEST_ARCH") or "amd64"
 
+EMULATED = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine()) != ARCHITECTURE
+
 # Emulated, everything takes its time.
-BOOT_DEADLINE_S = 180.0 if ARCHITECTURE == "amd64" else 900.0
+BOOT_DEADLINE_S = 900.0 if EMULATED else 180.0
+
+# For the calls that hand over passwords and make private mounts.
+needs_real_processor = pytest.mark.skipif(
+    EMULATED, reason="NOT TESTED: under user-mode emulation systemd starts no unit with a sandbox, and so not the node"
+)
 
 FETCH = """
 import sys, urllib.error, urllib.request
@@ -106,6 +114,7 @@ def booted(card: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield Booted(guest, (key, further))
 
 
+@needs_real_processor
 def test_the_unit_starts(booted: Booted) -> None:
     """By itself at boot: a first frame has gone through the model."""
     wait_until(lambda: booted.guest.property("ActiveState") == "active", "piapp to be active", BOOT_DEADLINE_S)
@@ -147,11 +156,18 @@ def test_ssh_takes_keys_alone(booted: Booted) -> None:
 def test_the_set_up_page_is_on(booted: Booted) -> None:
     """Its address and code stand on the screen, and so does the live page's token."""
     guest = booted.guest
+    wait_until((guest.root / "run/issue.d/piapp.issue").exists, "the screen's text", BOOT_DEADLINE_S)
     token = guest.output("cat", "/etc/piapp/preview_token")
     screen = guest.output("cat", "/run/issue.d/piapp.issue")
     assert len(token) == 32
     assert token in screen
     assert guest.output("cat", "/state/invited").split()[0] in screen
+
+
+@needs_real_processor
+def test_the_pages_are_served(booted: Booted) -> None:
+    """The set-up page, and the live page to whoever has its token."""
+    token = booted.guest.output("cat", "/etc/piapp/preview_token")
     for path in (f"?token={token}", "setup"):
         wait_until(lambda path=path: booted.page(f"http://127.0.0.1:8088/{path}") == "200", path, BOOT_DEADLINE_S)
 
@@ -179,6 +195,7 @@ def test_security_updates_come_by_themselves(booted: Booted) -> None:
     assert "Read-only file system" in guest.run("touch", "/usr/x", check=False).stderr
 
 
+@needs_real_processor
 def test_a_restart_changes_nothing(booted: Booted) -> None:
     """State, the host's key and the token are what they were."""
     guest = booted.guest
