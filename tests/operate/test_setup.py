@@ -12,7 +12,7 @@ from piapp.config.load import DEFAULT_FILE
 from piapp.errors import UsageError
 from piapp.operate import setup
 from piapp.operate.mdns import Service
-from piapp.operate.setup import Answers, broker_url, draft, find_brokers, present
+from piapp.operate.setup import Answers, broker_url, draft, find_brokers, has_password, present
 from tests.mosquitto import free_port
 
 
@@ -167,3 +167,30 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(setup.SetupError, match="try sudo"):
         setup.write(draft(Answers(node="hall"), tmp_path / "file" / "piapp.toml"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "anew"),
+    [
+        ({"area": "Attic"}, False),
+        ({"broker": "broker.lan", "node": "hall"}, False),
+        ({"broker": "other.lan"}, True),
+        ({"password": "open sesame"}, True),
+        ({"node": "attic"}, True),
+    ],
+)
+def test_whether_alarms_take_a_new_way(answers, anew):
+    """A test alert may ring somebody's phone, so that it is for what could have changed on its way."""
+    before = Answers(broker="mqtt://broker.lan", username="hall", node="hall", area="Hall")
+    assert Answers(**answers).reach_anew(before) is anew
+    assert Answers(**answers).reach_anew(Answers())
+
+
+def test_an_empty_password_file_is_no_password(tmp_path):
+    """The service comes with one."""
+    file = tmp_path / "mqtt_password"
+    assert not has_password(tmp_path / "piapp.toml")
+    file.touch()
+    assert not has_password(tmp_path / "piapp.toml")
+    file.write_text("open sesame\n")
+    assert has_password(tmp_path / "piapp.toml")
