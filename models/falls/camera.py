@@ -46,12 +46,14 @@ class Shot:
 
     Attributes:
         times_s: (n,) in the clip's time.
+        shown_s: (n,) when what a frame shows happened; a camera that stutters shows the same for a while.
         points: (n, 33, 3) metres.
         boxes: Furniture that hides, (centre, half size).
     """
 
     camera: Camera
     times_s: np.ndarray
+    shown_s: np.ndarray
     points: np.ndarray
     boxes: list[tuple[np.ndarray, np.ndarray]]
 
@@ -104,7 +106,7 @@ def film(rng: Rng, clip: Clip, *, recommended: bool = False, rate_hz: float | No
             last = np.searchsorted(times_s, times_s[first] + rng.uniform(0.1, 0.4))
             shown_s[first:last] = times_s[first]
     boxes = list(clip.boxes) if recommended else [*clip.boxes, *_in_between(rng, clip, camera)]
-    return Shot(camera, times_s, at_times(clip.points, shown_s), boxes)
+    return Shot(camera, times_s, shown_s, at_times(clip.points, shown_s), boxes)
 
 
 def at_times(points: np.ndarray, times_s: np.ndarray) -> np.ndarray:
@@ -113,6 +115,18 @@ def at_times(points: np.ndarray, times_s: np.ndarray) -> np.ndarray:
     first = place.astype(int)
     share = (place - first)[:, None, None]
     return points[first] * (1 - share) + points[np.minimum(first + 1, len(points) - 1)] * share
+
+
+def fall_in_view(shot: Shot, clip: Clip) -> bool:
+    """Whether most of the body is in the picture, and not behind furniture, where a fall begins and where it ends."""
+    assert clip.onset_s is not None
+    assert clip.impact_s is not None
+    bodies = at_times(clip.points, np.array([clip.onset_s, clip.impact_s]))
+    pixels, _ = shot.camera.project(bodies)
+    ahead = (bodies - shot.camera.place) @ shot.camera.axes[2] > 0
+    inside = ((pixels >= 0) & (pixels <= np.array(shot.camera.size))).all(axis=-1)
+    seen = ahead & inside & ~hidden(shot.camera.place, bodies, shot.boxes)
+    return bool((seen.mean(axis=1) > 0.5).all())
 
 
 def _part(rng: Rng, clip: Clip, length_s: float) -> tuple[float, float]:

@@ -51,14 +51,17 @@ class Clip:
     Attributes:
         points: (n, 33, 3) metres at FPS.
         kind: What it was, for tables.
+        size: The body's scale.
+        human: The body; frames is its state (qpos) in each frame.
         onset_s: When a fall begins, None in calm life; impact_s when the trunk is down.
         boxes: Furniture as (centre, half size), which may hide the body.
-        size: The body's scale.
     """
 
     points: np.ndarray
     kind: str
     size: float
+    human: Human
+    frames: list[np.ndarray]
     onset_s: float | None = None
     impact_s: float | None = None
     boxes: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -175,7 +178,7 @@ class Player:
     def clip(self, kind: str, boxes: list[tuple[np.ndarray, np.ndarray]] | None = None) -> Clip:
         """All frames as landmarks."""
         points = np.array([self.human.pose(qpos) for qpos in self.frames])
-        return Clip(points, kind, self.human.build.scale, boxes=boxes or [])
+        return Clip(points, kind, self.human.build.scale, self.human, self.frames, boxes=boxes or [])
 
     def follow(self, frames: list[np.ndarray]) -> None:
         """Append frames that physics made."""

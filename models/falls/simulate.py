@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from models.falls import life, low, tumbles
-from models.falls.camera import film
+from models.falls.camera import Shot, fall_in_view, film
 from models.falls.judge import line, wilson
 from models.falls.landmarker import observe
 from models.falls.motion import Clip
@@ -31,9 +31,8 @@ SEED = 7_000_000  # far from the seed of training
 ACTIVITIES_AN_HOUR = 30
 
 
-def first_fall_s(clip: Clip, config: Config, rng: np.random.Generator, *, recommended: bool = False) -> float | None:
-    """When the posture logic first reports a fall in one view of the whole clip; None when it does not."""
-    shot = film(rng, clip, recommended=recommended, whole=True)
+def first_fall_s(clip: Clip, shot: Shot, config: Config, rng: np.random.Generator) -> float | None:
+    """When the posture logic first reports a fall in a view of a clip; None when it does not."""
     monitor = monitor_of(config)
     for result in results(observe(shot, clip.size, rng, ERRORS.get(clip.kind, 1.0))):
         if any(event.event_type == "fall" for event in monitor.update(result)[1]):
@@ -44,22 +43,27 @@ def first_fall_s(clip: Clip, config: Config, rng: np.random.Generator, *, recomm
 def judge_falls(
     config: Config, count: int, kinds: Mapping[tumbles.Beginning, float] = tumbles.KINDS, *, recommended: bool
 ) -> None:
-    """Print the share of falls that are found, not before they begin."""
+    """Print the share of falls that are found, not before they begin, and the same of those that are in view."""
     delays: list[float] = []
     by_kind: dict[str, list[bool]] = {}
+    in_view: list[bool] = []
     for index in range(count):
         rng = np.random.default_rng([SEED, index])
         clip = random_clip(rng, 1.0, kinds)
         assert clip.onset_s is not None
         assert clip.impact_s is not None
-        when_s = first_fall_s(clip, config, rng, recommended=recommended)
+        shot = film(rng, clip, recommended=recommended, whole=True)
+        when_s = first_fall_s(clip, shot, config, rng)
         found = when_s is not None and when_s >= clip.onset_s
         by_kind.setdefault(clip.kind, []).append(found)
+        if fall_in_view(shot, clip):
+            in_view.append(found)
         if when_s is not None and found:
             delays.append(when_s - clip.impact_s)
     place = ("low falls, " if kinds is low.FALLS else "falls, ") + ("recommended" if recommended else "any") + " place"
     middle, late = np.quantile(delays, (0.5, 0.9))
     print(f"{place}: {line(len(delays), count)}; after impact {middle:.2f} s, nine tenths under {late:.2f} s")
+    print(f"  in view: {line(sum(in_view), len(in_view))}")
     print("  " + ", ".join(f"{kind} {sum(found)}/{len(found)}" for kind, found in sorted(by_kind.items())), flush=True)
 
 
@@ -70,7 +74,7 @@ def judge_life(config: Config, hours: float) -> None:
     for index in range(activities):
         rng = np.random.default_rng([SEED + 1, index])
         clip = life.random_life(rng, life.DAILY)
-        if first_fall_s(clip, config, rng) is not None:
+        if first_fall_s(clip, film(rng, clip, whole=True), config, rng) is not None:
             wrong[clip.kind] += 1
     low, high = (share * ACTIVITIES_AN_HOUR for share in wilson(wrong.total(), activities))
     rate = f"{wrong.total() / hours:.3f} an hour ({low:.3f} to {high:.3f})"

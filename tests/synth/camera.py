@@ -18,6 +18,7 @@ class Camera:
         eye, at: Where it is and what it looks at, metres.
         hfov_deg: Horizontal field of view.
         width, height: Of the picture, pixels.
+        up: What is up in the picture.
     """
 
     eye: tuple[float, float, float]
@@ -25,6 +26,7 @@ class Camera:
     hfov_deg: float
     width: int = 640
     height: int = 480
+    up: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
     @property
     def focal_px(self) -> float:
@@ -34,7 +36,7 @@ class Camera:
     @cached_property
     def view(self) -> Array:
         """(4, 4) world to camera; the camera looks along -z."""
-        return look_at(self.eye, self.at)
+        return look_at(self.eye, self.at, self.up)
 
     @property
     def clip_from_world(self) -> Array:

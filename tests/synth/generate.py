@@ -73,7 +73,7 @@ def _make(scene: Scene, out: Path, sheets: Path | None, clips: Path | None) -> N
     if clips:
         _write_clip(clips / f"{scene.name}.mp4", scene, images)
     if sheets:
-        _write_sheet(sheets / f"{scene.name}.png", images, results)
+        sheet(sheets / f"{scene.name}.png", images, results)
     seen = np.mean([len(result.poses) >= len(scene.cast) for result in results])
     took = time.monotonic() - started
     sys.stderr.write(f"{scene.name}: {len(images)} frames, everybody found in {seen:.0%}, {took:.0f} s\n")
@@ -137,7 +137,8 @@ def _write_clip(path: Path, scene: Scene, images: Sequence[Image]) -> None:
     subprocess.run(command, input=b"".join(image.tobytes() for image in images), check=True)
 
 
-def _write_sheet(path: Path, images: Sequence[Image], results: Sequence[PoseResult], columns: int = 6) -> None:
+def sheet(path: Path, images: Sequence[Image], results: Sequence[PoseResult], columns: int = 6) -> None:
+    """Write a contact sheet of a clip with its skeletons."""
     picked = np.linspace(0, len(images) - 1, columns * 4).round().astype(int)
     tiles = [_drawn(images[i], results[i]) for i in picked]
     rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]

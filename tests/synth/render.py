@@ -60,10 +60,18 @@ class Renderer:
         figures: Who is in the scene; `draw` takes their vertices in this order.
         still: What never moves.
         exposure: Factor on the light.
+        stretch: How much wider than usual the room is.
     """
 
-    def __init__(self, figures: Sequence[Figure], still: Sequence[Quad], camera: Camera, exposure: float = 1.0) -> None:
-        self._camera, self._exposure = camera, exposure
+    def __init__(
+        self,
+        figures: Sequence[Figure],
+        still: Sequence[Quad],
+        camera: Camera,
+        exposure: float = 1.0,
+        stretch: float = 1.0,
+    ) -> None:
+        self._camera, self._exposure, self._stretch = camera, exposure, stretch
         self._size = size = camera.width, camera.height
         self._context = gl = moderngl.create_context(standalone=True, backend="egl", require=330)
         self._smooth = gl.simple_framebuffer(size, components=3, samples=SAMPLES)
@@ -85,7 +93,7 @@ class Renderer:
             self._empty = self._picture(None, (), (0, 0, *self._size))
         for figure, posed in zip(self._figures, vertices, strict=True):
             figure.upload(posed)
-        x, y, width, height = area = affected(self._camera, np.concatenate([*vertices, rows[:, :3]]))
+        x, y, width, height = area = affected(self._camera, np.concatenate([*vertices, rows[:, :3]]), self._stretch)
         drawn = self._picture(props, self._figures, area)
         image = self._empty.copy()
         inside = np.s_[y : y + height, x : x + width]
@@ -160,12 +168,13 @@ class _DrawnFigure:
         self._posed.write(np.concatenate([posed, normals], axis=1).astype(np.float32).tobytes())
 
 
-def affected(camera: Camera, points: npt.NDArray[np.float32], margin_px: int = 4) -> Area:
+def affected(camera: Camera, points: npt.NDArray[np.float32], stretch: float = 1.0, margin_px: int = 4) -> Area:
     """The part of the picture that shows `points` (n, 3) and the shadows they cast; the rest is the empty room."""
+    wider = np.array([stretch, 1.0, stretch])
     some = points[::5].astype(float)
     rays = some - LAMP
     rays[rays == 0] = 1e-9
-    reach = (np.where(rays > 0, LIT_HIGH, LIT_LOW) - LAMP) / rays
+    reach = (np.where(rays > 0, LIT_HIGH * wider, LIT_LOW * wider) - LAMP) / rays
     ends = LAMP + rays * reach.min(axis=1, keepdims=True)
     seen = camera.project(np.concatenate([points, ends]))
     if seen[:, 2].min() < 0.1:

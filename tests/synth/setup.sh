@@ -12,7 +12,7 @@ if ! dpkg -s $packages >/dev/null 2>&1; then
   apt-get install -y -q $packages >&2
 fi
 
-if ! $cache/venv/bin/python -c 'import moderngl, scipy, mediapipe' 2>/dev/null; then
+if ! $cache/venv/bin/python -c 'import moderngl, mujoco, scipy, mediapipe' 2>/dev/null; then
   rm -rf $cache/venv
   .venv/bin/python -m venv $cache/venv
   site=$($cache/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
