@@ -24,6 +24,9 @@ _TABLE = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end of table -->)"
 SENSITIVITIES = ("low", "normal", "high")
 RATES_FILE = Path("piapp/config/fall_rates.json")
 
+# Most calm clips in which a setting may be wrong, to be chosen for a set that is left out.
+_FALSE_SHARE = 0.01
+
 _CALM_FIRST = ("standing", "sitting", "lying", "bending", "squatting", "kneeling", "unknown")
 
 
@@ -121,6 +124,33 @@ def worse(*runs: dict[str, Any]) -> Iterator[str]:
     yield from _rows(("pictures", "frames in which somebody is seen", "falls found", "clips with a false fall"), rows)
 
 
+def left_out(*runs: dict[str, Any]) -> Iterator[str]:
+    """Each set with the sensitivity that the other sets choose; the runs are those of `SENSITIVITIES`."""
+    by_setting = dict(zip(SENSITIVITIES, runs, strict=True))
+    rows = []
+    for name in runs[0]["footage"]:
+        setting = _chosen_without(name, by_setting)
+        row = by_setting[setting]["footage"][name]
+        shares = (row["falls"], row["falls_by_group"], row["false_clips"])
+        rows.append((name, setting, *(share_text(share) if share["of"] else "-" for share in shares)))
+    yield from _rows(("footage", "chosen", "falls found", "each fall once", "clips with a false fall"), rows)
+
+
+def _chosen_without(name: str, by_setting: dict[str, dict[str, Any]]) -> str:
+    """Of the settings with at most 1 % false clips elsewhere, the one that finds most there; else the lowest."""
+
+    def elsewhere(setting: str, key: str) -> dict[str, int]:
+        total, own = by_setting[setting]["total"][key], by_setting[setting]["footage"][name][key]
+        return {part: total[part] - own[part] for part in ("count", "of")}
+
+    def quiet(setting: str) -> bool:
+        false = elsewhere(setting, "false_clips")
+        return false["count"] <= _FALSE_SHARE * false["of"]
+
+    quiet_ones = [setting for setting in by_setting if quiet(setting)] or [SENSITIVITIES[0]]
+    return max(quiet_ones, key=lambda setting: elsewhere(setting, "falls")["count"])
+
+
 FORMS: dict[str, Callable[..., Iterator[str]]] = {
     "footage": by_footage,
     "kind": by_kind,
@@ -131,6 +161,7 @@ FORMS: dict[str, Callable[..., Iterator[str]]] = {
     "seeing": seeing,
     "parts": parts,
     "worse": worse,
+    "left_out": left_out,
 }
 
 

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tests.footage.page import FORMS, fill
+from tests.footage.page import FORMS, fill, left_out
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 
@@ -44,3 +44,31 @@ def test_a_changed_figure_is_noticed(tmp_path):
     assert "| home: trip | 1 of 2 (9 to 91 %) |" in fill(page, tmp_path)
     assert "2 of 2" not in fill(page, tmp_path)
     assert set(FORMS) >= {"footage", "kind"}
+
+
+def _run(found: dict[str, int], wrong: dict[str, int]) -> dict:
+    """Figures of sets of a hundred falls and as many calm clips."""
+    rows = {
+        name: {
+            "falls": {"count": found[name], "of": 100},
+            "falls_by_group": {"count": found[name], "of": 100},
+            "false_clips": {"count": wrong[name], "of": 100},
+        }
+        for name in found
+    }
+    total = {
+        key: {part: sum(row[key][part] for row in rows.values()) for part in ("count", "of")}
+        for key in ("falls", "false_clips")
+    }
+    return {"footage": rows, "total": total}
+
+
+def test_a_set_that_is_left_out_does_not_choose_its_setting():
+    """The quietest setting for a set whose own clips would allow the one that finds most, and the other way about."""
+    low = _run({"home": 50, "shop": 60}, {"home": 0, "shop": 0})
+    normal = _run({"home": 70, "shop": 70}, {"home": 0, "shop": 3})
+    high = _run({"home": 90, "shop": 80}, {"home": 0, "shop": 9})
+    assert [row.split(" | ")[:3] for row in list(left_out(low, normal, high))[2:]] == [
+        ["| home", "low", "50 of 100 (40 to 60 %)"],
+        ["| shop", "high", "80 of 100 (71 to 87 %)"],
+    ]
