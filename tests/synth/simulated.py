@@ -13,30 +13,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from body import Figure, Look
+from body import Look
 from camera import Camera
-from generate import MODEL, sheet
+from generate import MODEL, dressed, sheet
 from puppet import TO_MESH, Puppet
 from render import Renderer, Sensor
 from room import HALF, Quad, empty_room, furniture
 
-from models.falls import life, tumbles
 from models.falls.camera import Camera as FilmCamera
-from models.falls.camera import Shot, fall_in_view, film
-from models.falls.judge import line, wilson
+from models.falls.camera import Shot
 from models.falls.motion import FPS, HIPS, KNEES, Clip
-from models.falls.simulate import ACTIVITIES_AN_HOUR, SEED
-from models.falls.windows import random_clip
+from models.falls.simulate import judge_falls, judge_life
 from piapp.config.load import default_config
 from piapp.config.sections import Config
 from piapp.fall_model import monitor_of
@@ -71,47 +66,15 @@ def main() -> None:
     config = msgspec.structs.replace(defaults, landmarker=landmarker)
     if arguments.sheet:
         arguments.sheet.mkdir(parents=True, exist_ok=True)
+
+    def watch(clip: Clip, shot: Shot, rng: Rng, name: str) -> list[float]:
+        return seen_falls(config, clip, shot, rng, name=name, sheets=arguments.sheet)
+
     if arguments.hours:
-        judge_life(config, arguments.first, arguments.hours, arguments.sheet)
+        judge_life(watch, arguments.hours, first=arguments.first, rate_hz=RATE_HZ)
     if arguments.falls:
         for recommended in (True, False):
-            judge_falls(config, arguments.first, arguments.falls, arguments.sheet, recommended=recommended)
-
-
-def judge_life(config: Config, first: int, hours: float, sheets: Path | None) -> None:
-    """Print false falls an hour of ordinary life."""
-    activities = round(hours * ACTIVITIES_AN_HOUR)
-    wrong: Counter[str] = Counter()
-    for index in range(first, first + activities):
-        rng = np.random.default_rng([SEED + 1, index])
-        clip = life.random_life(rng, life.DAILY)
-        shot = film(rng, clip, rate_hz=RATE_HZ, whole=True)
-        falls_s = seen_falls(config, clip, shot, rng, name=f"life_{index}", sheets=sheets)
-        wrong[clip.kind] += bool(falls_s)
-    low, high = (share * ACTIVITIES_AN_HOUR for share in wilson(wrong.total(), activities))
-    rate = f"{wrong.total() / hours:.3f} an hour ({low:.3f} to {high:.3f})"
-    print(f"life, {hours:g} h: {wrong.total()} false, {rate} {dict(+wrong)}", flush=True)
-
-
-def judge_falls(config: Config, first: int, count: int, sheets: Path | None, *, recommended: bool) -> None:
-    """Print the share of falls that are found, not before they begin, and the same of those that are in view."""
-    found: dict[str, list[bool]] = {}
-    in_view: list[bool] = []
-    place = "recommended" if recommended else "any"
-    for index in range(first, first + count):
-        rng = np.random.default_rng([SEED, index])
-        clip = random_clip(rng, 1.0, tumbles.KINDS)
-        assert clip.onset_s is not None
-        name = f"{place}_{index}"
-        shot = film(rng, clip, recommended=recommended, rate_hz=RATE_HZ, whole=True)
-        falls_s = seen_falls(config, clip, shot, rng, name=name, sheets=sheets)
-        found.setdefault(clip.kind, []).append(any(at_s >= clip.onset_s for at_s in falls_s))
-        if fall_in_view(shot, clip):
-            in_view.append(found[clip.kind][-1])
-    total = sum(map(sum, found.values()))
-    print(f"falls, {place} place: {line(total, count)}")
-    print(f"  in view: {line(sum(in_view), len(in_view))}")
-    print("  " + ", ".join(f"{kind} {sum(each)}/{len(each)}" for kind, each in sorted(found.items())), flush=True)
+            judge_falls(watch, arguments.falls, recommended=recommended, first=arguments.first, rate_hz=RATE_HZ)
 
 
 def seen_falls(config: Config, clip: Clip, shot: Shot, rng: Rng, *, name: str, sheets: Path | None) -> list[float]:
@@ -135,7 +98,7 @@ def seen_falls(config: Config, clip: Clip, shot: Shot, rng: Rng, *, name: str, s
 
 def pictures(clip: Clip, shot: Shot, rng: Rng) -> Iterator[Image]:
     """The frames of a shot, (height, width, 3) uint8 RGB."""
-    puppet = Puppet(_figure(_look(rng)), clip.human)
+    puppet = Puppet(dressed(_look(rng)), clip.human)
     low, high = _used(clip, shot.camera)
     middle = np.append((low + high) / 2, 0.0)
     stretch = max(1.0, float((high - low).max()) / 2 / HALF)
@@ -165,11 +128,6 @@ def _look(rng: Rng) -> Look:
         str(rng.choice(["male", "female"])), str(rng.choice(["young", "old"])), shirt, trousers,
         SKINS[rng.integers(len(SKINS))], long_sleeves=bool(rng.random() < 0.5),
     )  # fmt: skip
-
-
-@cache
-def _figure(look: Look) -> Figure:
-    return Figure(look)
 
 
 def _camera(camera: FilmCamera, middle: np.ndarray) -> Camera:

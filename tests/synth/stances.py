@@ -57,11 +57,8 @@ class Limbs:
     """Turns stances into rotations of one rig, whose arms have their own rest directions."""
 
     def __init__(self, rig: Rig) -> None:
-        def rest(bone: str, child: str) -> np.ndarray:
-            return unit(rig.heads[rig.index[child]] - rig.heads[rig.index[bone]])
-
-        self._upper = {side: rest(f"upperarm01.{side}", f"lowerarm01.{side}") for side in "LR"}
-        self._fore = {side: rest(f"lowerarm01.{side}", f"wrist.{side}") for side in "LR"}
+        self._upper = {side: rig.direction(f"upperarm01.{side}", f"lowerarm01.{side}") for side in "LR"}
+        self._fore = {side: rig.direction(f"lowerarm01.{side}", f"wrist.{side}") for side in "LR"}
         self._known: dict[Stance, Rotations] = {}
 
     def rotations(self, stance: Stance) -> Rotations:
